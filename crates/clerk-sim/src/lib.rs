@@ -1,0 +1,1 @@
+//! A Clerk that runs on this machine.
