@@ -1,1 +1,360 @@
-//! A Clerk that runs on this machine.
+//! A Clerk that runs on this machine: for the demo, the tests and the benchmark.
+//!
+//! ```
+//! use clerk_sim::{Config, Fault, Sim};
+//!
+//! let sim = Sim::start(Config { users: 300, ..Config::default() })?;
+//! println!("GET {}/users with the key {}", sim.url(), sim.key());
+//!
+//! // The second page of users fails once.
+//! sim.fault(Fault::status(500).on_path("/v1/users").nth(2));
+//! // … run what is to be tested …
+//! assert_eq!(sim.request_count(), 0);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! It answers the endpoints of [`ENDPOINTS`] as Clerk's OpenAPI description (2026-05-12) says, with made-up users,
+//! organizations and memberships that are the same, to the byte, for the same seed and sizes. It runs on threads of
+//! its own, so that blocking and asynchronous programs can use it alike, and stops when the [`Sim`] is dropped. The
+//! program `clerk-sim` is the same for a shell; other programs control it under `/_sim` (see the `control` module).
+//!
+//! Where to find what: `query` has the endpoints and their parameters; `users`, `organizations` and `memberships`
+//! answer them from `state`; `generate` makes the objects up, in the shapes of `shape`; `server` takes requests in and
+//! applies what `fault` and `rate_limit` decide.
+
+mod answer;
+mod api;
+pub mod control;
+mod error;
+mod fault;
+mod generate;
+mod memberships;
+mod object;
+mod organizations;
+mod page;
+mod query;
+mod rate_limit;
+mod request;
+mod server;
+mod shape;
+mod state;
+mod table;
+mod users;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+pub use fault::{Fault, When};
+pub use query::{ENDPOINTS, Endpoint};
+pub use rate_limit::RateLimit;
+pub use request::{Outcome, Request};
+pub use state::{ChangeError, State};
+
+use crate::fault::Plan;
+use crate::rate_limit::Limiter;
+use crate::request::Log;
+use crate::server::{Latency, Shared};
+use crate::table::Row;
+
+/// How a simulator is made.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it listens. Port 0, the default, is any free port of the loopback interface.
+    pub listen: SocketAddr,
+    /// Decides all that is made up.
+    pub seed: u64,
+    /// How many users there are at first.
+    pub users: usize,
+    /// How many organizations there are at first.
+    pub organizations: usize,
+    /// How many memberships there are at first; at most one for each user in each organization.
+    pub memberships: usize,
+    /// A sleep before every answer.
+    pub latency: Duration,
+    /// How many requests a key may make.
+    pub rate_limit: RateLimit,
+    /// The secret keys that are accepted.
+    pub keys: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            seed: 1,
+            users: 100,
+            organizations: 10,
+            memberships: 150,
+            latency: Duration::ZERO,
+            rate_limit: RateLimit::default(),
+            keys: vec!["sk_test_simulator".to_owned()],
+        }
+    }
+}
+
+/// An object of the simulated instance, for a test's expectations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Object {
+    /// Such as `user_…`.
+    pub id: String,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// The object as a list shows it, to the byte.
+    pub json: String,
+}
+
+/// A running simulator. It stops when it is dropped: open connections are closed, and the port is free again.
+pub struct Sim {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sim {
+    /// Makes the instance up and listens. Requests are answered as soon as this returns.
+    ///
+    /// # Errors
+    /// If the address cannot be listened on, or a thread cannot be started.
+    pub fn start(config: Config) -> io::Result<Sim> {
+        let listener = TcpListener::bind(config.listen)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let state = State::generate(config.seed, config.users, config.organizations, config.memberships);
+        let shared = Arc::new(Shared {
+            state: RwLock::new(state),
+            log: Mutex::new(Log::new()),
+            plan: Mutex::new(Plan::default()),
+            latency: Latency::new(config.latency),
+            limiter: Limiter::new(config.rate_limit, &config.keys),
+            keys: config.keys,
+            last_pages: Mutex::new(HashMap::new()),
+        });
+
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("clerk-sim-worker")
+            .enable_all()
+            .build()?;
+        let (stop, stopped) = oneshot::channel();
+        let serving = Arc::clone(&shared);
+        // A runtime may be neither blocked on nor dropped inside another one: it gets a thread of its own.
+        let thread = thread::Builder::new().name("clerk-sim".to_owned()).spawn(move || {
+            if let Err(error) = runtime.block_on(server::serve(listener, serving, stopped)) {
+                eprintln!("clerk-sim: cannot serve: {error}");
+            }
+        })?;
+        Ok(Sim { shared, address, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// The base URL of the API, such as `http://127.0.0.1:40123/v1`.
+    pub fn url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The first of the accepted keys; empty where none is accepted.
+    pub fn key(&self) -> &str {
+        self.shared.keys.first().map_or("", String::as_str)
+    }
+
+    /// The requests to the API since the start or the last [`Sim::clear_requests`], in the order of their arrival.
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.shared.log).requests().to_vec()
+    }
+
+    /// How many [`Sim::requests`] there are.
+    pub fn request_count(&self) -> usize {
+        lock(&self.shared.log).requests().len()
+    }
+
+    /// The most requests that were being answered at the same time.
+    pub fn in_flight_peak(&self) -> usize {
+        lock(&self.shared.log).most_in_flight()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        lock(&self.shared.log).clear();
+    }
+
+    /// Adds something that goes wrong. It counts the requests from now on.
+    pub fn fault(&self, fault: Fault) {
+        lock(&self.shared.plan).add_fault(fault);
+    }
+
+    /// Changes the instance just before a request is answered, once.
+    ///
+    /// ```
+    /// # use clerk_sim::{Config, Sim, When};
+    /// # let sim = Sim::start(Config::default())?;
+    /// // Between the first and the second page of users, somebody signs up.
+    /// sim.before(When::path("/v1/users").nth(2), |state| {
+    ///     let added = state.create_user(serde_json::json!({"email_address": "new@example.com"}));
+    ///     assert!(added.is_ok());
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn before(&self, when: When, change: impl FnOnce(&mut State) + Send + 'static) {
+        lock(&self.shared.plan).add_change(when, Box::new(change));
+    }
+
+    /// Removes all faults, and the changes that [`Sim::before`] still waits with.
+    pub fn clear_faults(&self) {
+        lock(&self.shared.plan).clear();
+    }
+
+    /// Sleeps so long before every answer from now on.
+    pub fn set_latency(&self, latency: Duration) {
+        self.shared.latency.set(latency);
+    }
+
+    /// Every user, the oldest first.
+    pub fn users(&self) -> Vec<Object> {
+        let state = read(&self.shared.state);
+        let users = state.users.iter();
+        users.map(|user| object(user, user.json.clone())).collect()
+    }
+
+    /// Every organization, the oldest first.
+    pub fn organizations(&self) -> Vec<Object> {
+        let state = read(&self.shared.state);
+        let organizations = state.organizations.iter();
+        organizations.map(|organization| object(organization, organization.json.clone())).collect()
+    }
+
+    /// Every membership, the oldest first.
+    pub fn memberships(&self) -> Vec<Object> {
+        let state = read(&self.shared.state);
+        let memberships = state.memberships.iter();
+        memberships
+            .map(|membership| {
+                let mut json = Vec::new();
+                memberships::write(&state, membership, &mut json);
+                object(membership, String::from_utf8_lossy(&json).into_owned())
+            })
+            .collect()
+    }
+
+    /// Makes several changes at once: no request sees some of them only.
+    pub fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        change(&mut write(&self.shared.state))
+    }
+
+    /// See [`State::create_user`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn create_user(&self, fields: impl Serialize) -> Result<String, ChangeError> {
+        self.change(|state| state.create_user(fields))
+    }
+
+    /// See [`State::update_user`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn update_user(&self, id: &str, fields: impl Serialize) -> Result<(), ChangeError> {
+        self.change(|state| state.update_user(id, fields))
+    }
+
+    /// See [`State::delete_user`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn delete_user(&self, id: &str) -> Result<(), ChangeError> {
+        self.change(|state| state.delete_user(id))
+    }
+
+    /// See [`State::create_organization`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn create_organization(&self, fields: impl Serialize) -> Result<String, ChangeError> {
+        self.change(|state| state.create_organization(fields))
+    }
+
+    /// See [`State::update_organization`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn update_organization(&self, id: &str, fields: impl Serialize) -> Result<(), ChangeError> {
+        self.change(|state| state.update_organization(id, fields))
+    }
+
+    /// See [`State::delete_organization`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn delete_organization(&self, id: &str) -> Result<(), ChangeError> {
+        self.change(|state| state.delete_organization(id))
+    }
+
+    /// See [`State::create_membership`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn create_membership(
+        &self,
+        user_id: &str,
+        organization_id: &str,
+        fields: impl Serialize,
+    ) -> Result<String, ChangeError> {
+        self.change(|state| state.create_membership(user_id, organization_id, fields))
+    }
+
+    /// See [`State::update_membership`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn update_membership(&self, id: &str, fields: impl Serialize) -> Result<(), ChangeError> {
+        self.change(|state| state.update_membership(id, fields))
+    }
+
+    /// See [`State::delete_membership`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn delete_membership(&self, id: &str) -> Result<(), ChangeError> {
+        self.change(|state| state.delete_membership(id))
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It has panicked or ended; there is nothing left to stop either way.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn object(row: &impl Row, json: String) -> Object {
+    Object { id: row.id().to_owned(), created_at: row.created_at(), json }
+}
+
+// A change that panics fails its own test. What it held is used on, so that the other answers go on.
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

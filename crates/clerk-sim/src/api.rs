@@ -1,0 +1,57 @@
+//! Clerk's API: who may ask, and which endpoint a path is.
+
+use hyper::Method;
+use hyper::header::AUTHORIZATION;
+use hyper::http::request::Parts;
+
+use crate::error::ClerkError;
+use crate::query::{self, Query};
+use crate::request::{Request, decode};
+use crate::state::State;
+use crate::{memberships, organizations, users};
+
+/// Which of the keys the request came with.
+pub(crate) fn authenticate(head: &Parts, keys: &[String]) -> Result<usize, ClerkError> {
+    let header = head.headers.get(AUTHORIZATION);
+    let header = header.and_then(|value| value.to_str().ok());
+    let (scheme, key) = header.and_then(|header| header.split_once(' ')).ok_or_else(ClerkError::no_key)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(ClerkError::no_key());
+    }
+    let mut keys = keys.iter();
+    keys.position(|known| known == key.trim()).ok_or_else(ClerkError::wrong_key)
+}
+
+/// Answers with the JSON of an endpoint.
+pub(crate) fn answer(state: &State, head: &Parts, request: &Request) -> Result<Vec<u8>, ClerkError> {
+    // Decoded one by one, so that an encoded slash stays inside its segment.
+    let segments: Vec<String> = head.uri.path().split('/').skip(1).map(decode).collect();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let read = |endpoint| -> Result<Query, ClerkError> {
+        if head.method == Method::GET {
+            Query::read(endpoint, &request.query)
+        } else {
+            Err(ClerkError::method_not_allowed(&request.method))
+        }
+    };
+
+    match segments.as_slice() {
+        ["v1", _, ""] | ["v1", _, "", ..] => Err(ClerkError::no_such_route()),
+        ["v1", "users"] => users::list(state, &read(&query::USERS)?),
+        ["v1", "users", "count"] => users::count(state, &read(&query::USER_COUNT)?),
+        ["v1", "users", id] => {
+            read(&query::USER)?;
+            users::get(state, id)
+        }
+        ["v1", "users", id, "organization_memberships"] => {
+            memberships::of_user(state, &read(&query::USER_MEMBERSHIPS)?, id)
+        }
+        ["v1", "organizations"] => Ok(organizations::list(state, &read(&query::ORGANIZATIONS)?)),
+        ["v1", "organizations", id] => organizations::get(state, &read(&query::ORGANIZATION)?, id),
+        ["v1", "organizations", id, "memberships"] => {
+            memberships::of_organization(state, &read(&query::ORGANIZATION_MEMBERSHIPS)?, id)
+        }
+        ["v1", "organization_memberships"] => Ok(memberships::list(state, &read(&query::MEMBERSHIPS)?)),
+        _ => Err(ClerkError::no_such_route()),
+    }
+}

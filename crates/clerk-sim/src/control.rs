@@ -1,0 +1,160 @@
+//! The simulator's own interface, under `/_sim`, for programs that cannot use the library.
+//!
+//! | request | what it does |
+//! | --- | --- |
+//! | `GET /_sim/requests` | the requests to `/v1` so far |
+//! | `GET /_sim/requests/count` | `{"count":n,"in_flight_peak":n}` |
+//! | `DELETE /_sim/requests` | forgets them |
+//! | `POST /_sim/faults` | adds a fault: `{"kind":"status","status":500,"path":"/v1/users","nth":3,"times":2}` |
+//! | `DELETE /_sim/faults` | removes all faults |
+//! | `PUT /_sim/latency` | `{"ms":100}` before every answer |
+//! | `POST /_sim/users`, `…/organizations`, `…/memberships` | creates one from the fields given, answers with it |
+//! | `GET`, `PATCH`, `DELETE /_sim/users/{id}`, … | reads, changes or deletes one |
+
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::body::{Bytes, Incoming};
+use hyper::http::request::Parts;
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::answer::Answer;
+use crate::error::ClerkError;
+use crate::fault::Fault;
+use crate::memberships;
+use crate::object::Fields;
+use crate::request::decode;
+use crate::server::Shared;
+use crate::state::{ChangeError, State};
+use crate::{lock, read, write};
+
+pub(crate) async fn answer(shared: &Shared, head: &Parts, body: Incoming) -> Answer {
+    let body = match body.collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => return refuse(&ClerkError::bad_body(error)),
+    };
+    let segments: Vec<String> = head.uri.path().split('/').skip(2).map(decode).collect();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let done = match (head.method.as_str(), segments.as_slice()) {
+        ("GET", ["requests"]) => {
+            let log = lock(&shared.log);
+            serde_json::to_vec(log.requests()).map_err(ClerkError::bad_body)
+        }
+        ("GET", ["requests", "count"]) => {
+            let log = lock(&shared.log);
+            let count = log.requests().len();
+            let count = json!({ "count": count, "in_flight_peak": log.most_in_flight() });
+            Ok(count.to_string().into_bytes())
+        }
+        ("DELETE", ["requests"]) => {
+            lock(&shared.log).clear();
+            Ok(Vec::new())
+        }
+        ("POST", ["faults"]) => parse::<Fault>(&body).map(|fault| {
+            lock(&shared.plan).add_fault(fault);
+            Vec::new()
+        }),
+        ("DELETE", ["faults"]) => {
+            lock(&shared.plan).clear();
+            Ok(Vec::new())
+        }
+        ("PUT", ["latency"]) => parse::<NewLatency>(&body).map(|latency| {
+            shared.latency.set(Duration::from_millis(latency.ms));
+            Vec::new()
+        }),
+        ("POST", [kind]) => create(&mut write(&shared.state), kind, &body),
+        ("GET", [kind, id]) => show(&read(&shared.state), kind, id),
+        ("PATCH", [kind, id]) => update(&mut write(&shared.state), kind, id, &body),
+        ("DELETE", [kind, id]) => delete(&mut write(&shared.state), kind, id),
+        _ => Err(ClerkError::no_such_route()),
+    };
+    match done {
+        Ok(json) if json.is_empty() => Answer::json(204, json),
+        Ok(json) => Answer::json(200, json),
+        Err(error) => refuse(&error),
+    }
+}
+
+#[derive(Deserialize)]
+struct NewLatency {
+    ms: u64,
+}
+
+/// The user and the organization of a new membership, and its other fields.
+#[derive(Deserialize)]
+struct NewMembership {
+    user_id: String,
+    organization_id: String,
+    #[serde(flatten)]
+    rest: serde_json::Map<String, serde_json::Value>,
+}
+
+fn refuse(error: &ClerkError) -> Answer {
+    Answer::error(error, "simulator")
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a Bytes) -> Result<T, ClerkError> {
+    serde_json::from_slice(body).map_err(ClerkError::bad_body)
+}
+
+fn create(state: &mut State, kind: &str, body: &Bytes) -> Result<Vec<u8>, ClerkError> {
+    let id = match kind {
+        "users" => state.create_user(parse::<Fields>(body)?),
+        "organizations" => state.create_organization(parse::<Fields>(body)?),
+        "memberships" => {
+            let new: NewMembership = parse(body)?;
+            state.create_membership(&new.user_id, &new.organization_id, new.rest)
+        }
+        _ => return Err(ClerkError::no_such_route()),
+    };
+    show(state, kind, &id.map_err(refused)?)
+}
+
+fn show(state: &State, kind: &str, id: &str) -> Result<Vec<u8>, ClerkError> {
+    let json = match kind {
+        "users" => state.users.get(id).map(|user| user.json.clone().into_bytes()),
+        "organizations" => {
+            let organization = state.organizations.get(id);
+            organization.map(|organization| organization.json.clone().into_bytes())
+        }
+        "memberships" => state.memberships.get(id).map(|membership| {
+            let mut json = Vec::new();
+            memberships::write(state, membership, &mut json);
+            json
+        }),
+        _ => return Err(ClerkError::no_such_route()),
+    };
+    json.ok_or_else(|| ClerkError::not_found(kind.trim_end_matches('s'), id))
+}
+
+fn update(state: &mut State, kind: &str, id: &str, body: &Bytes) -> Result<Vec<u8>, ClerkError> {
+    let fields: &RawValue = parse(body)?;
+    match kind {
+        "users" => state.update_user(id, fields),
+        "organizations" => state.update_organization(id, fields),
+        "memberships" => state.update_membership(id, fields),
+        _ => return Err(ClerkError::no_such_route()),
+    }
+    .map_err(refused)?;
+    show(state, kind, id)
+}
+
+fn delete(state: &mut State, kind: &str, id: &str) -> Result<Vec<u8>, ClerkError> {
+    match kind {
+        "users" => state.delete_user(id),
+        "organizations" => state.delete_organization(id),
+        "memberships" => state.delete_membership(id),
+        _ => return Err(ClerkError::no_such_route()),
+    }
+    .map_err(refused)?;
+    Ok(Vec::new())
+}
+
+fn refused(error: ChangeError) -> ClerkError {
+    match error {
+        ChangeError::NotFound { kind, id } => ClerkError::not_found(kind, &id),
+        other => ClerkError::bad_body(other),
+    }
+}

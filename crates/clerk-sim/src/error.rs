@@ -1,0 +1,182 @@
+//! Clerk's errors: the statuses, codes and sentences its documentation lists.
+
+use serde::Serialize;
+use serde_json::json;
+
+/// An answer other than the one that was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct ClerkError {
+    pub(crate) status: u16,
+    code: &'static str,
+    message: String,
+    long_message: String,
+    /// The parameter it is about.
+    parameter: Option<String>,
+    /// Seconds, for the header `Retry-After`.
+    pub(crate) retry_after: Option<u64>,
+}
+
+impl ClerkError {
+    fn new(status: u16, code: &'static str, message: &str, long_message: impl Into<String>) -> ClerkError {
+        ClerkError {
+            status,
+            code,
+            message: message.to_owned(),
+            long_message: long_message.into(),
+            parameter: None,
+            retry_after: None,
+        }
+    }
+
+    fn about(self, parameter: &str) -> ClerkError {
+        ClerkError { parameter: Some(parameter.to_owned()), ..self }
+    }
+
+    pub(crate) fn no_key() -> ClerkError {
+        ClerkError::new(
+            401,
+            "authorization_header_format_invalid",
+            "Invalid Authorization header format",
+            r#"Invalid Authorization header format. Must be "Bearer <YOUR_API_KEY>""#,
+        )
+    }
+
+    pub(crate) fn wrong_key() -> ClerkError {
+        let message = "The provided Clerk Secret Key is invalid. Make sure that your Clerk Secret Key is correct.";
+        ClerkError::new(401, "clerk_key_invalid", message, message)
+    }
+
+    pub(crate) fn not_found(kind: &str, id: &str) -> ClerkError {
+        ClerkError::new(404, "resource_not_found", "not found", format!("No {kind} was found with id {id}"))
+    }
+
+    pub(crate) fn no_such_route() -> ClerkError {
+        ClerkError::new(404, "resource_not_found", "not found", "The URL was not found")
+    }
+
+    pub(crate) fn method_not_allowed(method: &str) -> ClerkError {
+        ClerkError::new(
+            405,
+            "method_not_allowed",
+            "Method not allowed",
+            format!("The simulator does not answer {method} here"),
+        )
+    }
+
+    pub(crate) fn too_many_requests(retry_after: u64) -> ClerkError {
+        ClerkError {
+            retry_after: Some(retry_after),
+            ..ClerkError::new(429, "too_many_requests", "Too many requests", "Too many requests, retry later")
+        }
+    }
+
+    pub(crate) fn wrong_type(parameter: &str, expected: &str) -> ClerkError {
+        ClerkError::new(422, "form_param_type_invalid", "is invalid", format!("`{parameter}` must be a `{expected}`."))
+            .about(parameter)
+    }
+
+    pub(crate) fn invalid_value(parameter: &str, why: &str) -> ClerkError {
+        ClerkError::new(422, "form_param_value_invalid", "is invalid", format!("{parameter} is invalid: {why}"))
+            .about(parameter)
+    }
+
+    pub(crate) fn too_large(parameter: &str, most: i64) -> ClerkError {
+        ClerkError::new(
+            422,
+            "form_param_value_too_large",
+            "Value too large",
+            format!("The value of {parameter} can't be greater than {most}"),
+        )
+        .about(parameter)
+    }
+
+    pub(crate) fn too_many_values(parameter: &str, most: usize) -> ClerkError {
+        ClerkError::new(
+            422,
+            "form_param_array_size_exceeded",
+            "exceeds maximum size",
+            format!("{parameter} should not exceed {most} items."),
+        )
+        .about(parameter)
+    }
+
+    pub(crate) fn missing(parameter: &str, because_of: &str) -> ClerkError {
+        ClerkError::new(
+            422,
+            "form_conditional_param_missing",
+            "is missing",
+            format!("`{parameter}` is required when `{because_of}` is present."),
+        )
+        .about(parameter)
+    }
+
+    pub(crate) fn not_together(parameter: &str, with: &str) -> ClerkError {
+        ClerkError::new(
+            422,
+            "form_conditional_param_disallowed",
+            "is not allowed",
+            format!("`{parameter}` isn't allowed when `{with}` is present."),
+        )
+        .about(parameter)
+    }
+
+    pub(crate) fn missing_resource(parameter: &str) -> ClerkError {
+        ClerkError::new(
+            422,
+            "form_resource_not_found",
+            "is missing",
+            format!("The resource associated with the supplied {parameter} was not found."),
+        )
+        .about(parameter)
+    }
+
+    pub(crate) fn bad_body(why: impl ToString) -> ClerkError {
+        ClerkError::new(400, "request_body_invalid", "Request body invalid", why.to_string())
+    }
+
+    /// What Clerk says with this status, for a fault.
+    pub(crate) fn with_status(status: u16, retry_after: Option<u64>) -> ClerkError {
+        let error = match status {
+            400 => ClerkError::bad_body("The request body is invalid. Please consult the API documentation."),
+            401 => ClerkError::wrong_key(),
+            402 => ClerkError::new(402, "payment_required", "Payment required", "Payment required"),
+            403 => ClerkError::new(
+                403,
+                "authorization_invalid",
+                "Unauthorized request",
+                "You are not authorized to perform this request",
+            ),
+            404 => ClerkError::no_such_route(),
+            409 => ClerkError::new(409, "conflict", "Conflict", "The request conflicts with another one"),
+            422 => ClerkError::invalid_value("parameter", "it is not accepted"),
+            429 => ClerkError::too_many_requests(retry_after.unwrap_or(1)),
+            status => ClerkError::new(
+                status,
+                "internal_clerk_error",
+                "Oops, an unexpected error occurred",
+                "There was an internal error on our servers. We've been notified and are working on fixing it.",
+            ),
+        };
+        ClerkError { retry_after, ..error }
+    }
+
+    /// The body of the answer.
+    pub(crate) fn body(&self, trace_id: &str) -> String {
+        #[derive(Serialize)]
+        struct Entry<'a> {
+            message: &'a str,
+            long_message: &'a str,
+            code: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            meta: Option<serde_json::Value>,
+        }
+
+        let entry = Entry {
+            message: &self.message,
+            long_message: &self.long_message,
+            code: self.code,
+            meta: self.parameter.as_ref().map(|name| json!({ "param_name": name })),
+        };
+        json!({ "errors": [entry], "clerk_trace_id": trace_id }).to_string()
+    }
+}

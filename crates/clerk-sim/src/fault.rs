@@ -1,0 +1,327 @@
+//! What can go wrong, when, and what may change in between.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::request::Request;
+use crate::state::State;
+
+/// Which requests something happens to.
+///
+/// By default the first request to any path, once.
+///
+/// ```
+/// use clerk_sim::When;
+/// // The third and fourth page of users after the first.
+/// let when = When::path("/v1/users").has("starting_after").nth(3).times(2);
+/// ```
+#[derive(Clone, Deserialize)]
+pub struct When {
+    path: Option<String>,
+    path_prefix: Option<String>,
+    /// Parameters that have to be there, with this value or, for `None`, with any.
+    #[serde(default)]
+    params: BTreeMap<String, Option<String>>,
+    #[serde(default = "one")]
+    nth: u64,
+    /// `None` is always.
+    #[serde(default = "once")]
+    times: Option<u64>,
+    #[serde(skip)]
+    test: Option<Test>,
+    /// How many requests have matched so far.
+    #[serde(skip)]
+    seen: u64,
+}
+
+type Test = Arc<dyn Fn(&Request) -> bool + Send + Sync>;
+
+fn one() -> u64 {
+    1
+}
+
+fn once() -> Option<u64> {
+    Some(1)
+}
+
+impl When {
+    /// Any request.
+    pub fn any() -> When {
+        When { path: None, path_prefix: None, params: BTreeMap::new(), nth: 1, times: Some(1), test: None, seen: 0 }
+    }
+
+    /// Requests to exactly this path, decoded and with `/v1`.
+    pub fn path(path: impl Into<String>) -> When {
+        When { path: Some(path.into()), ..When::any() }
+    }
+
+    /// Requests to every path that begins so.
+    pub fn under(prefix: impl Into<String>) -> When {
+        When { path_prefix: Some(prefix.into()), ..When::any() }
+    }
+
+    /// And only those with this query parameter and value.
+    pub fn with(mut self, parameter: impl Into<String>, value: impl Into<String>) -> When {
+        self.params.insert(parameter.into(), Some(value.into()));
+        self
+    }
+
+    /// And only those with this query parameter, whatever its value.
+    pub fn has(mut self, parameter: impl Into<String>) -> When {
+        self.params.insert(parameter.into(), None);
+        self
+    }
+
+    /// And only those that pass this test.
+    pub fn test(mut self, test: impl Fn(&Request) -> bool + Send + Sync + 'static) -> When {
+        self.test = Some(Arc::new(test));
+        self
+    }
+
+    /// Not before the `nth` of the matching requests, counted from 1.
+    pub fn nth(mut self, nth: u64) -> When {
+        self.nth = nth;
+        self
+    }
+
+    /// So many times in a row.
+    pub fn times(mut self, times: u64) -> When {
+        self.times = Some(times);
+        self
+    }
+
+    /// From then on.
+    pub fn always(mut self) -> When {
+        self.times = None;
+        self
+    }
+
+    /// Counts the request if it matches, and says whether it is one of those meant.
+    fn due(&mut self, request: &Request) -> bool {
+        if !self.matches(request) {
+            return false;
+        }
+        self.seen += 1;
+        let turn = self.seen.checked_sub(self.nth.max(1));
+        turn.is_some_and(|turn| self.times.is_none_or(|times| turn < times))
+    }
+
+    fn matches(&self, request: &Request) -> bool {
+        let path = &request.path;
+        self.path.as_ref().is_none_or(|wanted| wanted == path)
+            && self.path_prefix.as_ref().is_none_or(|prefix| path.starts_with(prefix.as_str()))
+            && self.params.iter().all(|(name, value)| match value {
+                Some(value) => request.parameters(name).contains(&value.as_str()),
+                None => request.parameter(name).is_some(),
+            })
+            && self.test.as_ref().is_none_or(|test| test(request))
+    }
+}
+
+impl fmt::Debug for When {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("When")
+            .field("path", &self.path)
+            .field("path_prefix", &self.path_prefix)
+            .field("params", &self.params)
+            .field("nth", &self.nth)
+            .field("times", &self.times)
+            .field("seen", &self.seen)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Something that goes wrong.
+///
+/// ```
+/// use clerk_sim::Fault;
+/// let fault = Fault::status(500).on_path("/v1/users").nth(3).times(2);
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+pub struct Fault {
+    #[serde(flatten)]
+    pub(crate) kind: Kind,
+    #[serde(flatten)]
+    when: When,
+}
+
+/// What goes wrong. As JSON its name is under `kind`, in snake case.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Kind {
+    Status { status: u16, retry_after: Option<u64> },
+    Reset,
+    Cut,
+    CutJson,
+    Html,
+    Silence,
+    Slow { ms: u64 },
+    Body { status: u16, body: String },
+    RepeatPage,
+}
+
+impl Fault {
+    fn new(kind: Kind) -> Fault {
+        Fault { kind, when: When::any() }
+    }
+
+    /// An answer with this status and Clerk's error for it.
+    pub fn status(status: u16) -> Fault {
+        Fault::new(Kind::Status { status, retry_after: None })
+    }
+
+    /// 429, with `Retry-After` in seconds.
+    pub fn too_many_requests(retry_after: u64) -> Fault {
+        Fault::status(429).retry_after(retry_after)
+    }
+
+    /// The connection is reset before any byte of an answer.
+    pub fn reset() -> Fault {
+        Fault::new(Kind::Reset)
+    }
+
+    /// The head and half of the body, then the connection ends.
+    pub fn cut() -> Fault {
+        Fault::new(Kind::Cut)
+    }
+
+    /// A well-framed answer whose JSON ends in the middle.
+    pub fn cut_json() -> Fault {
+        Fault::new(Kind::CutJson)
+    }
+
+    /// 200 with a page of HTML, as a proxy on the way may send it.
+    pub fn html() -> Fault {
+        Fault::new(Kind::Html)
+    }
+
+    /// No answer, for as long as the client keeps the connection.
+    pub fn silence() -> Fault {
+        Fault::new(Kind::Silence)
+    }
+
+    /// The right answer, this much later.
+    pub fn slow(by: Duration) -> Fault {
+        let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        Fault::new(Kind::Slow { ms })
+    }
+
+    /// This status and body, as `application/json`.
+    pub fn body(status: u16, body: impl Into<String>) -> Fault {
+        let body = body.into();
+        Fault::new(Kind::Body { status, body })
+    }
+
+    /// The page last sent from this path once more, whatever the cursor or offset.
+    pub fn repeat_page() -> Fault {
+        Fault::new(Kind::RepeatPage)
+    }
+
+    /// Sends `Retry-After`, in seconds, with a [`Fault::status`].
+    pub fn retry_after(mut self, seconds: u64) -> Fault {
+        if let Kind::Status { retry_after, .. } = &mut self.kind {
+            *retry_after = Some(seconds);
+        }
+        self
+    }
+
+    /// Which requests it happens to.
+    pub fn when(mut self, when: When) -> Fault {
+        self.when = when;
+        self
+    }
+
+    /// See [`When::path`].
+    pub fn on_path(mut self, path: impl Into<String>) -> Fault {
+        self.when.path = Some(path.into());
+        self
+    }
+
+    /// See [`When::under`].
+    pub fn under(mut self, prefix: impl Into<String>) -> Fault {
+        self.when.path_prefix = Some(prefix.into());
+        self
+    }
+
+    /// See [`When::with`].
+    pub fn with(mut self, parameter: impl Into<String>, value: impl Into<String>) -> Fault {
+        self.when = self.when.with(parameter, value);
+        self
+    }
+
+    /// See [`When::has`].
+    pub fn has(mut self, parameter: impl Into<String>) -> Fault {
+        self.when = self.when.has(parameter);
+        self
+    }
+
+    /// See [`When::nth`].
+    pub fn nth(mut self, nth: u64) -> Fault {
+        self.when = self.when.nth(nth);
+        self
+    }
+
+    /// See [`When::times`].
+    pub fn times(mut self, times: u64) -> Fault {
+        self.when = self.when.times(times);
+        self
+    }
+
+    /// See [`When::always`].
+    pub fn always(mut self) -> Fault {
+        self.when = self.when.always();
+        self
+    }
+}
+
+type Action = Box<dyn FnOnce(&mut State) + Send>;
+
+/// The faults and the changes that wait for their request.
+#[derive(Default)]
+pub(crate) struct Plan {
+    faults: Vec<Fault>,
+    changes: Vec<(When, Action)>,
+}
+
+impl Plan {
+    pub(crate) fn add_fault(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    pub(crate) fn add_change(&mut self, when: When, action: Action) {
+        self.changes.push((when, action));
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.faults.clear();
+        self.changes.clear();
+    }
+
+    /// Counts the request with everything that waits for one like it, and returns the changes to be made before it
+    /// and what goes wrong with it: of several faults the one that was added first.
+    pub(crate) fn take(&mut self, request: &Request) -> (Vec<Action>, Option<Kind>) {
+        let mut due = Vec::new();
+        let mut waiting = Vec::new();
+        for (mut when, action) in self.changes.drain(..) {
+            if when.due(request) {
+                due.push(action);
+            } else {
+                waiting.push((when, action));
+            }
+        }
+        self.changes = waiting;
+
+        let mut kind = None;
+        for fault in &mut self.faults {
+            if fault.when.due(request) && kind.is_none() {
+                kind = Some(fault.kind.clone());
+            }
+        }
+        (due, kind)
+    }
+}

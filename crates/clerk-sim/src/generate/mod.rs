@@ -1,0 +1,46 @@
+//! Made-up users, organizations and memberships with the variety of real ones.
+
+pub(crate) mod id;
+mod metadata;
+mod name;
+mod organization;
+mod time;
+mod user;
+
+use fake::rand::Rng;
+
+use crate::object::{Membership, Organization, User};
+
+pub(crate) use time::END;
+
+pub(crate) struct Instance {
+    pub(crate) users: Vec<User>,
+    pub(crate) organizations: Vec<Organization>,
+    pub(crate) memberships: Vec<Membership>,
+}
+
+/// An instance of the given sizes; fewer memberships where there are not enough pairs of a user and an organization.
+pub(crate) fn instance(random: &mut impl Rng, users: usize, organizations: usize, memberships: usize) -> Instance {
+    let created = time::creations(random, users);
+    let users: Vec<User> =
+        created.into_iter().enumerate().map(|(index, created_at)| user::user(random, index, created_at)).collect();
+    let created = time::creations(random, organizations);
+    let mut founders = Vec::new();
+    let organizations: Vec<Organization> = created
+        .into_iter()
+        .enumerate()
+        .map(|(index, created_at)| {
+            let founder = (!users.is_empty()).then(|| random.random_range(0..users.len()));
+            founders.push(founder);
+            let founder = founder.and_then(|place| users.get(place));
+            organization::organization(random, index, created_at, founder)
+        })
+        .collect();
+    let memberships = organization::memberships(random, &users, &organizations, &founders, memberships);
+    Instance { users, organizations, memberships }
+}
+
+/// A link to a picture, as long as Clerk's.
+fn image_url(random: &mut impl Rng) -> String {
+    format!("https://img.clerk.com/eyJ0eXBlIjoiZGVmYXVsdCIsImlpZCI6Imluc18{}", id::text(random, 150))
+}

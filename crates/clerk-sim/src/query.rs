@@ -1,0 +1,345 @@
+//! The query string: which parameters each endpoint takes, and what they may hold.
+//!
+//! [`ENDPOINTS`] is the whole list, so that a test can hold it against Clerk's OpenAPI file. A parameter that is
+//! not in it is ignored, as Clerk does.
+
+use crate::error::ClerkError;
+
+/// The most values an array parameter may have.
+const MOST_VALUES: usize = 100;
+const DEFAULT_LIMIT: i64 = 10;
+const MOST_PER_PAGE: i64 = 500;
+
+/// An endpoint's path, as in Clerk's OpenAPI file, and its query parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoint {
+    /// Such as `/users/{user_id}`.
+    pub path: &'static str,
+    parameters: &'static [&'static [Parameter]],
+}
+
+impl Endpoint {
+    /// The names of the query parameters that it takes.
+    pub fn parameter_names(&self) -> impl Iterator<Item = &'static str> {
+        self.parameters().map(|parameter| parameter.name)
+    }
+
+    fn parameters(&self) -> impl Iterator<Item = &'static Parameter> {
+        self.parameters.iter().copied().flatten()
+    }
+}
+
+#[derive(Debug)]
+struct Parameter {
+    name: &'static str,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// Repeated values, one of which has to match.
+    List,
+    /// The same for phone numbers, whose plus sign many clients leave unescaped.
+    Phones,
+    /// Repeated values, `+` to include and `-` to exclude.
+    Signed,
+    Text,
+    Integer,
+    Boolean,
+    Limit,
+    Offset,
+    OrderBy(&'static [&'static str]),
+}
+
+const fn parameter(name: &'static str, kind: Kind) -> Parameter {
+    Parameter { name, kind }
+}
+
+const PAGE: &[Parameter] = &[parameter("limit", Kind::Limit), parameter("offset", Kind::Offset)];
+
+const WHO: &[Parameter] = &[
+    parameter("email_address", Kind::List),
+    parameter("phone_number", Kind::Phones),
+    parameter("username", Kind::List),
+    parameter("web3_wallet", Kind::List),
+    parameter("query", Kind::Text),
+    parameter("email_address_query", Kind::Text),
+    parameter("phone_number_query", Kind::Text),
+    parameter("username_query", Kind::Text),
+    parameter("name_query", Kind::Text),
+    parameter("last_active_at_before", Kind::Integer),
+    parameter("last_active_at_after", Kind::Integer),
+    parameter("created_at_before", Kind::Integer),
+    parameter("created_at_after", Kind::Integer),
+];
+
+const USERS_ONLY: &[Parameter] = &[
+    parameter("organization_id", Kind::Signed),
+    parameter("banned", Kind::Boolean),
+    parameter("last_active_at_since", Kind::Integer),
+    parameter("last_sign_in_at_before", Kind::Integer),
+    parameter("last_sign_in_at_after", Kind::Integer),
+    parameter("provider", Kind::Text),
+    parameter("provider_user_id", Kind::List),
+];
+
+const MEMBERSHIP_ORDER: Kind =
+    Kind::OrderBy(&["phone_number", "email_address", "created_at", "first_name", "last_name", "username"]);
+
+const ORGANIZATION_EXTRAS: &[Parameter] = &[
+    parameter("include_members_count", Kind::Boolean),
+    parameter("include_missing_member_with_elevated_permissions", Kind::Boolean),
+];
+
+pub(crate) const USERS: Endpoint = Endpoint {
+    path: "/users",
+    parameters: &[
+        WHO,
+        USERS_ONLY,
+        &[
+            parameter("user_id", Kind::Signed),
+            parameter("external_id", Kind::Signed),
+            parameter("starting_after", Kind::Text),
+            parameter(
+                "order_by",
+                Kind::OrderBy(&[
+                    "created_at",
+                    "updated_at",
+                    "email_address",
+                    "web3wallet",
+                    "first_name",
+                    "last_name",
+                    "phone_number",
+                    "username",
+                    "last_active_at",
+                    "last_sign_in_at",
+                ]),
+            ),
+        ],
+        PAGE,
+    ],
+};
+
+pub(crate) const USER_COUNT: Endpoint = Endpoint {
+    path: "/users/count",
+    parameters: &[
+        WHO,
+        USERS_ONLY,
+        // Unlike the list, the count is not documented to know `+` and `-` here.
+        &[parameter("user_id", Kind::List), parameter("external_id", Kind::List)],
+    ],
+};
+
+pub(crate) const USER: Endpoint = Endpoint { path: "/users/{user_id}", parameters: &[] };
+
+pub(crate) const USER_MEMBERSHIPS: Endpoint =
+    Endpoint { path: "/users/{user_id}/organization_memberships", parameters: &[PAGE] };
+
+pub(crate) const ORGANIZATIONS: Endpoint = Endpoint {
+    path: "/organizations",
+    parameters: &[
+        ORGANIZATION_EXTRAS,
+        &[
+            parameter("query", Kind::Text),
+            parameter("user_id", Kind::Signed),
+            parameter("organization_id", Kind::Signed),
+            parameter("order_by", Kind::OrderBy(&["name", "created_at", "members_count"])),
+        ],
+        PAGE,
+    ],
+};
+
+pub(crate) const ORGANIZATION: Endpoint =
+    Endpoint { path: "/organizations/{organization_id}", parameters: &[ORGANIZATION_EXTRAS] };
+
+pub(crate) const ORGANIZATION_MEMBERSHIPS: Endpoint = Endpoint {
+    path: "/organizations/{organization_id}/memberships",
+    parameters: &[
+        WHO,
+        &[parameter("user_id", Kind::Signed), parameter("role", Kind::List), parameter("order_by", MEMBERSHIP_ORDER)],
+        PAGE,
+    ],
+};
+
+pub(crate) const MEMBERSHIPS: Endpoint =
+    Endpoint { path: "/organization_memberships", parameters: &[&[parameter("order_by", MEMBERSHIP_ORDER)], PAGE] };
+
+/// Every endpoint of Clerk's Backend API that the simulator answers, all of them with GET.
+pub const ENDPOINTS: &[Endpoint] =
+    &[USERS, USER_COUNT, USER, USER_MEMBERSHIPS, ORGANIZATIONS, ORGANIZATION, ORGANIZATION_MEMBERSHIPS, MEMBERSHIPS];
+
+/// Values to include and values to exclude.
+#[derive(Debug, Default)]
+pub(crate) struct Signed {
+    pub(crate) include: Vec<String>,
+    pub(crate) exclude: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Order {
+    pub(crate) field: &'static str,
+    pub(crate) descending: bool,
+}
+
+#[derive(Debug)]
+enum Value {
+    List(Vec<String>),
+    Signed(Signed),
+    Text(String),
+    Integer(i64),
+    Boolean(bool),
+    Order(Order),
+}
+
+/// The parameters of one request, checked against the endpoint's table.
+#[derive(Debug)]
+pub(crate) struct Query {
+    values: Vec<(&'static str, Value)>,
+}
+
+impl Query {
+    /// Reads decoded pairs; fails with Clerk's 422 where a value is not acceptable.
+    pub(crate) fn read(endpoint: &Endpoint, pairs: &[(String, String)]) -> Result<Query, ClerkError> {
+        let mut values = Vec::new();
+        for parameter in endpoint.parameters() {
+            let given: Vec<&str> =
+                pairs.iter().filter(|(name, _)| name == parameter.name).map(|(_, value)| value.as_str()).collect();
+            // Clerk keeps the first of a parameter that should have been given once.
+            if let Some(first) = given.first() {
+                values.push((parameter.name, read_value(parameter, first, &given)?));
+            }
+        }
+        Ok(Query { values })
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        let mut values = self.values.iter();
+        values.find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// The values of a plain array; `None` where it was not given.
+    pub(crate) fn list(&self, name: &str) -> Option<&[String]> {
+        match self.get(name)? {
+            Value::List(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// The values of an array with signs; those of a plain array are all to be included.
+    pub(crate) fn signed(&self, name: &str) -> Signed {
+        match self.get(name) {
+            Some(Value::Signed(signed)) => Signed { include: signed.include.clone(), exclude: signed.exclude.clone() },
+            Some(Value::List(values)) => Signed { include: values.clone(), exclude: Vec::new() },
+            _ => Signed::default(),
+        }
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        match self.get(name)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn integer(&self, name: &str) -> Option<i64> {
+        match self.get(name)? {
+            Value::Integer(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn boolean(&self, name: &str) -> Option<bool> {
+        match self.get(name)? {
+            Value::Boolean(boolean) => Some(*boolean),
+            _ => None,
+        }
+    }
+
+    /// The order asked for, else the newest first.
+    pub(crate) fn order(&self) -> Order {
+        match self.get("order_by") {
+            Some(Value::Order(order)) => *order,
+            _ => Order { field: "created_at", descending: true },
+        }
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        let limit = self.integer("limit").unwrap_or(DEFAULT_LIMIT);
+        usize::try_from(limit).unwrap_or_default()
+    }
+
+    pub(crate) fn offset(&self) -> usize {
+        let offset = self.integer("offset").unwrap_or_default();
+        usize::try_from(offset).unwrap_or_default()
+    }
+}
+
+fn read_value(parameter: &Parameter, first: &str, given: &[&str]) -> Result<Value, ClerkError> {
+    let name = parameter.name;
+    let list = || -> Result<Vec<String>, ClerkError> {
+        if given.len() > MOST_VALUES {
+            return Err(ClerkError::too_many_values(name, MOST_VALUES));
+        }
+        Ok(given.iter().map(|value| (*value).to_owned()).collect())
+    };
+    let integer = || first.parse::<i64>().map_err(|_| ClerkError::wrong_type(name, "integer"));
+
+    Ok(match parameter.kind {
+        Kind::List => Value::List(list()?),
+        Kind::Phones => Value::List(list()?.iter().map(|value| plus(value)).collect()),
+        Kind::Signed => {
+            let mut signed = Signed::default();
+            for value in list()? {
+                let value = plus(&value);
+                match value.strip_prefix('-') {
+                    Some(excluded) => signed.exclude.push(excluded.to_owned()),
+                    None => signed.include.push(value.trim_start_matches('+').to_owned()),
+                }
+            }
+            Value::Signed(signed)
+        }
+        Kind::Text => Value::Text(first.to_owned()),
+        Kind::Integer => Value::Integer(integer()?),
+        Kind::Boolean => match first {
+            "true" => Value::Boolean(true),
+            "false" => Value::Boolean(false),
+            _ => return Err(ClerkError::wrong_type(name, "boolean")),
+        },
+        Kind::Limit => match integer()? {
+            limit if limit < 1 => {
+                return Err(ClerkError::invalid_value(name, "it has to be 1 or more"));
+            }
+            limit if limit > MOST_PER_PAGE => {
+                return Err(ClerkError::too_large(name, MOST_PER_PAGE));
+            }
+            limit => Value::Integer(limit),
+        },
+        Kind::Offset => match integer()? {
+            offset if offset < 0 => {
+                return Err(ClerkError::invalid_value(name, "it has to be 0 or more"));
+            }
+            offset => Value::Integer(offset),
+        },
+        Kind::OrderBy(fields) => Value::Order(read_order(name, &plus(first), fields)?),
+    })
+}
+
+/// A leading space was a plus sign that the client did not escape.
+fn plus(value: &str) -> String {
+    match value.strip_prefix(' ') {
+        Some(rest) => format!("+{rest}"),
+        None => value.to_owned(),
+    }
+}
+
+fn read_order(name: &str, value: &str, fields: &[&'static str]) -> Result<Order, ClerkError> {
+    let (descending, wanted) = match value.strip_prefix('-') {
+        Some(field) => (true, field),
+        None => (false, value.strip_prefix('+').unwrap_or(value)),
+    };
+    let mut known = fields.iter();
+    let field = known
+        .find(|field| **field == wanted)
+        .ok_or_else(|| ClerkError::invalid_value(name, &format!("it is not one of {}", fields.join(", "))))?;
+    Ok(Order { field, descending })
+}

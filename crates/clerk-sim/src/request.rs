@@ -1,0 +1,144 @@
+//! What was asked of the simulator, and what came of it.
+
+use std::time::{Duration, Instant};
+
+use hyper::{Method, Uri};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+
+/// A request to Clerk's API as it arrived. Secret keys are not kept.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Request {
+    /// Such as `GET`.
+    pub method: String,
+    /// The decoded path, such as `/v1/users`.
+    pub path: String,
+    /// The decoded query parameters in their order, repetitions included.
+    pub query: Vec<(String, String)>,
+    /// Path and query as received, percent-encoded.
+    pub target: String,
+    /// Which of [`Config::keys`](crate::Config::keys) it came with, if any.
+    pub key: Option<usize>,
+    /// Its `Clerk-API-Version` header.
+    pub api_version: Option<String>,
+    /// Its `User-Agent` header.
+    pub user_agent: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When it arrived, since the start of the simulator.
+    #[serde(rename = "at_ms", serialize_with = "milliseconds")]
+    pub at: Duration,
+    /// How many requests, this one included, were being answered when it arrived.
+    pub in_flight: usize,
+}
+
+impl Request {
+    /// The first value of a query parameter.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let mut query = self.query.iter();
+        let (_, value) = query.find(|(other, _)| other == name)?;
+        Some(value)
+    }
+
+    /// Every value of a repeated query parameter.
+    pub fn parameters(&self, name: &str) -> Vec<&str> {
+        let query = self.query.iter().filter(|(other, _)| other == name);
+        query.map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The HTTP status of the answer, where there was one.
+    pub fn status(&self) -> Option<u16> {
+        match self.outcome {
+            Outcome::Status(status) => Some(status),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn read(method: &Method, uri: &Uri) -> Request {
+        let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+        Request {
+            method: method.to_string(),
+            path: decode(uri.path()),
+            query: query.into_owned().collect(),
+            target: uri.path_and_query().map_or_else(String::new, ToString::to_string),
+            key: None,
+            api_version: None,
+            user_agent: None,
+            outcome: Outcome::Pending,
+            at: Duration::ZERO,
+            in_flight: 0,
+        }
+    }
+}
+
+pub(crate) fn decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+fn milliseconds<S: serde::Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(at.as_secs_f64() * 1000.0)
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It has not been answered yet.
+    Pending,
+    /// An answer with this HTTP status was sent, whole or, after [`Fault::cut`](crate::Fault::cut), in part.
+    Status(u16),
+    /// The connection was reset.
+    Reset,
+    /// The client went away, or the simulator was stopped, before there was an answer.
+    Abandoned,
+}
+
+/// The requests since the start, or since the log was last cleared.
+pub(crate) struct Log {
+    started: Instant,
+    requests: Vec<Request>,
+    /// How many were cleared, so that a number given out earlier still finds its request, or none.
+    cleared: usize,
+    in_flight: usize,
+    most_in_flight: usize,
+}
+
+impl Log {
+    pub(crate) fn new() -> Log {
+        Log { started: Instant::now(), requests: Vec::new(), cleared: 0, in_flight: 0, most_in_flight: 0 }
+    }
+
+    /// Takes a request in and returns its number.
+    pub(crate) fn begin(&mut self, mut request: Request) -> usize {
+        self.in_flight += 1;
+        self.most_in_flight = self.most_in_flight.max(self.in_flight);
+        request.at = self.started.elapsed();
+        request.in_flight = self.in_flight;
+        self.requests.push(request);
+        self.cleared + self.requests.len() - 1
+    }
+
+    pub(crate) fn end(&mut self, number: usize, outcome: Outcome) {
+        self.in_flight -= 1;
+        let place = number.checked_sub(self.cleared);
+        if let Some(request) = place.and_then(|place| self.requests.get_mut(place)) {
+            request.outcome = outcome;
+        }
+    }
+
+    pub(crate) fn requests(&self) -> &[Request] {
+        &self.requests
+    }
+
+    pub(crate) fn most_in_flight(&self) -> usize {
+        self.most_in_flight
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.cleared += self.requests.len();
+        self.requests.clear();
+        self.most_in_flight = self.in_flight;
+    }
+}

@@ -1,0 +1,229 @@
+//! Connections, and what happens to a request on its way to an answer.
+
+use std::collections::HashMap;
+use std::future::{pending, poll_fn};
+use std::io;
+use std::net::TcpListener as StdListener;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use hyper::Response;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{HeaderName, HeaderValue, USER_AGENT};
+use hyper::http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use crate::answer::{Answer, SimBody};
+use crate::error::ClerkError;
+use crate::fault::{Kind, Plan};
+use crate::rate_limit::Limiter;
+use crate::request::{Log, Outcome, Request};
+use crate::state::State;
+use crate::{api, control, lock, read, write};
+
+const API_VERSION: HeaderName = HeaderName::from_static("clerk-api-version");
+const TRACE_ID: HeaderName = HeaderName::from_static("x-clerk-trace-id");
+
+/// What the connections and the owner of the simulator share.
+pub(crate) struct Shared {
+    pub(crate) state: RwLock<State>,
+    pub(crate) log: Mutex<Log>,
+    pub(crate) plan: Mutex<Plan>,
+    pub(crate) latency: Latency,
+    pub(crate) limiter: Limiter,
+    pub(crate) keys: Vec<String>,
+    /// The last good answer of each path, for a page that repeats itself.
+    pub(crate) last_pages: Mutex<HashMap<String, Bytes>>,
+}
+
+/// A sleep before every answer.
+pub(crate) struct Latency(AtomicU64);
+
+impl Latency {
+    pub(crate) fn new(latency: Duration) -> Latency {
+        let new = Latency(AtomicU64::new(0));
+        new.set(latency);
+        new
+    }
+
+    pub(crate) fn set(&self, latency: Duration) {
+        let microseconds = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.0.store(microseconds, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Serves until `stop` is dropped or sent.
+pub(crate) async fn serve(listener: StdListener, shared: Arc<Shared>, stop: oneshot::Receiver<()>) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let accept = async {
+        loop {
+            // A connection that ended before it was accepted is no reason to stop.
+            if let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(connection(stream, Arc::clone(&shared)));
+            }
+        }
+    };
+    tokio::select! {
+        () = accept => {}
+        _ = stop => {}
+    }
+    Ok(())
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    // A page's last segment must not wait for the client's acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let shared = Arc::clone(&shared);
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            respond(&shared, head, body).await
+        })
+    });
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let end = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let stream = connection.into_parts().io.into_inner();
+    if end.is_err_and(|error| is_reset(&error)) {
+        // Closing with nothing lingering sends RST instead of FIN.
+        let _ = stream.set_zero_linger();
+    }
+}
+
+/// No answer: the connection is to be reset.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is to be reset")]
+struct Reset;
+
+fn is_reset(error: &hyper::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<Reset>())
+}
+
+async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Response<SimBody>, Reset> {
+    if head.uri.path().starts_with("/_sim") {
+        return Ok(control::answer(shared, &head, body).await.send());
+    }
+
+    let mut request = Request::read(&head.method, &head.uri);
+    let key = api::authenticate(&head, &shared.keys);
+    request.key = key.as_ref().ok().copied();
+    request.api_version = header(&head, &API_VERSION);
+    request.user_agent = header(&head, &USER_AGENT);
+    let mut entry = Entry::new(shared, &request);
+
+    let (changes, fault) = lock(&shared.plan).take(&request);
+    if !changes.is_empty() {
+        let mut state = write(&shared.state);
+        changes.into_iter().for_each(|change| change(&mut state));
+    }
+
+    let mut wait = shared.latency.get();
+    if let Some(Kind::Slow { ms }) = fault {
+        wait += Duration::from_millis(ms);
+    }
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+
+    let trace_id = trace_id(entry.number);
+    let right_answer = || answer(shared, &head, &request, key, &trace_id);
+    let mut half = false;
+    let mut answer = match fault {
+        None | Some(Kind::Slow { .. }) => right_answer(),
+        Some(Kind::Status { status, retry_after }) => {
+            Answer::error(&ClerkError::with_status(status, retry_after), &trace_id)
+        }
+        Some(Kind::Body { status, body }) => Answer::json(status, body),
+        Some(Kind::Html) => Answer {
+            content_type: "text/html; charset=utf-8",
+            ..Answer::json(200, "<!DOCTYPE html>\n<title>Welcome</title>\n<h1>It works</h1>\n")
+        },
+        Some(Kind::CutJson) => {
+            let whole = right_answer();
+            let body = whole.body.slice(..whole.body.len() / 2);
+            Answer { body, ..whole }
+        }
+        Some(Kind::Cut) => {
+            half = true;
+            right_answer()
+        }
+        Some(Kind::RepeatPage) => match lock(&shared.last_pages).get(&request.path) {
+            Some(page) => Answer::json(200, page.clone()),
+            None => right_answer(),
+        },
+        Some(Kind::Reset) => {
+            entry.outcome = Outcome::Reset;
+            return Err(Reset);
+        }
+        Some(Kind::Silence) => pending().await,
+    };
+    entry.outcome = Outcome::Status(answer.status);
+    if let Some(version) = head.headers.get(&API_VERSION) {
+        answer.headers.push((API_VERSION, version.clone()));
+    }
+    if let Ok(trace_id) = HeaderValue::from_str(&trace_id) {
+        answer.headers.push((TRACE_ID, trace_id));
+    }
+    Ok(if half { answer.send_half() } else { answer.send() })
+}
+
+fn header(head: &Parts, name: &HeaderName) -> Option<String> {
+    let value = head.headers.get(name)?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// What Clerk would answer.
+fn answer(shared: &Shared, head: &Parts, request: &Request, key: Result<usize, ClerkError>, trace_id: &str) -> Answer {
+    let result = key.and_then(|key| {
+        let limited = shared.limiter.take(key);
+        limited.map_err(ClerkError::too_many_requests)?;
+        api::answer(&read(&shared.state), head, request)
+    });
+    match result {
+        Ok(json) => {
+            let answer = Answer::json(200, json);
+            lock(&shared.last_pages).insert(request.path.clone(), answer.body.clone());
+            answer
+        }
+        Err(error) => Answer::error(&error, trace_id),
+    }
+}
+
+/// 32 hexadecimal digits, the same ones for the same request of a run.
+fn trace_id(number: usize) -> String {
+    let number = number as u64 + 1;
+    let high = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let low = (high ^ high >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    format!("{high:016x}{low:016x}")
+}
+
+/// A request in the log, which is closed with whatever came of it, even if its connection goes away.
+struct Entry {
+    shared: Arc<Shared>,
+    number: usize,
+    outcome: Outcome,
+}
+
+impl Entry {
+    fn new(shared: &Arc<Shared>, request: &Request) -> Entry {
+        Entry {
+            number: lock(&shared.log).begin(request.clone()),
+            shared: Arc::clone(shared),
+            outcome: Outcome::Abandoned,
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        lock(&self.shared.log).end(self.number, self.outcome);
+    }
+}

@@ -1,0 +1,440 @@
+//! What the simulated Clerk instance holds, and how it changes.
+
+use std::collections::{BTreeSet, HashMap};
+
+use fake::rand::SeedableRng;
+use fake::rand::rngs::StdRng;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::generate::{self, id};
+use crate::object::{self, Fields, Membership, Organization, User, raw};
+use crate::shape;
+use crate::table::Table;
+
+/// Why a change was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// There is no object of this kind with this id.
+    #[error("no {kind} has the id {id}")]
+    NotFound {
+        /// `user`, `organization` or `membership`.
+        kind: &'static str,
+        /// The id that was looked for.
+        id: String,
+    },
+    /// An object may keep its id only, and a new one may not take another's.
+    #[error("the id {0} is taken, or is not this object's")]
+    WrongId(String),
+    /// The given fields are not a JSON object, or the object they make is not one of Clerk's.
+    #[error("not an object of Clerk's: {0}")]
+    Invalid(#[from] serde_json::Error),
+}
+
+/// Users, organizations and memberships, and the clock by which they change.
+///
+/// The clock stands still at 1 November 2026, 00:00 UTC, and advances by one second with every change, so that a
+/// test run twice sees the same times.
+///
+/// Fields are given as anything that can be written as a JSON object: `json!({"first_name": "Ada"})`, or a
+/// [`RawValue`] where the JSON has to arrive to the letter. They take the place of the object's own; those that
+/// Clerk does not know are kept.
+pub struct State {
+    pub(crate) users: Table<User>,
+    pub(crate) organizations: Table<Organization>,
+    pub(crate) memberships: Table<Membership>,
+    by_user: Links,
+    by_organization: Links,
+    clock: i64,
+    random: StdRng,
+}
+
+/// From the id of a user or an organization to the ids of its memberships.
+type Links = HashMap<String, BTreeSet<String>>;
+
+impl State {
+    /// An instance of the given sizes. The same seed and sizes make the same instance, to the byte.
+    pub(crate) fn generate(seed: u64, users: usize, organizations: usize, memberships: usize) -> State {
+        let mut random = StdRng::seed_from_u64(seed);
+        let made = generate::instance(&mut random, users, organizations, memberships);
+        let mut state = State {
+            users: Table::new(made.users),
+            organizations: Table::new(made.organizations),
+            memberships: Table::new(made.memberships),
+            by_user: Links::new(),
+            by_organization: Links::new(),
+            clock: generate::END,
+            random,
+        };
+        for membership in state.memberships.iter() {
+            link(&mut state.by_user, &membership.user_id, &membership.id);
+            link(&mut state.by_organization, &membership.organization_id, &membership.id);
+        }
+        state
+    }
+
+    /// Adds a user and returns its id.
+    ///
+    /// Besides the fields of Clerk's user object, `email_address`, `phone_number` and `web3_wallet` are taken as
+    /// Clerk's own "create a user" takes them: a text or an array of texts, the first of which becomes the primary
+    /// one. Without `created_at` the user is created at the clock's time.
+    ///
+    /// # Errors
+    /// [`ChangeError::WrongId`] if the id is taken, [`ChangeError::Invalid`] if the result is not a user.
+    pub fn create_user(&mut self, fields: impl Serialize) -> Result<String, ChangeError> {
+        let now = self.tick();
+        let mut fields = read_fields(fields)?;
+        let id = id::new("user_", &mut self.random, now);
+        let empty = raw(Empty {})?;
+        let blank = serde_json::to_string(&shape::User::blank(&id, now, &empty))?;
+        self.expand_identifications(&mut fields, now)?;
+        copy_time(&mut fields);
+
+        let user = User::read(object::patched(&blank, fields)?)?;
+        self.free(self.users.get(&user.id).is_some(), &user.id)?;
+        let id = user.id.clone();
+        self.users.put(user);
+        Ok(id)
+    }
+
+    /// Changes fields of a user, and its `updated_at`.
+    ///
+    /// # Errors
+    /// [`ChangeError::NotFound`], or [`ChangeError::Invalid`] if the result is not a user.
+    pub fn update_user(&mut self, id: &str, fields: impl Serialize) -> Result<(), ChangeError> {
+        let now = self.tick();
+        let mut fields = read_fields(fields)?;
+        self.expand_identifications(&mut fields, now)?;
+        touch(&mut fields, now)?;
+        let user = self.users.get(id).ok_or_else(|| not_found("user", id))?;
+        let user = User::read(object::patched(&user.json, fields)?)?;
+        self.free(user.id != id, &user.id)?;
+        self.users.put(user);
+        Ok(())
+    }
+
+    /// Deletes a user and, as Clerk does, its memberships.
+    ///
+    /// # Errors
+    /// [`ChangeError::NotFound`].
+    pub fn delete_user(&mut self, id: &str) -> Result<(), ChangeError> {
+        self.tick();
+        let user = self.users.remove(id);
+        user.ok_or_else(|| not_found("user", id))?;
+        for membership in self.by_user.remove(id).unwrap_or_default() {
+            self.remove_membership(&membership);
+        }
+        Ok(())
+    }
+
+    /// Adds an organization and returns its id. Without a name it is called "New organization".
+    ///
+    /// # Errors
+    /// [`ChangeError::WrongId`] if the id is taken, [`ChangeError::Invalid`] if the result is not an organization.
+    pub fn create_organization(&mut self, fields: impl Serialize) -> Result<String, ChangeError> {
+        let now = self.tick();
+        let mut fields = read_fields(fields)?;
+        let id = id::new("org_", &mut self.random, now);
+        let empty = raw(Empty {})?;
+        let slug = id.to_lowercase().replace('_', "-");
+        let blank = serde_json::to_string(&shape::Organization {
+            object: "organization",
+            id: &id,
+            name: "New organization",
+            slug: &slug,
+            image_url: "https://img.clerk.com/default-organization",
+            has_image: false,
+            max_allowed_memberships: 5,
+            admin_delete_enabled: true,
+            public_metadata: &empty,
+            private_metadata: &empty,
+            created_by: None,
+            created_at: now,
+            updated_at: now,
+            last_active_at: None,
+            role_set_key: None,
+        })?;
+        copy_time(&mut fields);
+
+        let organization = Organization::read(object::patched(&blank, fields)?)?;
+        let taken = self.organizations.get(&organization.id).is_some();
+        self.free(taken, &organization.id)?;
+        let id = organization.id.clone();
+        self.organizations.put(organization);
+        Ok(id)
+    }
+
+    /// Changes fields of an organization, and its `updated_at`.
+    ///
+    /// # Errors
+    /// [`ChangeError::NotFound`], or [`ChangeError::Invalid`] if the result is not an organization.
+    pub fn update_organization(&mut self, id: &str, fields: impl Serialize) -> Result<(), ChangeError> {
+        let now = self.tick();
+        let mut fields = read_fields(fields)?;
+        touch(&mut fields, now)?;
+        let organization = self.organizations.get(id);
+        let organization = organization.ok_or_else(|| not_found("organization", id))?;
+        let organization = Organization::read(object::patched(&organization.json, fields)?)?;
+        self.free(organization.id != id, &organization.id)?;
+        self.organizations.put(organization);
+        Ok(())
+    }
+
+    /// Deletes an organization and, as Clerk does, its memberships.
+    ///
+    /// # Errors
+    /// [`ChangeError::NotFound`].
+    pub fn delete_organization(&mut self, id: &str) -> Result<(), ChangeError> {
+        self.tick();
+        let organization = self.organizations.remove(id);
+        organization.ok_or_else(|| not_found("organization", id))?;
+        for membership in self.by_organization.remove(id).unwrap_or_default() {
+            self.remove_membership(&membership);
+        }
+        Ok(())
+    }
+
+    /// Makes a user a member of an organization and returns the membership's id. Without a `role` among the fields
+    /// it is `org:member`.
+    ///
+    /// # Errors
+    /// [`ChangeError::NotFound`] if there is no such user or organization, [`ChangeError::WrongId`] if the id is
+    /// taken, [`ChangeError::Invalid`] if the result is not a membership.
+    pub fn create_membership(
+        &mut self,
+        user_id: &str,
+        organization_id: &str,
+        fields: impl Serialize,
+    ) -> Result<String, ChangeError> {
+        let now = self.tick();
+        let user = self.users.get(user_id);
+        user.ok_or_else(|| not_found("user", user_id))?;
+        let organization = self.organizations.get(organization_id);
+        organization.ok_or_else(|| not_found("organization", organization_id))?;
+
+        let mut fields = read_fields(fields)?;
+        let id = id::new("orgmem_", &mut self.random, now);
+        let empty = raw(Empty {})?;
+        let (role_name, permissions) = shape::role("org:member");
+        let blank = serde_json::to_string(&shape::Membership {
+            object: "organization_membership",
+            id: &id,
+            role: "org:member",
+            role_name: &role_name,
+            permissions,
+            public_metadata: &empty,
+            private_metadata: &empty,
+            created_at: now,
+            updated_at: now,
+        })?;
+        expand_role(&mut fields)?;
+        copy_time(&mut fields);
+
+        let membership =
+            Membership::read(object::patched(&blank, fields)?, user_id.to_owned(), organization_id.to_owned())?;
+        let taken = self.memberships.get(&membership.id).is_some();
+        self.free(taken, &membership.id)?;
+        let id = membership.id.clone();
+        link(&mut self.by_user, user_id, &id);
+        link(&mut self.by_organization, organization_id, &id);
+        self.memberships.put(membership);
+        Ok(id)
+    }
+
+    /// Changes fields of a membership, and its `updated_at`. A new `role` brings its name and permissions along.
+    ///
+    /// # Errors
+    /// [`ChangeError::NotFound`], or [`ChangeError::Invalid`] if the result is not a membership.
+    pub fn update_membership(&mut self, id: &str, fields: impl Serialize) -> Result<(), ChangeError> {
+        let now = self.tick();
+        let mut fields = read_fields(fields)?;
+        expand_role(&mut fields)?;
+        touch(&mut fields, now)?;
+        let old = self.memberships.get(id);
+        let old = old.ok_or_else(|| not_found("membership", id))?;
+        let membership =
+            Membership::read(object::patched(&old.json, fields)?, old.user_id.clone(), old.organization_id.clone())?;
+        self.free(membership.id != id, &membership.id)?;
+        self.memberships.put(membership);
+        Ok(())
+    }
+
+    /// Ends a membership.
+    ///
+    /// # Errors
+    /// [`ChangeError::NotFound`].
+    pub fn delete_membership(&mut self, id: &str) -> Result<(), ChangeError> {
+        self.tick();
+        if self.remove_membership(id) { Ok(()) } else { Err(not_found("membership", id)) }
+    }
+
+    pub(crate) fn organization(&self, id_or_slug: &str) -> Option<&Organization> {
+        self.organizations.get(id_or_slug).or_else(|| {
+            let mut all = self.organizations.iter();
+            all.find(|organization| organization.slug == id_or_slug)
+        })
+    }
+
+    /// The memberships of a user, in no particular order.
+    pub(crate) fn memberships_of(&self, user_id: &str) -> impl Iterator<Item = &Membership> {
+        let ids = self.by_user.get(user_id).into_iter().flatten();
+        ids.filter_map(|id| self.memberships.get(id))
+    }
+
+    /// The memberships in an organization, in no particular order.
+    pub(crate) fn members_of(&self, organization_id: &str) -> impl Iterator<Item = &Membership> {
+        let ids = self.by_organization.get(organization_id);
+        let ids = ids.into_iter().flatten();
+        ids.filter_map(|id| self.memberships.get(id))
+    }
+
+    pub(crate) fn members_count(&self, organization_id: &str) -> usize {
+        self.by_organization.get(organization_id).map_or(0, BTreeSet::len)
+    }
+
+    fn tick(&mut self) -> i64 {
+        self.clock += 1000;
+        self.clock
+    }
+
+    fn free(&self, taken: bool, id: &str) -> Result<(), ChangeError> {
+        if taken {
+            return Err(ChangeError::WrongId(id.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn remove_membership(&mut self, id: &str) -> bool {
+        let Some(membership) = self.memberships.remove(id) else {
+            return false;
+        };
+        unlink(&mut self.by_user, &membership.user_id, id);
+        unlink(&mut self.by_organization, &membership.organization_id, id);
+        true
+    }
+
+    /// Turns `email_address`, `phone_number` and `web3_wallet` into the arrays and primary ids of a user object.
+    fn expand_identifications(&mut self, fields: &mut Fields, now: i64) -> Result<(), ChangeError> {
+        for (short, array, primary) in [
+            ("email_address", "email_addresses", "primary_email_address_id"),
+            ("phone_number", "phone_numbers", "primary_phone_number_id"),
+            ("web3_wallet", "web3_wallets", "primary_web3_wallet_id"),
+        ] {
+            let Some(given) = fields.shift_remove(short) else {
+                continue;
+            };
+            let mut objects = Vec::new();
+            let mut first = None;
+            for text in texts(&given)? {
+                let id = id::new("idn_", &mut self.random, now);
+                objects.push(identification(short, &id, &text, now)?);
+                first.get_or_insert(id);
+            }
+            fields.insert(array.to_owned(), raw(objects)?);
+            fields.insert(primary.to_owned(), raw(first)?);
+        }
+        Ok(())
+    }
+}
+
+/// `{}`
+#[derive(Serialize)]
+struct Empty {}
+
+fn identification(kind: &str, id: &str, text: &str, now: i64) -> serde_json::Result<Box<RawValue>> {
+    let verification = Some(shape::Verification {
+        object: "verification_admin",
+        status: "verified",
+        strategy: "admin",
+        attempts: None,
+        expire_at: None,
+    });
+    match kind {
+        "email_address" => raw(shape::EmailAddress {
+            id,
+            object: "email_address",
+            email_address: text,
+            reserved: false,
+            verification,
+            linked_to: &[],
+            matches_sso_connection: false,
+            created_at: now,
+            updated_at: now,
+        }),
+        "phone_number" => raw(shape::PhoneNumber {
+            id,
+            object: "phone_number",
+            phone_number: text,
+            reserved_for_second_factor: false,
+            default_second_factor: false,
+            reserved: false,
+            verification,
+            linked_to: [],
+            backup_codes: None,
+            created_at: now,
+            updated_at: now,
+        }),
+        _ => raw(shape::Web3Wallet {
+            id,
+            object: "web3_wallet",
+            web3_wallet: text,
+            verification,
+            created_at: now,
+            updated_at: now,
+        }),
+    }
+}
+
+/// A text, or an array of texts.
+fn texts(json: &RawValue) -> serde_json::Result<Vec<String>> {
+    if json.get().starts_with('[') {
+        serde_json::from_str(json.get())
+    } else {
+        serde_json::from_str(json.get()).map(|text| vec![text])
+    }
+}
+
+fn read_fields(fields: impl Serialize) -> serde_json::Result<Fields> {
+    serde_json::from_str(&serde_json::to_string(&fields)?)
+}
+
+/// An object made with a time of creation was last changed then.
+fn copy_time(fields: &mut Fields) {
+    if let Some(created) = fields.get("created_at").cloned() {
+        fields.entry("updated_at".to_owned()).or_insert(created);
+    }
+}
+
+fn touch(fields: &mut Fields, now: i64) -> serde_json::Result<()> {
+    let now = raw(now)?;
+    fields.entry("updated_at".to_owned()).or_insert(now);
+    Ok(())
+}
+
+fn expand_role(fields: &mut Fields) -> serde_json::Result<()> {
+    let Some(role) = fields.get("role") else {
+        return Ok(());
+    };
+    let role: String = serde_json::from_str(role.get())?;
+    let (name, permissions) = shape::role(&role);
+    let (name, permissions) = (raw(name)?, raw(permissions)?);
+    fields.entry("role_name".to_owned()).or_insert(name);
+    fields.entry("permissions".to_owned()).or_insert(permissions);
+    Ok(())
+}
+
+fn link(links: &mut Links, owner: &str, membership: &str) {
+    let memberships = links.entry(owner.to_owned()).or_default();
+    memberships.insert(membership.to_owned());
+}
+
+fn unlink(links: &mut Links, owner: &str, membership: &str) {
+    if let Some(memberships) = links.get_mut(owner) {
+        memberships.remove(membership);
+    }
+}
+
+fn not_found(kind: &'static str, id: &str) -> ChangeError {
+    ChangeError::NotFound { kind, id: id.to_owned() }
+}

@@ -1,0 +1,280 @@
+//! `/users`, `/users/count` and `/users/{user_id}`, and which users a request is about.
+
+use std::collections::HashSet;
+
+use crate::error::ClerkError;
+use crate::object::User;
+use crate::page::{self, SortKey};
+use crate::query::{Query, Signed};
+use crate::state::State;
+use crate::table::Row;
+
+pub(crate) fn list(state: &State, query: &Query) -> Result<Vec<u8>, ClerkError> {
+    let cursor = cursor(state, query)?;
+    let mut rows = select(state, query)?;
+    if let Some(cursor) = cursor {
+        let place = rows.partition_point(|user| user.key() <= cursor.key());
+        if query.order().descending {
+            rows.truncate(place);
+            // The cursor itself may have been filtered out.
+            if rows.last().is_some_and(|user| user.id == cursor.id) {
+                rows.pop();
+            }
+        } else {
+            rows.drain(..place);
+        }
+    }
+    let page = page::page(rows, query, sort_key);
+    Ok(page::array(&page, |user, out| {
+        out.extend_from_slice(user.json.as_bytes());
+    }))
+}
+
+pub(crate) fn count(state: &State, query: &Query) -> Result<Vec<u8>, ClerkError> {
+    let total = select(state, query)?.len();
+    Ok(format!(r#"{{"object":"total_count","total_count":{total}}}"#).into_bytes())
+}
+
+pub(crate) fn get(state: &State, id: &str) -> Result<Vec<u8>, ClerkError> {
+    let user = state.users.get(id);
+    let user = user.ok_or_else(|| ClerkError::not_found("user", id))?;
+    Ok(user.json.clone().into_bytes())
+}
+
+/// The user after whom the page starts.
+fn cursor<'a>(state: &'a State, query: &Query) -> Result<Option<&'a User>, ClerkError> {
+    let Some(id) = query.text("starting_after") else {
+        return Ok(None);
+    };
+    if query.order().field != "created_at" {
+        return Err(ClerkError::invalid_value("order_by", "starting_after requires ordering by created_at"));
+    }
+    if query.offset() != 0 {
+        return Err(ClerkError::not_together("offset", "starting_after"));
+    }
+    let user = state.users.get(id);
+    user.map(Some).ok_or_else(|| ClerkError::missing_resource("starting_after"))
+}
+
+/// The users that the request's filters let through, the oldest first.
+fn select<'a>(state: &'a State, query: &Query) -> Result<Vec<&'a User>, ClerkError> {
+    let accounts = accounts(query)?;
+    let ids = query.signed("user_id");
+    let organizations = query.signed("organization_id");
+    let filter = Filter::new(query);
+    let (after, before) = filter.created;
+
+    // Few users named, or one organization's members, are looked up rather than searched for.
+    let mut rows = if !ids.include.is_empty() {
+        by_creation(ids.include.iter().filter_map(|id| state.users.get(id)))
+    } else if !organizations.include.is_empty() {
+        let members = organizations.include.iter().flat_map(|id| state.members_of(id));
+        by_creation(members.filter_map(|membership| state.users.get(&membership.user_id)))
+    } else {
+        state.users.created_between(after, before)
+    };
+
+    let members = |ids: &[String]| -> HashSet<&'a str> {
+        ids.iter().flat_map(|id| state.members_of(id)).map(|membership| membership.user_id.as_str()).collect()
+    };
+    if !ids.include.is_empty() || !organizations.include.is_empty() {
+        rows.retain(|user| filter.created_within(user));
+    }
+    if !ids.include.is_empty() && !organizations.include.is_empty() {
+        let included = members(&organizations.include);
+        rows.retain(|user| included.contains(user.id.as_str()));
+    }
+    if !ids.exclude.is_empty() {
+        rows.retain(|user| !ids.exclude.contains(&user.id));
+    }
+    if !organizations.exclude.is_empty() {
+        let excluded = members(&organizations.exclude);
+        rows.retain(|user| !excluded.contains(user.id.as_str()));
+    }
+    if let Some((provider, user_ids)) = accounts {
+        rows.retain(|user| {
+            user.external_accounts
+                .iter()
+                .any(|account| account.provider == provider && user_ids.contains(&account.provider_user_id))
+        });
+    }
+    if !filter.is_empty() {
+        rows.retain(|user| filter.matches(user));
+    }
+    Ok(rows)
+}
+
+fn by_creation<'a>(rows: impl Iterator<Item = &'a User>) -> Vec<&'a User> {
+    let mut rows: Vec<&User> = rows.collect();
+    rows.sort_unstable_by(|a, b| a.key().cmp(&b.key()));
+    rows.dedup_by(|a, b| a.id == b.id);
+    rows
+}
+
+/// The external accounts asked for: a provider and the ids of users there, which need each other.
+fn accounts(query: &Query) -> Result<Option<(&str, &[String])>, ClerkError> {
+    match (query.text("provider"), query.list("provider_user_id")) {
+        (Some(provider), Some(ids)) => Ok(Some((provider, ids))),
+        (Some(_), None) => Err(ClerkError::missing("provider_user_id", "provider")),
+        (None, Some(_)) => Err(ClerkError::missing("provider", "provider_user_id")),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The conditions on a user that the lists of users and of an organization's members share.
+pub(crate) struct Filter<'q> {
+    emails: Option<HashSet<String>>,
+    phones: Option<&'q [String]>,
+    usernames: Option<HashSet<String>>,
+    wallets: Option<HashSet<String>>,
+    external_ids: Signed,
+    /// Lower case, like all that it is compared with.
+    query: Option<String>,
+    email_query: Option<String>,
+    phone_query: Option<String>,
+    username_query: Option<String>,
+    name_query: Option<String>,
+    banned: Option<bool>,
+    active: Times,
+    active_since: Option<i64>,
+    signed_in: Times,
+    /// Created after and before, exclusive; not part of [`Filter::matches`].
+    created: Times,
+}
+
+/// After and before, both exclusive, in Unix milliseconds.
+type Times = (Option<i64>, Option<i64>);
+
+impl<'q> Filter<'q> {
+    pub(crate) fn new(query: &'q Query) -> Filter<'q> {
+        let set = |name| query.list(name).map(|values| values.iter().map(|value| value.to_lowercase()).collect());
+        let lower = |name| query.text(name).map(str::to_lowercase);
+        Filter {
+            emails: set("email_address"),
+            phones: query.list("phone_number"),
+            usernames: set("username"),
+            wallets: set("web3_wallet"),
+            external_ids: query.signed("external_id"),
+            query: lower("query"),
+            email_query: lower("email_address_query"),
+            phone_query: lower("phone_number_query"),
+            username_query: lower("username_query"),
+            name_query: lower("name_query"),
+            banned: query.boolean("banned"),
+            active: (query.integer("last_active_at_after"), query.integer("last_active_at_before")),
+            active_since: query.integer("last_active_at_since"),
+            signed_in: (query.integer("last_sign_in_at_after"), query.integer("last_sign_in_at_before")),
+            created: (query.integer("created_at_after"), query.integer("created_at_before")),
+        }
+    }
+
+    /// Whether [`Filter::matches`] lets everyone through.
+    pub(crate) fn is_empty(&self) -> bool {
+        let nothing = (None, None);
+        self.emails.is_none()
+            && self.phones.is_none()
+            && self.usernames.is_none()
+            && self.wallets.is_none()
+            && self.external_ids.include.is_empty()
+            && self.external_ids.exclude.is_empty()
+            && self.query.is_none()
+            && self.email_query.is_none()
+            && self.phone_query.is_none()
+            && self.username_query.is_none()
+            && self.name_query.is_none()
+            && self.banned.is_none()
+            && self.active == nothing
+            && self.active_since.is_none()
+            && self.signed_in == nothing
+    }
+
+    pub(crate) fn created_within(&self, user: &User) -> bool {
+        within(Some(user.created_at), self.created)
+    }
+
+    /// Whether the range of creation times lets everyone through.
+    pub(crate) fn created_any_time(&self) -> bool {
+        self.created == (None, None)
+    }
+
+    pub(crate) fn matches(&self, user: &User) -> bool {
+        let Signed { include, exclude } = &self.external_ids;
+        let external_id = user.external_id.as_ref();
+        one_of(&self.emails, emails(user))
+            && self.phones.is_none_or(|wanted| phones(user).any(|phone| wanted.iter().any(|value| value == phone)))
+            && one_of(&self.usernames, user.username.as_deref().into_iter())
+            && one_of(&self.wallets, wallets(user))
+            && (include.is_empty() || external_id.is_some_and(|id| include.contains(id)))
+            && external_id.is_none_or(|id| !exclude.contains(id))
+            && part_of(&self.email_query, emails(user))
+            && part_of(&self.phone_query, phones(user))
+            && part_of(&self.username_query, user.username.as_deref().into_iter())
+            && self.name_matches(user)
+            && self.anything_matches(user)
+            && self.banned.is_none_or(|banned| banned == user.banned)
+            && within(user.last_active_at, self.active)
+            && self.active_since.is_none_or(|since| user.last_active_at.is_some_and(|active| active >= since))
+            && within(user.last_sign_in_at, self.signed_in)
+    }
+
+    fn name_matches(&self, user: &User) -> bool {
+        self.name_query.as_ref().is_none_or(|part| name(user).contains(part))
+    }
+
+    fn anything_matches(&self, user: &User) -> bool {
+        let texts = emails(user)
+            .chain(phones(user))
+            .chain(wallets(user))
+            .chain(user.username.as_deref())
+            .chain([user.id.as_str()]);
+        self.query.as_ref().is_none_or(|part| name(user).contains(part)) || part_of(&self.query, texts)
+    }
+}
+
+fn emails(user: &User) -> impl Iterator<Item = &str> {
+    user.email_addresses.iter().map(|address| address.email_address.as_str())
+}
+
+fn phones(user: &User) -> impl Iterator<Item = &str> {
+    user.phone_numbers.iter().map(|number| number.phone_number.as_str())
+}
+
+fn wallets(user: &User) -> impl Iterator<Item = &str> {
+    user.web3_wallets.iter().map(|wallet| wallet.web3_wallet.as_str())
+}
+
+/// First and last name in lower case.
+fn name(user: &User) -> String {
+    let first = user.first_name.as_deref().unwrap_or_default();
+    let last = user.last_name.as_deref().unwrap_or_default();
+    format!("{first} {last}").trim().to_lowercase()
+}
+
+fn one_of<'a>(wanted: &Option<HashSet<String>>, mut values: impl Iterator<Item = &'a str>) -> bool {
+    wanted.as_ref().is_none_or(|wanted| values.any(|value| wanted.contains(&value.to_lowercase())))
+}
+
+fn part_of<'a>(part: &Option<String>, mut values: impl Iterator<Item = &'a str>) -> bool {
+    part.as_ref().is_none_or(|part| values.any(|value| value.to_lowercase().contains(part)))
+}
+
+fn within(time: Option<i64>, (after, before): Times) -> bool {
+    after.is_none_or(|after| time.is_some_and(|time| time > after))
+        && before.is_none_or(|before| time.is_some_and(|time| time < before))
+}
+
+/// What users, and memberships by their users, are ordered by.
+pub(crate) fn sort_key<'a>(user: &'a User, field: &'static str) -> SortKey<'a> {
+    match field {
+        "updated_at" => page::number(Some(user.updated_at)),
+        "last_active_at" => page::number(user.last_active_at),
+        "last_sign_in_at" => page::number(user.last_sign_in_at),
+        "email_address" => page::text(user.primary_email()),
+        "phone_number" => page::text(user.primary_phone()),
+        "web3wallet" => page::text(user.primary_wallet()),
+        "first_name" => page::text(user.first_name.as_deref()),
+        "last_name" => page::text(user.last_name.as_deref()),
+        "username" => page::text(user.username.as_deref()),
+        _ => page::number(Some(user.created_at)),
+    }
+}
