@@ -1,1 +1,121 @@
+//! Clerk's users, organizations and memberships as PostgreSQL tables.
+//!
+//! ```sql
+//! CREATE EXTENSION clerk_fdw;
+//! CREATE SERVER clerk FOREIGN DATA WRAPPER clerk_fdw;
+//! CREATE USER MAPPING FOR CURRENT_USER SERVER clerk OPTIONS (api_key 'sk_live_…');
+//! CREATE SCHEMA clerk;
+//! IMPORT FOREIGN SCHEMA clerk FROM SERVER clerk INTO clerk;
+//! SELECT user_id, email, created_at FROM clerk.users LIMIT 10;
+//! ```
+//!
+//! This crate is the Postgres side; what Clerk is and how it is read lives in the crate `clerk-api`.
+//!
+//! | room | question |
+//! | --- | --- |
+//! | [`option`] | What may be said in OPTIONS (…)? |
+//! | [`connection`] | Which Clerk does a server mean, and with whose key? |
+//! | [`io_thread`] | Where do requests run, and how does the backend wait for them? |
+//! | [`shippable`] | What of a query can Clerk answer? |
+//! | [`plan`] | What does the planner need to know? |
+//! | [`scan`] | How do Clerk's objects become rows? |
+//! | [`convert`] | How does a JSON value become a value of a column's type? |
+//! | [`import`] | Which tables does IMPORT FOREIGN SCHEMA make? |
+//! | [`explain`] | What does EXPLAIN say? |
+//! | [`error`] | Under which SQLSTATE does a failure reach the user? |
+//! | [`catalogue`] | What does the extension tell of its own catalogue in SQL? |
+
+use pgrx::AllocatedByRust;
+use supabase_wrappers::FdwRoutine;
+use supabase_wrappers::prelude::*;
+
+use crate::error::FdwError;
+
+mod catalogue;
+mod connection;
+mod convert;
+mod error;
+mod explain;
+mod import;
+mod io_thread;
+mod option;
+mod plan;
+mod scan;
+mod shippable;
+
 pgrx::pg_module_magic!();
+
+pgrx::extension_sql!(
+    r#"
+COMMENT ON SCHEMA clerk_fdw IS 'what clerk_fdw offers beside its foreign tables';
+COMMENT ON FUNCTION clerk_fdw_handler() IS 'the handler of the foreign-data wrapper for Clerk';
+COMMENT ON FUNCTION clerk_fdw_validator(text[], oid) IS 'checks the options of servers, user mappings, foreign tables and their columns';
+COMMENT ON FUNCTION clerk_fdw_meta() IS 'the name and version of the foreign-data wrapper for Clerk';
+CREATE FOREIGN DATA WRAPPER clerk_fdw HANDLER clerk_fdw_handler VALIDATOR clerk_fdw_validator;
+COMMENT ON FOREIGN DATA WRAPPER clerk_fdw IS 'Clerk''s users, organizations and memberships';
+"#,
+    name = "wrapper",
+    finalize
+);
+
+/// The foreign-data wrapper: what `supabase-wrappers` makes the SQL functions and the import glue from.
+#[wrappers_fdw(version = "1.0.0-dev", author = "the clerk_fdw contributors", website = "", error_type = "FdwError")]
+pub struct ClerkFdw {
+    server: ForeignServer,
+}
+
+impl ForeignDataWrapper<FdwError> for ClerkFdw {
+    fn new(server: ForeignServer) -> Result<Self, FdwError> {
+        Ok(ClerkFdw { server })
+    }
+
+    /// The framework's scan driver keeps a pointer in the plan, loses memory on errors and hides rows behind a copy of
+    /// each value: [`plan`] and [`scan`] take its place. Upper paths and modification would use its state as well.
+    fn fdw_routine_hook(routine: &mut FdwRoutine<AllocatedByRust>) {
+        routine.GetForeignRelSize = Some(plan::get_foreign_rel_size);
+        routine.GetForeignPaths = Some(plan::get_foreign_paths);
+        routine.GetForeignPlan = Some(plan::get_foreign_plan);
+        routine.GetForeignUpperPaths = None;
+        routine.ExplainForeignScan = Some(explain::explain_foreign_scan);
+        routine.BeginForeignScan = Some(scan::begin_foreign_scan);
+        routine.IterateForeignScan = Some(scan::iterate_foreign_scan);
+        routine.ReScanForeignScan = Some(scan::re_scan_foreign_scan);
+        routine.EndForeignScan = Some(scan::end_foreign_scan);
+        routine.AddForeignUpdateTargets = None;
+        routine.PlanForeignModify = None;
+        routine.BeginForeignModify = None;
+        routine.ExecForeignInsert = None;
+        routine.ExecForeignUpdate = None;
+        routine.ExecForeignDelete = None;
+        routine.EndForeignModify = None;
+    }
+
+    fn validator(options: Vec<Option<String>>, catalog: Option<pgrx::pg_sys::Oid>) -> Result<(), FdwError> {
+        option::validate(options, catalog)
+    }
+
+    fn import_foreign_schema(&mut self, statement: ImportForeignSchemaStmt) -> Result<Vec<String>, FdwError> {
+        import::import(&self.server.server_name, &statement)?;
+        // The tables are there already: see import.rs.
+        Ok(Vec::new())
+    }
+
+    fn begin_scan(
+        &mut self,
+        _: &[Qual],
+        _: &[Column],
+        _: &[Sort],
+        _: &Option<Limit>,
+        _: &std::collections::HashMap<String, String>,
+    ) -> Result<(), FdwError> {
+        Err(FdwError::NotThroughTheFramework)
+    }
+
+    fn iter_scan(&mut self, _: &mut Row) -> Result<Option<()>, FdwError> {
+        Err(FdwError::NotThroughTheFramework)
+    }
+
+    fn end_scan(&mut self) -> Result<(), FdwError> {
+        Err(FdwError::NotThroughTheFramework)
+    }
+}

@@ -1,0 +1,339 @@
+//! One connection to one Clerk instance: pacing, retries and errors of single requests.
+
+use std::error::Error as _;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use url::{Host, Url};
+
+use crate::error::{Error, Problem, beginning};
+use crate::object::API_VERSION;
+use crate::pace::Pace;
+use crate::request::Request;
+
+/// More than any page can sensibly have; past it reading on would only fill the memory.
+const LARGEST_BODY: usize = 256 * 1024 * 1024;
+
+/// How a [`Client`] talks to Clerk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The API's base URL: https, or http for this machine alone.
+    pub api_url: String,
+    /// The `Clerk-API-Version` header.
+    pub api_version: String,
+    /// Requests in 10 seconds; `None` for a quarter of what Clerk allows the key's kind of instance.
+    pub rate_limit: Option<NonZeroU32>,
+    /// A fixed time between the starts of requests.
+    pub request_interval: Duration,
+    /// Requests in flight at once.
+    pub max_concurrency: usize,
+    /// How long one request may take, its whole answer included.
+    pub timeout: Duration,
+    /// How often a request is tried again after 429, 5xx, a broken connection or a timeout.
+    pub max_retries: u32,
+}
+
+impl Settings {
+    /// Where Clerk's Backend API is.
+    pub const API_URL: &str = "https://api.clerk.com/v1";
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            api_url: Self::API_URL.to_owned(),
+            api_version: API_VERSION.to_owned(),
+            rate_limit: None,
+            request_interval: Duration::ZERO,
+            max_concurrency: 8,
+            timeout: Duration::from_secs(30),
+            max_retries: 6,
+        }
+    }
+}
+
+/// Why a text is no base URL for the API.
+pub fn check_api_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => return Err("it names no host".to_owned()),
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if loopback => {}
+        "http" => return Err("plain http would send the key unencrypted; use https".to_owned()),
+        scheme => return Err(format!("{scheme} is not https")),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it must not hold a user name or password".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("it must end with its path".to_owned());
+    }
+    Ok(url)
+}
+
+/// A connection to one Clerk instance. Its TCP connections live as long as it does.
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    key: SecretString,
+    settings: Settings,
+    pub(crate) pace: Pace,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client for the instance that the secret key belongs to. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a base URL that is not https or a key that no header can carry.
+    pub fn new(settings: Settings, key: SecretString) -> Result<Self, Error> {
+        let url =
+            check_api_url(&settings.api_url).map_err(|problem| Error::Config(format!("invalid api_url: {problem}")))?;
+        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
+            .map_err(|_| Error::Config("the API key has characters that no key has".to_owned()))?;
+        authorization.set_sensitive(true);
+        let version = HeaderValue::from_str(&settings.api_version)
+            .map_err(|_| Error::Config(format!("invalid api_version {:?}", settings.api_version)))?;
+        let headers = HeaderMap::from_iter([
+            (AUTHORIZATION, authorization),
+            (ACCEPT, HeaderValue::from_static("application/json")),
+            (reqwest::header::HeaderName::from_static("clerk-api-version"), version),
+        ]);
+        let mut http = reqwest::Client::builder()
+            .user_agent(concat!("clerk_fdw/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .timeout(settings.timeout)
+            .pool_max_idle_per_host(settings.max_concurrency)
+            // A redirect would carry the query, and its answer is not Clerk's: it is reported instead.
+            .redirect(reqwest::redirect::Policy::none());
+        if url.scheme() == "http" {
+            // A proxy would see the key in clear.
+            http = http.no_proxy();
+        }
+        let http =
+            http.build().map_err(|error| Error::Config(format!("the HTTP client cannot start: {}", causes(error))))?;
+        let rate_limit = settings.rate_limit.unwrap_or_else(|| default_rate_limit(key.expose_secret()));
+        Ok(Client {
+            http,
+            base: url.as_str().trim_end_matches('/').to_owned(),
+            key,
+            pace: Pace::new(rate_limit, settings.request_interval, settings.max_concurrency),
+            settings,
+        })
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The body of a successful answer, after as many tries as the settings allow.
+    pub(crate) async fn get(&self, request: &Request) -> Result<Vec<u8>, Error> {
+        let started = Instant::now();
+        let mut delays = ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(10))
+            .with_max_times(self.settings.max_retries as usize)
+            .build();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let failure = match self.attempt(request).await {
+                Ok(body) => {
+                    self.pace.succeeded();
+                    return Ok(body);
+                }
+                Err(failure) => failure,
+            };
+            let Failure::Passing { cause, pause } = failure else { return Err(failure.into_error(request)) };
+            let Some(delay) = delays.next() else {
+                return Err(Error::Unavailable {
+                    cause: self.redact(cause),
+                    tries,
+                    elapsed: started.elapsed(),
+                    request: request.clone(),
+                });
+            };
+            match pause {
+                // Every request of this client waits, this one in the queue with the others.
+                Pause::All(time) => self.pace.hold(time.unwrap_or(delay)),
+                Pause::This(time) => tokio::time::sleep(time.unwrap_or(delay)).await,
+            }
+        }
+    }
+
+    async fn attempt(&self, request: &Request) -> Result<Vec<u8>, Failure> {
+        let _turn = self.pace.turn().await;
+        let response =
+            self.http.get(format!("{}{}", self.base, request.target())).send().await.map_err(Failure::network)?;
+        let status = response.status();
+        let retry_after = retry_after(&response);
+        let body = read(response).await;
+        if status.is_success() {
+            return body;
+        }
+        let problem = Problem::parse(&body.unwrap_or_default());
+        let problem = Problem { message: self.redact(problem.message), ..problem };
+        Err(match status {
+            StatusCode::TOO_MANY_REQUESTS => Failure::Passing {
+                cause: format!("status {}: {problem}", status.as_u16()),
+                pause: Pause::All(retry_after),
+            },
+            status if status.is_server_error() => Failure::Passing {
+                cause: format!("status {}: {problem}", status.as_u16()),
+                pause: Pause::This(retry_after),
+            },
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Failure::Unauthorized { status: status.as_u16(), problem }
+            }
+            status => Failure::Refused { status: status.as_u16(), problem },
+        })
+    }
+
+    /// The error for a body that is not what was expected.
+    pub(crate) fn malformed(&self, expected: &'static str, problem: String, body: &[u8], request: &Request) -> Error {
+        Error::Malformed { expected, problem, beginning: self.redact(beginning(body)), request: request.clone() }
+    }
+
+    /// Text from outside without the key, in case something on the way echoes it.
+    fn redact(&self, text: String) -> String {
+        match self.key.expose_secret() {
+            key if !key.is_empty() && text.contains(key) => text.replace(key, "[secret key]"),
+            _ => text,
+        }
+    }
+}
+
+/// A quarter of what Clerk documents for the key's kind of instance, so that the application keeps the rest.
+fn default_rate_limit(key: &str) -> NonZeroU32 {
+    const LIVE: NonZeroU32 = NonZeroU32::new(250).unwrap();
+    const TEST: NonZeroU32 = NonZeroU32::new(25).unwrap();
+    if key.starts_with("sk_test_") { TEST } else { LIVE }
+}
+
+/// Why one try failed.
+enum Failure {
+    /// What another try may mend.
+    Passing {
+        cause: String,
+        pause: Pause,
+    },
+    Unauthorized {
+        status: u16,
+        problem: Problem,
+    },
+    Refused {
+        status: u16,
+        problem: Problem,
+    },
+}
+
+/// Who waits before the next try, and how long if Clerk said so.
+enum Pause {
+    All(Option<Duration>),
+    This(Option<Duration>),
+}
+
+impl Failure {
+    fn network(error: reqwest::Error) -> Self {
+        let cause = match error.is_timeout() {
+            true => "no answer in time".to_owned(),
+            false => causes(error.without_url()),
+        };
+        Failure::Passing { cause, pause: Pause::This(None) }
+    }
+
+    fn into_error(self, request: &Request) -> Error {
+        let request = request.clone();
+        match self {
+            Failure::Unauthorized { status, problem } => Error::Unauthorized { status, problem, request },
+            Failure::Refused { status, problem } => Error::Refused { status, problem, request },
+            Failure::Passing { cause, .. } => Error::Unavailable { cause, tries: 1, elapsed: Duration::ZERO, request },
+        }
+    }
+}
+
+/// An error with what caused it, in one line.
+fn causes(error: reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
+    let expected = response.content_length().unwrap_or(0).min(LARGEST_BODY as u64);
+    let mut body = Vec::with_capacity(expected as usize);
+    while let Some(chunk) = response.chunk().await.map_err(Failure::network)? {
+        if body.len() + chunk.len() > LARGEST_BODY {
+            return Err(Failure::Refused {
+                status: response.status().as_u16(),
+                problem: Problem {
+                    message: format!("a body of more than {LARGEST_BODY} bytes; a smaller page_size may help"),
+                    ..Problem::default()
+                },
+            });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_or_this_machine() {
+        for good in ["https://api.clerk.com/v1", "http://127.0.0.1:8080/v1", "http://localhost/v1/", "http://[::1]:1"] {
+            assert!(check_api_url(good).is_ok(), "{good}");
+        }
+        for (bad, problem) in [
+            ("http://api.clerk.com/v1", "unencrypted"),
+            ("ftp://localhost", "not https"),
+            ("https://me:secret@api.clerk.com", "user name"),
+            ("https://api.clerk.com/v1?x=1", "end with its path"),
+            ("api.clerk.com", "relative URL"),
+            ("http://127.0.0.1.example.com/", "unencrypted"),
+        ] {
+            let told = check_api_url(bad).expect_err(bad);
+            assert!(told.contains(problem), "{bad}: {told}");
+        }
+    }
+
+    #[test]
+    fn the_key_is_in_no_debug_output() {
+        let client = Client::new(Settings::default(), "sk_test_never_shown".into()).unwrap();
+        assert!(!format!("{client:?} {:?}", client.settings()).contains("never_shown"));
+        assert_eq!(client.redact("a sk_test_never_shown b".to_owned()), "a [secret key] b");
+    }
+
+    #[test]
+    fn a_key_that_no_header_can_carry_is_refused_unseen() {
+        let error = Client::new(Settings::default(), "sk_test_\n".into()).unwrap_err();
+        assert!(!error.to_string().contains("sk_test_"), "{error}");
+    }
+}

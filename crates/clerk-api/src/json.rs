@@ -1,0 +1,163 @@
+//! Looking into JSON text without building a tree: what a query needs is found where it lies.
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// Rewrites, in place, the escapes that Postgres cannot store (`\u0000` and lone surrogates) to `\ufffd`.
+///
+/// Both spellings take six bytes, so nothing moves and nothing else changes. Outside of strings JSON has no
+/// backslash; text that is not JSON is left for the parser to refuse.
+pub fn replace_unstorable_escapes(text: &mut [u8]) {
+    let mut at = 0;
+    while let Some(found) = memchr::memchr(b'\\', &text[at..]) {
+        at += found;
+        match escaped_unit(text, at) {
+            None => at += 2,
+            Some(0xD800..=0xDBFF) => match escaped_unit(text, at + 6) {
+                Some(0xDC00..=0xDFFF) => at += 12,
+                _ => at = replace(text, at),
+            },
+            Some(0 | 0xDC00..=0xDFFF) => at = replace(text, at),
+            Some(_) => at += 6,
+        }
+        if at >= text.len() {
+            break;
+        }
+    }
+}
+
+fn replace(text: &mut [u8], at: usize) -> usize {
+    text[at..at + 6].copy_from_slice(br"\ufffd");
+    at + 6
+}
+
+/// The UTF-16 unit that a `\uXXXX` at this place stands for.
+fn escaped_unit(text: &[u8], at: usize) -> Option<u16> {
+    let digits = text.get(at..at + 6)?.strip_prefix(br"\u")?;
+    digits.iter().try_fold(0, |unit, digit| {
+        let digit = char::from(*digit).to_digit(16)? as u16;
+        Some(unit << 4 | digit)
+    })
+}
+
+/// The value that a path of keys leads to, as it stands in the text; `None` where there is none.
+///
+/// A key that is a number picks that element of an array, counted from 0.
+pub fn find<'j>(text: &'j str, path: &[String]) -> Option<&'j str> {
+    let Some((key, rest)) = path.split_first() else { return Some(text) };
+    let found = if text.starts_with('[') {
+        let index: usize = key.parse().ok()?;
+        serde_json::from_str::<Vec<&RawValue>>(text).ok()?.get(index)?.get()
+    } else {
+        member(text, key)?
+    };
+    find(found, rest)
+}
+
+/// One member of a JSON object as it stands in the text; the last one where a key is repeated, as in jsonb.
+pub fn member<'j>(text: &'j str, key: &str) -> Option<&'j str> {
+    struct Member<'k>(&'k str);
+    impl<'de> Visitor<'de> for Member<'_> {
+        type Value = Option<&'de RawValue>;
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut found = None;
+            while let Some(key) = map.next_key_seed(Key)? {
+                if key == self.0 {
+                    found = Some(map.next_value()?);
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(found)
+        }
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    json.deserialize_map(Member(key)).ok()?.map(RawValue::get)
+}
+
+/// An object's key, borrowed where it has no escapes.
+pub(crate) struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        #[derive(Deserialize)]
+        struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+        Borrowed::deserialize(deserializer).map(|key| key.0)
+    }
+}
+
+/// The text that a JSON string stands for; `None` for any other kind of value.
+pub fn string(text: &str) -> Option<Cow<'_, str>> {
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') { serde_json::from_str(text).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+}
+
+/// What kind of JSON value a text holds, for error messages.
+pub fn kind(text: &str) -> &'static str {
+    match text.as_bytes().first() {
+        Some(b'"') => "string",
+        Some(b'{') => "object",
+        Some(b'[') => "array",
+        Some(b't' | b'f') => "boolean",
+        Some(b'n') => "null",
+        _ => "number",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replaced(text: &str) -> String {
+        let mut bytes = text.as_bytes().to_vec();
+        replace_unstorable_escapes(&mut bytes);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn only_what_postgres_cannot_store_is_replaced() {
+        for (from, to) in [
+            (r#""a\u0000b""#, r#""a\ufffdb""#),
+            (r#""\ud800""#, r#""\ufffd""#),
+            (r#""\udc00\ud800x""#, r#""\ufffd\ufffdx""#),
+            (r#""\uD83D\uDE00""#, r#""\uD83D\uDE00""#),
+            (r#""\ud83d\ud83d\ude00""#, r#""\ufffd\ud83d\ude00""#),
+            (r#""\\u0000""#, r#""\\u0000""#),
+            (r#""\\\u0000""#, r#""\\\ufffd""#),
+            (r#""\u00e9 \n \" \u0001""#, r#""\u00e9 \n \" \u0001""#),
+            (r#""\u12"#, r#""\u12"#),
+            (r"\", r"\"),
+            ("", ""),
+        ] {
+            assert_eq!(replaced(from), to, "{from}");
+        }
+    }
+
+    #[test]
+    fn paths_lead_into_objects_and_arrays() {
+        let text = r#"{"a": {"b": [1, {"c": "x"}], "a.b": 2}, "a": {"b": [3]}, "\u00e9": null}"#;
+        let at = |path: &[&str]| find(text, &path.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>());
+        assert_eq!(at(&["a", "b", "0"]), Some("3"), "the last of repeated keys");
+        assert_eq!(at(&["a", "b", "1"]), None);
+        assert_eq!(at(&["é"]), Some("null"));
+        assert_eq!(at(&["a", "b", "x"]), None);
+        assert_eq!(at(&["a", "b", "0", "deeper"]), None);
+        assert_eq!(at(&[]), Some(text));
+    }
+
+    #[test]
+    fn strings_and_kinds() {
+        assert_eq!(string(r#""plain""#).as_deref(), Some("plain"));
+        assert_eq!(string(r#""\u00e9\n""#).as_deref(), Some("é\n"));
+        assert_eq!(string("1"), None);
+        assert_eq!(kind("-1"), "number");
+        assert_eq!(kind("{}"), "object");
+    }
+}

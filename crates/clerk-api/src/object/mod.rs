@@ -1,0 +1,151 @@
+//! The catalogue: what Clerk has, one file per object.
+//!
+//! Everything that depends on an object (the tables that IMPORT FOREIGN SCHEMA makes, the validator, what a
+//! condition turns into, the documentation) reads these forms. Adding an object means adding a file and
+//! naming it in [`OBJECTS`].
+
+mod organization_memberships;
+mod organizations;
+mod users;
+
+/// The version of Clerk's Backend API that the catalogue describes, sent as `Clerk-API-Version`.
+pub const API_VERSION: &str = "2026-05-12";
+
+/// Every object that a foreign table can show.
+pub const OBJECTS: &[&Object] =
+    &[&users::USERS, &organizations::ORGANIZATIONS, &organization_memberships::ORGANIZATION_MEMBERSHIPS];
+
+/// The object of that name.
+pub fn object(name: &str) -> Option<&'static Object> {
+    OBJECTS.iter().find(|object| object.name == name).copied()
+}
+
+/// One kind of object that Clerk keeps, and how it is read.
+#[derive(Debug)]
+pub struct Object {
+    /// What the `object` option of a foreign table calls it, and the name of its imported table.
+    pub name: &'static str,
+    /// One sentence for the table's comment.
+    pub description: &'static str,
+    /// The endpoint that lists all of the instance's.
+    pub list: &'static str,
+    /// How that list is walked.
+    pub paging: Paging,
+    /// The columns whose value alone finds the objects that have it.
+    pub keys: &'static [Key],
+    /// The columns of the imported table, in its order.
+    pub columns: &'static [Column],
+}
+
+/// How a list is read from its first page to its last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paging {
+    /// `starting_after`, in ascending order of creation, within ranges of creation time that are read side by side;
+    /// the named endpoint counts what a range holds.
+    Cursor { count: &'static str },
+    /// `offset`, oldest first; each page tells the `total_count`.
+    Offset,
+}
+
+/// An endpoint that a column's value leads to.
+#[derive(Debug)]
+pub struct Key {
+    /// The column's name.
+    pub column: &'static str,
+    /// The endpoint, with the column's value in braces.
+    pub path: &'static str,
+    /// What it answers with.
+    pub answer: Answer,
+}
+
+/// What the endpoint of a [`Key`] answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The one object itself, or 404.
+    One,
+    /// A list by offset. A 404 means that the owner is unknown, if the owner's own endpoint says so too.
+    List { owner: &'static str },
+}
+
+/// One column of an imported table.
+#[derive(Debug)]
+pub struct Column {
+    pub name: &'static str,
+    /// Other names under which tables may declare it.
+    pub aliases: &'static [&'static str],
+    /// Names that mean this column when they are declared with a scalar type, and the field of that name otherwise.
+    pub scalar_aliases: &'static [&'static str],
+    pub kind: Kind,
+    pub source: Source,
+    /// One sentence for the column's comment.
+    pub description: &'static str,
+    /// A query parameter without which Clerk does not send it, asked for only when a query uses the column.
+    pub asks: Option<(&'static str, &'static str)>,
+}
+
+/// What a column holds, which decides the type that IMPORT FOREIGN SCHEMA declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    /// A phone number in E.164 form; as a number, its digits.
+    Phone,
+    Boolean,
+    Integer,
+    /// Unix milliseconds at Clerk.
+    Time,
+    Json,
+    TextArray,
+}
+
+/// Where in Clerk's object a column's value lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The object as Clerk sent it.
+    Whole,
+    /// The member that this path of keys leads to.
+    Path(&'static [&'static str]),
+    /// `value` of the element of the array `list` whose `id` is the object's member `id`.
+    Primary { id: &'static str, list: &'static str, value: &'static str },
+}
+
+impl Object {
+    /// The column that a table's column of this name shows, if the object has it: see [`Column::scalar_aliases`]
+    /// for what `scalar` decides.
+    pub fn column(&self, name: &str, scalar: bool) -> Option<&'static Column> {
+        let columns: &'static [Column] = self.columns;
+        columns.iter().find(|column| {
+            column.name == name || column.aliases.contains(&name) || (scalar && column.scalar_aliases.contains(&name))
+        })
+    }
+
+    /// The key that a column is, if its value alone finds objects.
+    pub fn key(&self, column: &str) -> Option<&'static Key> {
+        let keys: &'static [Key] = self.keys;
+        keys.iter().find(|key| key.column == column)
+    }
+}
+
+/// A column as most are: the field of its own name.
+const fn column(name: &'static str, kind: Kind, source: Source, description: &'static str) -> Column {
+    Column { name, aliases: &[], scalar_aliases: &[], kind, source, description, asks: None }
+}
+
+impl Column {
+    const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    const fn scalar_aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.scalar_aliases = aliases;
+        self
+    }
+
+    const fn asks(mut self, parameter: &'static str, value: &'static str) -> Self {
+        self.asks = Some((parameter, value));
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,38 @@
+//! Organizations: the groups that users belong to.
+
+use super::Kind::{Integer, Json, Text, Time};
+use super::Source::{Path, Whole};
+use super::{Answer, Key, Object, Paging, column};
+
+pub(super) const ORGANIZATIONS: Object = Object {
+    name: "organizations",
+    description: "The organizations of the Clerk instance.",
+    list: "/organizations",
+    paging: Paging::Offset,
+    keys: &[Key { column: "organization_id", path: "/organizations/{organization_id}", answer: Answer::One }],
+    columns: &[
+        column("organization_id", Text, Path(&["id"]), "The organization's id, org_….").aliases(&["id"]),
+        column("name", Text, Path(&["name"]), "The name."),
+        column("slug", Text, Path(&["slug"]), "The name's form in addresses, unique in the instance."),
+        column("created_by", Text, Path(&["created_by"]), "The id of the user who created it."),
+        column(
+            "members_count",
+            Integer,
+            Path(&["members_count"]),
+            "How many members it has; Clerk counts them only for queries that use this column.",
+        )
+        .asks("include_members_count", "true"),
+        column(
+            "max_allowed_memberships",
+            Integer,
+            Path(&["max_allowed_memberships"]),
+            "How many members it may have; 0 means any number.",
+        ),
+        column("image_url", Text, Path(&["image_url"]), "The address of the logo."),
+        column("created_at", Time, Path(&["created_at"]), "When the organization was created."),
+        column("updated_at", Time, Path(&["updated_at"]), "When the organization last changed."),
+        column("public_metadata", Json, Path(&["public_metadata"]), "Metadata that the frontend may read."),
+        column("private_metadata", Json, Path(&["private_metadata"]), "Metadata for the backend alone."),
+        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it."),
+    ],
+};

@@ -1,0 +1,51 @@
+//! Users: the people who signed up to the application.
+
+use super::Kind::{Boolean, Json, Phone, Text, Time};
+use super::Source::{Path, Primary, Whole};
+use super::{Answer, Key, Object, Paging, column};
+
+pub(super) const USERS: Object = Object {
+    name: "users",
+    description: "The users of the Clerk instance.",
+    list: "/users",
+    paging: Paging::Cursor { count: "/users/count" },
+    keys: &[Key { column: "user_id", path: "/users/{user_id}", answer: Answer::One }],
+    columns: &[
+        column("user_id", Text, Path(&["id"]), "The user's id, user_….").aliases(&["id"]),
+        column("username", Text, Path(&["username"]), "The user's name for signing in, if the instance uses them."),
+        column("first_name", Text, Path(&["first_name"]), "The first name."),
+        column("last_name", Text, Path(&["last_name"]), "The last name."),
+        column(
+            "email",
+            Text,
+            Primary { id: "primary_email_address_id", list: "email_addresses", value: "email_address" },
+            "The primary email address; all of them are in attrs.",
+        ),
+        column(
+            "phone_number",
+            Phone,
+            Primary { id: "primary_phone_number_id", list: "phone_numbers", value: "phone_number" },
+            "The primary phone number in E.164 form; all of them are in attrs.",
+        )
+        .scalar_aliases(&["phone_numbers"]),
+        column("external_id", Text, Path(&["external_id"]), "The application's own id for the user."),
+        column("image_url", Text, Path(&["image_url"]), "The address of the profile image."),
+        column("banned", Boolean, Path(&["banned"]), "Whether the user is banned from signing in."),
+        column("locked", Boolean, Path(&["locked"]), "Whether too many failed attempts lock the user out now."),
+        column("two_factor_enabled", Boolean, Path(&["two_factor_enabled"]), "Whether a second factor is set up."),
+        column("password_enabled", Boolean, Path(&["password_enabled"]), "Whether the user has a password."),
+        column("created_at", Time, Path(&["created_at"]), "When the user was created."),
+        column("updated_at", Time, Path(&["updated_at"]), "When the user last changed."),
+        column("last_sign_in_at", Time, Path(&["last_sign_in_at"]), "The last sign-in; null if there was none."),
+        column("last_active_at", Time, Path(&["last_active_at"]), "The last session activity, to the day."),
+        column("public_metadata", Json, Path(&["public_metadata"]), "Metadata that the frontend may read."),
+        column("private_metadata", Json, Path(&["private_metadata"]), "Metadata for the backend alone."),
+        column(
+            "unsafe_metadata",
+            Json,
+            Path(&["unsafe_metadata"]),
+            "Metadata that the user's own browser may write: never trust it.",
+        ),
+        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it."),
+    ],
+};

@@ -1,0 +1,185 @@
+//! When the next request may start: the rate limit, a fixed interval, and what Clerk asked for.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// Clerk counts requests in windows of this length, and so does the `rate_limit` setting.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// After a pause that Clerk asked for, waiting backends spread over this much time instead of all starting at once.
+const SPREAD: Duration = Duration::from_millis(250);
+
+/// Shared by all requests of one client, so that one 429 makes every one of them wait.
+pub(crate) struct Pace {
+    bucket: DefaultDirectRateLimiter,
+    clock: DefaultClock,
+    interval: Duration,
+    widest: usize,
+    state: Mutex<State>,
+    freed: Notify,
+}
+
+struct State {
+    /// No request starts before this.
+    not_before: Instant,
+    /// When the last request started, for the fixed interval.
+    next_start: Instant,
+    in_flight: usize,
+    /// Requests allowed in flight now: halved by a 429, widened again by success.
+    width: usize,
+    successes: usize,
+}
+
+impl Pace {
+    /// `rate_limit` requests in 10 seconds, as a token bucket of that depth, at least `interval` apart,
+    /// at most `widest` at once.
+    pub(crate) fn new(rate_limit: std::num::NonZeroU32, interval: Duration, widest: usize) -> Self {
+        let quota = Quota::with_period(WINDOW / rate_limit.get())
+            .unwrap_or_else(|| Quota::per_second(std::num::NonZeroU32::MAX))
+            .allow_burst(rate_limit);
+        let now = Instant::now();
+        Pace {
+            bucket: RateLimiter::direct(quota),
+            clock: DefaultClock::default(),
+            interval,
+            widest,
+            state: Mutex::new(State { not_before: now, next_start: now, in_flight: 0, width: widest, successes: 0 }),
+            freed: Notify::new(),
+        }
+    }
+
+    /// Waits until a request may start. It counts as in flight until the [`Turn`] is dropped.
+    pub(crate) async fn turn(&self) -> Turn<'_> {
+        let turn = self.place().await;
+        while let Err(not_until) = self.bucket.check() {
+            sleep(not_until.wait_time_from(self.clock.now())).await;
+        }
+        loop {
+            // The pause may have been set, or grown, while this request slept.
+            let start = {
+                let mut state = self.lock();
+                let start = state.not_before.max(state.next_start);
+                if start <= Instant::now() {
+                    state.next_start = Instant::now() + self.interval;
+                    return turn;
+                }
+                start
+            };
+            sleep_until(start).await;
+        }
+    }
+
+    async fn place(&self) -> Turn<'_> {
+        loop {
+            let freed = self.freed.notified();
+            {
+                let mut state = self.lock();
+                if state.in_flight < state.width {
+                    state.in_flight += 1;
+                    return Turn { pace: self };
+                }
+            }
+            freed.await;
+        }
+    }
+
+    /// Clerk said 429: nothing starts for `pause`, and fewer requests run at once after it.
+    pub(crate) fn hold(&self, pause: Duration) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        if state.not_before <= now {
+            // One narrowing a pause: the requests that were in flight together all get their 429.
+            state.width = (state.width / 2).max(1);
+            state.successes = 0;
+        }
+        state.not_before = state.not_before.max(now + pause + SPREAD.mul_f64(fastrand::f64()));
+    }
+
+    /// A request succeeded: after a 429 the way back to full width is one more for each full round.
+    pub(crate) fn succeeded(&self) {
+        let mut state = self.lock();
+        if state.width < self.widest {
+            state.successes += 1;
+            if state.successes >= state.width {
+                state.successes = 0;
+                state.width += 1;
+                self.freed.notify_one();
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// A place among the requests in flight.
+pub(crate) struct Turn<'a> {
+    pace: &'a Pace,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.pace.lock().in_flight -= 1;
+        self.pace.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::num::NonZeroU32;
+
+    fn pace(limit: u32, interval_ms: u64, widest: usize) -> Pace {
+        Pace::new(NonZeroU32::new(limit).unwrap(), Duration::from_millis(interval_ms), widest)
+    }
+
+    #[tokio::test]
+    async fn a_full_bucket_starts_at_once_and_then_drips() {
+        let pace = pace(100, 0, 1);
+        let start = Instant::now();
+        for _ in 0..100 {
+            pace.turn().await;
+        }
+        assert!(start.elapsed() < Duration::from_millis(90), "the burst waited");
+        for _ in 0..3 {
+            pace.turn().await;
+        }
+        assert!(start.elapsed() >= Duration::from_millis(190), "the bucket did not run dry");
+    }
+
+    #[tokio::test]
+    async fn an_interval_separates_starts() {
+        let pace = pace(1000, 50, 8);
+        let start = Instant::now();
+        for _ in 0..4 {
+            pace.turn().await;
+        }
+        assert!(start.elapsed() >= Duration::from_millis(150));
+    }
+
+    #[tokio::test]
+    async fn a_hold_stops_those_already_waiting_and_narrows_what_follows() {
+        let pace = pace(1000, 0, 8);
+        let start = Instant::now();
+        pace.hold(Duration::from_millis(200));
+        pace.hold(Duration::from_millis(100));
+        assert_eq!(pace.lock().width, 4, "one narrowing a pause");
+        let turns = futures_util::future::join_all((0..4).map(|_| pace.turn())).await;
+        assert!(start.elapsed() >= Duration::from_millis(200));
+        assert!(
+            tokio::time::timeout(Duration::from_millis(50), pace.turn()).await.is_err(),
+            "a fifth ran beside the four"
+        );
+        drop(turns);
+        for _ in 0..4 {
+            pace.succeeded();
+        }
+        assert_eq!(pace.lock().width, 5);
+    }
+}

@@ -1,0 +1,134 @@
+//! Lists with `offset` and `total_count`, oldest first.
+//!
+//! New objects come at the end, where they do no harm; a deletion moves everything behind it, and a page asked
+//! for by offset then misses what slipped onto the page before. So each page begins with the object that the
+//! page before ended with. Where it does not, the walk looks for the place where it left off.
+
+use futures_util::stream::{self, StreamExt};
+
+use super::{Stop, Tail};
+use crate::error::Error;
+use crate::page::Page;
+use crate::read::{Out, Walk};
+use crate::request::Request;
+
+/// Pages share this many objects with the page before.
+const OVERLAP: u64 = 1;
+
+/// A walk that looks for its place so many times in a row without finding a new object is not getting anywhere.
+const MOST_SEARCHES: u32 = 8;
+
+pub(super) async fn walk(walk: &Walk, request: Request, out: &mut Out) -> Result<(), Stop> {
+    let list = List { walk, request: request.param("order_by", "created_at") };
+    let list = &list;
+    let page = list.page(0, walk.first_page.into()).await?;
+    let mut place = list.after(&page, 0)?;
+    out.send(Ok(page)).await?;
+    let mut searches = 0;
+    while place.next + OVERLAP < place.total {
+        out.wanted().await;
+        let (first, total, size) = (place.next, place.total, list.size());
+        let offsets = (0..).map(|n| first + n * (size - OVERLAP)).take_while(|offset| offset + OVERLAP < total);
+        let mut pages = stream::iter(offsets)
+            .map(|offset| async move { (offset, list.page(offset, size).await) })
+            .buffered(walk.concurrency());
+        while let Some((offset, page)) = pages.next().await {
+            if offset != place.next {
+                // A page was shorter than asked for: the rest is asked for anew from where it ended.
+                break;
+            }
+            let mut page = page?;
+            if page.is_empty() || Some(&*page.id(0)) != place.tail.last_id() {
+                drop(pages);
+                page = list.search(&mut place).await?;
+                searches = if page.is_empty() { searches + 1 } else { 0 };
+                if searches > MOST_SEARCHES {
+                    return Err(list.stuck("they repeat or skip objects however often they are read").into());
+                }
+                out.send(Ok(page)).await?;
+                break;
+            }
+            let came_to = place.next;
+            place = list.after(&page, offset)?;
+            if place.next == came_to && place.next + OVERLAP < place.total {
+                return Err(list.stuck("a page has nothing new though more is to come").into());
+            }
+            page.skip(OVERLAP as usize);
+            out.send(Ok(page)).await?;
+        }
+    }
+    Ok(())
+}
+
+struct List<'w> {
+    walk: &'w Walk,
+    request: Request,
+}
+
+/// How far a walk has come.
+struct Place {
+    /// The offset of the last object that was handed over, where the next page begins.
+    next: u64,
+    /// How many objects the list has, by Clerk's last word.
+    total: u64,
+    tail: Tail,
+}
+
+impl List<'_> {
+    /// Two at least: one is the overlap.
+    fn size(&self) -> u64 {
+        u64::from(self.walk.page_size).max(1 + OVERLAP)
+    }
+
+    async fn page(&self, offset: u64, limit: u64) -> Result<Page, Error> {
+        let request = self.request.clone().param("limit", limit);
+        self.walk.page(&request.maybe("offset", (offset > 0).then_some(offset))).await
+    }
+
+    /// The place after a page that began at this offset.
+    fn after(&self, page: &Page, offset: u64) -> Result<Place, Error> {
+        let end = offset + page.received() as u64;
+        let total = page.total_count().ok_or_else(|| self.stuck("a page has no total_count"))?;
+        if page.received() == 0 && total > offset {
+            return Err(self.stuck("a page is empty though more is to come"));
+        }
+        Ok(Place { next: end.saturating_sub(OVERLAP), total, tail: Tail::of(page) })
+    }
+
+    /// Looks for where the walk left off, backwards from where it should be; what is behind it is new.
+    async fn search(&self, place: &mut Place) -> Result<Page, Error> {
+        let size = self.size();
+        let mut offset = place.next.saturating_sub(size / 2);
+        loop {
+            let mut page = self.page(offset, size).await?;
+            let known = place.tail.last_known(&page);
+            if known.is_none() && offset > 0 {
+                offset = offset.saturating_sub(size);
+                continue;
+            }
+            let after = self.after(&page, offset)?;
+            (place.next, place.total) = (after.next, after.total);
+            match known {
+                Some(last) if last + 1 == page.len() && after.tail.last_id() != place.tail.last_id() => {
+                    // The whole page lies before the place; what was handed over last must not be forgotten.
+                    page.skip(last + 1);
+                }
+                Some(last) => {
+                    page.skip(last + 1);
+                    place.tail = after.tail;
+                }
+                None => {
+                    // Nothing of the page before is left: only the times of creation tell what is new.
+                    let seen = place.tail.created_at;
+                    page.retain(|page, object| page.created_at(object) > seen);
+                    place.tail = after.tail;
+                }
+            }
+            return Ok(page);
+        }
+    }
+
+    fn stuck(&self, problem: &str) -> Error {
+        Error::Inconsistent { problem: problem.to_owned(), request: self.request.clone() }
+    }
+}

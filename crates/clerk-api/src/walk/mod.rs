@@ -1,0 +1,111 @@
+//! From a list's first page to its last, so that nothing is missed and nothing comes twice.
+
+mod by_cursor;
+mod by_offset;
+mod one;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::object::{Answer, Paging};
+use crate::page::{Page, Projection};
+use crate::read::{Closed, From, Out, Read, Walk};
+use crate::request::Request;
+
+/// Reads what was asked for and hands it over page by page; an error is the last thing handed over.
+pub(crate) async fn walk(client: Arc<Client>, read: Read, mut out: Out) {
+    let walk = Walk::new(client, &read);
+    let ended = match &read.from {
+        From::All => match read.object.paging {
+            Paging::Cursor { count } => by_cursor::walk(&walk, read.object.list, count, &mut out).await,
+            Paging::Offset => by_offset::walk(&walk, Request::new(read.object.list), &mut out).await,
+        },
+        From::Key { key, value } => match (Request::with_id(key.path, value), key.answer) {
+            // No object has an id that no URL can name.
+            (None, _) => Ok(()),
+            (Some(request), Answer::One) => one::walk(&walk, request, &mut out).await,
+            (Some(request), Answer::List { owner }) => match by_offset::walk(&walk, request, &mut out).await {
+                Err(Stop::Error(error)) if error.is_not_found() => {
+                    one::is_missing(&walk, Request::with_id(owner, value), error).await
+                }
+                ended => ended,
+            },
+        },
+    };
+    if let Err(Stop::Error(error)) = ended {
+        // A reader that is gone has no use for the error.
+        let _ = out.send(Err(error)).await;
+    }
+}
+
+/// Why a walk ends before its list does.
+pub(crate) enum Stop {
+    Closed,
+    Error(Error),
+}
+
+impl std::convert::From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Error(error)
+    }
+}
+
+impl std::convert::From<Closed> for Stop {
+    fn from(_: Closed) -> Self {
+        Stop::Closed
+    }
+}
+
+impl Walk {
+    /// One page of a list.
+    async fn page(&self, request: &Request) -> Result<Page, Error> {
+        let request = self.asks.iter().fold(request.clone(), |request, (name, value)| request.param(name, value));
+        self.fetch(&request, &self.projection, Page::list).await
+    }
+
+    /// A request's answer, parsed.
+    async fn fetch(
+        &self,
+        request: &Request,
+        projection: &Projection,
+        parse: impl FnOnce(Vec<u8>, &Projection) -> Result<Page, crate::page::Malformed>,
+    ) -> Result<Page, Error> {
+        let body = self.client.get(request).await?;
+        let beginning = body[..body.len().min(512)].to_vec();
+        parse(body, projection)
+            .map_err(|wrong| self.client.malformed(wrong.expected, wrong.problem, &beginning, request))
+    }
+
+    /// How many requests a walk has in flight at most.
+    fn concurrency(&self) -> usize {
+        self.client.settings().max_concurrency.max(1)
+    }
+}
+
+/// The end of the page before, by which the next page is checked.
+#[derive(Default, Clone)]
+struct Tail {
+    ids: Vec<String>,
+    created_at: Option<i64>,
+}
+
+impl Tail {
+    fn of(page: &Page) -> Self {
+        Tail {
+            ids: (0..page.len()).map(|object| page.id(object).into_owned()).collect(),
+            created_at: page.len().checked_sub(1).and_then(|last| page.created_at(last)),
+        }
+    }
+
+    fn last_id(&self) -> Option<&str> {
+        self.ids.last().map(String::as_str)
+    }
+
+    /// The index of the last object of the page that stood on the page before as well.
+    fn last_known(&self, page: &Page) -> Option<usize> {
+        let known: HashSet<&str> = self.ids.iter().map(String::as_str).collect();
+        (0..page.len()).rev().find(|object| known.contains(&*page.id(*object)))
+    }
+}

@@ -1,0 +1,164 @@
+//! One connection to Clerk per server and key in each backend; it lives as long as the backend, so that a query
+//! finds the TCP connections of the one before open.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::sync::Arc;
+
+use clerk_api::{Client, Settings};
+use pgrx::{Spi, pg_sys};
+use secrecy::{ExposeSecret, SecretString};
+use supabase_wrappers::prelude::{get_vault_secret, get_vault_secret_by_name};
+
+use crate::error::FdwError;
+use crate::option::{self, Options};
+
+/// The name of the environment variable that Clerk's own libraries read the key from.
+const KEY_VARIABLE: &str = "CLERK_SECRET_KEY";
+
+/// A connection and what it was made from: another key or other settings make another one.
+struct Connection {
+    settings: Settings,
+    key: SecretString,
+    client: Arc<Client>,
+}
+
+thread_local! {
+    /// By server and user mapping; only the backend's own thread uses it.
+    static CONNECTIONS: RefCell<HashMap<(pg_sys::Oid, pg_sys::Oid), Connection>> = RefCell::default();
+    /// How many rows a complete scan of a foreign table last gave in this backend.
+    static ROWS_SEEN: RefCell<HashMap<pg_sys::Oid, f64>> = RefCell::default();
+}
+
+/// Remembers how many rows a complete scan gave.
+pub fn saw_rows(relation: pg_sys::Oid, rows: f64) {
+    ROWS_SEEN.with_borrow_mut(|seen| seen.insert(relation, rows));
+}
+
+/// How many rows a complete scan gave when this backend last made one.
+pub fn rows_seen(relation: pg_sys::Oid) -> Option<f64> {
+    ROWS_SEEN.with_borrow(|seen| seen.get(&relation).copied())
+}
+
+/// A foreign server as the catalog has it.
+pub struct Server {
+    pub oid: pg_sys::Oid,
+    pub name: String,
+    owner: pg_sys::Oid,
+    options: Options,
+}
+
+impl Server {
+    /// Reads the catalog entry.
+    pub fn new(oid: pg_sys::Oid) -> Self {
+        // SAFETY: GetForeignServer raises an error for an oid that is no server, and its strings are C strings.
+        unsafe {
+            let server = pg_sys::GetForeignServer(oid);
+            Server {
+                oid,
+                name: CStr::from_ptr((*server).servername).to_string_lossy().into_owned(),
+                owner: (*server).owner,
+                options: option::read((*server).options),
+            }
+        }
+    }
+
+    /// The connection with which this role's queries read from the server.
+    pub fn connect(&self, role: pg_sys::Oid) -> Result<Arc<Client>, FdwError> {
+        let settings = option::settings(&self.options);
+        let mapping = user_mapping(role, self.oid);
+        let key = self.key(mapping.as_ref())?;
+        let place = (self.oid, mapping.map_or(pg_sys::InvalidOid, |mapping| mapping.oid));
+        CONNECTIONS.with_borrow_mut(|connections| {
+            if let Some(open) = connections.get(&place)
+                && open.settings == settings
+                && open.key.expose_secret() == key.expose_secret()
+            {
+                return Ok(Arc::clone(&open.client));
+            }
+            let client = Client::new(settings.clone(), key.clone())
+                .map_err(|error| FdwError::Clerk { error: error.into(), server: self.name.clone() })?;
+            let client = Arc::new(client);
+            connections.insert(place, Connection { settings, key, client: Arc::clone(&client) });
+            Ok(client)
+        })
+    }
+
+    /// The key, from the first place that has one.
+    fn key(&self, mapping: Option<&UserMapping>) -> Result<SecretString, FdwError> {
+        let mut looked_at = Vec::new();
+        match mapping {
+            Some(mapping) => match mapping.options.get("api_key") {
+                Some(key) => return Ok(key.as_str().into()),
+                None => looked_at.push("the user mapping, which has no api_key".to_owned()),
+            },
+            None => looked_at.push("user mappings, of which there is none for this role".to_owned()),
+        }
+        for option in ["api_key_id", "api_key_name"] {
+            let Some(secret) = self.options.get(option) else { continue };
+            match vault_secret(option, secret) {
+                Ok(key) => return Ok(key.into()),
+                Err(problem) => looked_at.push(format!("Vault for the {option} \"{secret}\", {problem}")),
+            }
+        }
+        match self.options.get("api_key") {
+            Some(key) => return Ok(key.as_str().into()),
+            None => looked_at.push("the server's options, which have no api_key".to_owned()),
+        }
+        // The variable belongs to who runs the server process; a role without such power must not spend its key.
+        // SAFETY: a plain catalog look-up.
+        if !unsafe { pg_sys::superuser_arg(self.owner) } {
+            looked_at.push(format!("not the environment's {KEY_VARIABLE}, since no superuser owns the server"));
+        } else {
+            match std::env::var(KEY_VARIABLE) {
+                Ok(key) if !key.is_empty() => return Ok(key.into()),
+                _ => looked_at.push(format!("the environment of the server process, which has no {KEY_VARIABLE}")),
+            }
+        }
+        Err(FdwError::NoKey { server: self.name.clone(), looked_at })
+    }
+}
+
+/// The secret that Supabase Vault keeps under an id or a name.
+fn vault_secret(option: &str, secret: &str) -> Result<String, &'static str> {
+    let installed = Spi::get_one::<bool>("SELECT to_regclass('vault.decrypted_secrets') IS NOT NULL");
+    if installed != Ok(Some(true)) {
+        return Err("which is not installed in this database");
+    }
+    let found = match option {
+        "api_key_id" => get_vault_secret(secret),
+        _ => get_vault_secret_by_name(secret),
+    };
+    found.filter(|key| !key.is_empty()).ok_or("which has no such secret")
+}
+
+struct UserMapping {
+    oid: pg_sys::Oid,
+    options: Options,
+}
+
+/// The role's user mapping, else that of PUBLIC. Unlike `GetUserMapping`, having none is no error: the key may come
+/// from elsewhere.
+fn user_mapping(role: pg_sys::Oid, server: pg_sys::Oid) -> Option<UserMapping> {
+    let cache = pg_sys::SysCacheIdentifier::USERMAPPINGUSERSERVER as i32;
+    for user in [role, pg_sys::InvalidOid] {
+        // SAFETY: the tuple is valid from the look-up to its release, and the options are copied before.
+        unsafe {
+            let tuple = pg_sys::SearchSysCache2(cache, user.into(), server.into());
+            if tuple.is_null() {
+                continue;
+            }
+            let form: pg_sys::Form_pg_user_mapping = pg_sys::GETSTRUCT(tuple).cast();
+            let oid = (*form).oid;
+            let mut null = false;
+            let attribute = pg_sys::Anum_pg_user_mapping_umoptions as i16;
+            let options = pg_sys::SysCacheGetAttr(cache, tuple, attribute, &mut null);
+            let options = if null { std::ptr::null_mut() } else { pg_sys::untransformRelOptions(options) };
+            let options = option::read(options);
+            pg_sys::ReleaseSysCache(tuple);
+            return Some(UserMapping { oid, options });
+        }
+    }
+    None
+}

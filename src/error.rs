@@ -1,0 +1,132 @@
+//! Under which SQLSTATE a failure reaches the user, in which words, and with which advice.
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgLogLevel, PgSqlErrorCode};
+
+/// Everything that makes this side raise an ERROR.
+#[derive(Debug, thiserror::Error)]
+pub enum FdwError {
+    /// HV00N.
+    #[error("no API key for server \"{server}\"")]
+    NoKey { server: String, looked_at: Vec<String> },
+
+    /// 28000 for a refused key, 08006 for a Clerk that cannot be reached, HV00L for an answer that cannot be read,
+    /// HV000 for the rest.
+    #[error("{error}")]
+    Clerk { error: Box<clerk_api::Error>, server: String },
+
+    /// HV00D.
+    #[error("invalid option \"{name}\" for {place}")]
+    UnknownOption { name: String, place: &'static str, hint: String },
+
+    /// HV024.
+    #[error("invalid value for option \"{name}\": {problem}")]
+    OptionValue { name: String, problem: String, hint: Option<String> },
+
+    /// HV00J.
+    #[error("option \"object\" is required")]
+    NoObject { hint: String },
+
+    /// HV00P.
+    #[error("foreign schema \"{0}\" does not exist: a Clerk server has the one schema \"clerk\"")]
+    NoSchema(String),
+
+    /// HV00R.
+    #[error("Clerk has no object \"{name}\"")]
+    NoTable { name: String, hint: String },
+
+    /// HV004 for a value of another kind, 22003 for one out of range, else the type's own code.
+    #[error("{object} {id}: column \"{column}\" of type {wanted} {problem}")]
+    Value { object: &'static str, id: String, column: String, wanted: String, problem: String, code: PgSqlErrorCode },
+
+    /// XX000: no callback that is left in place calls these.
+    #[error("clerk_fdw has a scan driver of its own")]
+    NotThroughTheFramework,
+
+    /// 58000.
+    #[error("the thread that talks to Clerk could not start: {0}")]
+    Thread(std::io::Error),
+}
+
+impl FdwError {
+    fn code(&self) -> PgSqlErrorCode {
+        use PgSqlErrorCode::*;
+        match self {
+            FdwError::NoKey { .. } => ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+            FdwError::Clerk { error, .. } => match **error {
+                clerk_api::Error::Config(_) => ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+                clerk_api::Error::Unauthorized { .. } => ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+                clerk_api::Error::Unavailable { .. } => ERRCODE_CONNECTION_FAILURE,
+                clerk_api::Error::Malformed { .. } => ERRCODE_FDW_UNABLE_TO_CREATE_REPLY,
+                clerk_api::Error::Refused { .. } | clerk_api::Error::Inconsistent { .. } => ERRCODE_FDW_ERROR,
+            },
+            FdwError::UnknownOption { .. } => ERRCODE_FDW_INVALID_OPTION_NAME,
+            FdwError::OptionValue { .. } => ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
+            FdwError::NoObject { .. } => ERRCODE_FDW_OPTION_NAME_NOT_FOUND,
+            FdwError::NoSchema(_) => ERRCODE_FDW_NO_SCHEMAS,
+            FdwError::NoTable { .. } => ERRCODE_FDW_TABLE_NOT_FOUND,
+            FdwError::Value { code, .. } => *code,
+            FdwError::NotThroughTheFramework => ERRCODE_INTERNAL_ERROR,
+            FdwError::Thread(_) => ERRCODE_SYSTEM_ERROR,
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            FdwError::NoKey { looked_at, .. } => Some(format!("Looked at: {}.", looked_at.join("; "))),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            FdwError::NoKey { server, .. } => Some(format!(
+                "CREATE USER MAPPING FOR CURRENT_USER SERVER {} OPTIONS (api_key 'sk_…');",
+                pgrx::spi::quote_identifier(server)
+            )),
+            FdwError::Clerk { error, server } => match **error {
+                clerk_api::Error::Unauthorized { .. } => Some(format!("Check the key of server \"{server}\".")),
+                clerk_api::Error::Malformed { .. } => Some(format!("Check the api_url of server \"{server}\".")),
+                clerk_api::Error::Inconsistent { .. } => {
+                    Some("Run the query again; no row was left out silently.".to_owned())
+                }
+                _ => None,
+            },
+            FdwError::UnknownOption { hint, .. } | FdwError::NoObject { hint } | FdwError::NoTable { hint, .. } => {
+                Some(hint.clone())
+            }
+            FdwError::OptionValue { hint, .. } => hint.clone(),
+            _ => None,
+        }
+    }
+
+    /// Ends the statement with this error. Rust's destructors run on the way.
+    pub fn raise(self) -> ! {
+        ErrorReport::from(self).report(PgLogLevel::ERROR);
+        unreachable!("an ERROR does not return")
+    }
+}
+
+impl From<FdwError> for ErrorReport {
+    fn from(error: FdwError) -> Self {
+        let mut report = ErrorReport::new(error.code(), error.to_string(), "clerk_fdw");
+        if let Some(detail) = error.detail() {
+            report = report.set_detail(detail);
+        }
+        if let Some(hint) = error.hint() {
+            report = report.set_hint(hint);
+        }
+        report
+    }
+}
+
+/// The value, or the end of the statement.
+pub trait OrRaise<T> {
+    fn or_raise(self) -> T;
+}
+
+impl<T> OrRaise<T> for Result<T, FdwError> {
+    fn or_raise(self) -> T {
+        self.unwrap_or_else(|error| error.raise())
+    }
+}
