@@ -102,6 +102,31 @@ impl User {
         Some(&wallet.web3_wallet)
     }
 
+    pub(crate) fn emails(&self) -> impl Iterator<Item = &str> {
+        let addresses = self.email_addresses.iter();
+        addresses.map(|address| address.email_address.as_str())
+    }
+
+    pub(crate) fn phones(&self) -> impl Iterator<Item = &str> {
+        let numbers = self.phone_numbers.iter();
+        numbers.map(|number| number.phone_number.as_str())
+    }
+
+    pub(crate) fn wallets(&self) -> impl Iterator<Item = &str> {
+        let wallets = self.web3_wallets.iter();
+        wallets.map(|wallet| wallet.web3_wallet.as_str())
+    }
+
+    /// All that a user can be asked for by its exact value, apart from the id, in lower case.
+    pub(crate) fn identifiers(&self) -> impl Iterator<Item = String> {
+        self.emails()
+            .chain(self.phones())
+            .chain(self.wallets())
+            .chain(self.username.as_deref())
+            .chain(self.external_id.as_deref())
+            .map(str::to_lowercase)
+    }
+
     /// What a membership tells about its user.
     pub(crate) fn public_data(&self) -> PublicUserData<'_> {
         let image_url = self.image_url.as_deref().unwrap_or_default();

@@ -19,7 +19,7 @@ pub(crate) fn text(value: Option<&str>) -> SortKey<'_> {
 
 /// The page of `rows` that the request asks for. `rows` are in the order of creation.
 pub(crate) fn page<'a, R: Row>(
-    mut rows: Vec<&'a R>,
+    rows: Vec<&'a R>,
     query: &Query,
     key: impl Fn(&'a R, &'static str) -> SortKey<'a>,
 ) -> Vec<&'a R> {
@@ -33,18 +33,20 @@ pub(crate) fn page<'a, R: Row>(
         };
     }
 
-    let compare = |a: &&'a R, b: &&'a R| -> Ordering {
-        let ascending = (key(a, field), a.key()).cmp(&(key(b, field), b.key()));
+    // A key may take a look-up, so that it is made once for each row.
+    let mut keyed: Vec<(SortKey, &R)> = rows.into_iter().map(|row| (key(row, field), row)).collect();
+    let compare = |a: &(SortKey, &R), b: &(SortKey, &R)| -> Ordering {
+        let ascending = (a.0, a.1.key()).cmp(&(b.0, b.1.key()));
         if descending { ascending.reverse() } else { ascending }
     };
     // Sorting no more than the page needs keeps "the ten last active of 100,000" fast.
     let end = offset.saturating_add(limit);
-    if end < rows.len() {
-        rows.select_nth_unstable_by(end, compare);
-        rows.truncate(end);
+    if end < keyed.len() {
+        keyed.select_nth_unstable_by(end, compare);
+        keyed.truncate(end);
     }
-    rows.sort_unstable_by(compare);
-    rows.into_iter().skip(offset).collect()
+    keyed.sort_unstable_by(compare);
+    keyed.into_iter().skip(offset).map(|(_, row)| row).collect()
 }
 
 /// A JSON array of what `write` appends for each row.

@@ -44,13 +44,16 @@ pub struct State {
     pub(crate) users: Table<User>,
     pub(crate) organizations: Table<Organization>,
     pub(crate) memberships: Table<Membership>,
+    /// From the id of a user or an organization to the ids of its memberships.
     by_user: Links,
     by_organization: Links,
+    /// From every address, number, username and external id, in lower case, to the ids of its users.
+    by_identifier: Links,
     clock: i64,
     random: StdRng,
 }
 
-/// From the id of a user or an organization to the ids of its memberships.
+/// From one thing to the ids of others.
 type Links = HashMap<String, BTreeSet<String>>;
 
 impl State {
@@ -64,9 +67,15 @@ impl State {
             memberships: Table::new(made.memberships),
             by_user: Links::new(),
             by_organization: Links::new(),
+            by_identifier: Links::new(),
             clock: generate::END,
             random,
         };
+        for user in state.users.iter() {
+            for identifier in user.identifiers() {
+                link(&mut state.by_identifier, &identifier, &user.id);
+            }
+        }
         for membership in state.memberships.iter() {
             link(&mut state.by_user, &membership.user_id, &membership.id);
             link(&mut state.by_organization, &membership.organization_id, &membership.id);
@@ -92,9 +101,9 @@ impl State {
         copy_time(&mut fields);
 
         let user = User::read(object::patched(&blank, fields)?)?;
-        self.free(self.users.get(&user.id).is_some(), &user.id)?;
+        free(self.users.get(&user.id).is_some(), &user.id)?;
         let id = user.id.clone();
-        self.users.put(user);
+        self.put_user(user);
         Ok(id)
     }
 
@@ -109,8 +118,8 @@ impl State {
         touch(&mut fields, now)?;
         let user = self.users.get(id).ok_or_else(|| not_found("user", id))?;
         let user = User::read(object::patched(&user.json, fields)?)?;
-        self.free(user.id != id, &user.id)?;
-        self.users.put(user);
+        free(user.id != id, &user.id)?;
+        self.put_user(user);
         Ok(())
     }
 
@@ -120,8 +129,9 @@ impl State {
     /// [`ChangeError::NotFound`].
     pub fn delete_user(&mut self, id: &str) -> Result<(), ChangeError> {
         self.tick();
-        let user = self.users.remove(id);
-        user.ok_or_else(|| not_found("user", id))?;
+        if !self.remove_user(id) {
+            return Err(not_found("user", id));
+        }
         for membership in self.by_user.remove(id).unwrap_or_default() {
             self.remove_membership(&membership);
         }
@@ -159,7 +169,7 @@ impl State {
 
         let organization = Organization::read(object::patched(&blank, fields)?)?;
         let taken = self.organizations.get(&organization.id).is_some();
-        self.free(taken, &organization.id)?;
+        free(taken, &organization.id)?;
         let id = organization.id.clone();
         self.organizations.put(organization);
         Ok(id)
@@ -176,7 +186,7 @@ impl State {
         let organization = self.organizations.get(id);
         let organization = organization.ok_or_else(|| not_found("organization", id))?;
         let organization = Organization::read(object::patched(&organization.json, fields)?)?;
-        self.free(organization.id != id, &organization.id)?;
+        free(organization.id != id, &organization.id)?;
         self.organizations.put(organization);
         Ok(())
     }
@@ -234,7 +244,7 @@ impl State {
         let membership =
             Membership::read(object::patched(&blank, fields)?, user_id.to_owned(), organization_id.to_owned())?;
         let taken = self.memberships.get(&membership.id).is_some();
-        self.free(taken, &membership.id)?;
+        free(taken, &membership.id)?;
         let id = membership.id.clone();
         link(&mut self.by_user, user_id, &id);
         link(&mut self.by_organization, organization_id, &id);
@@ -255,7 +265,7 @@ impl State {
         let old = old.ok_or_else(|| not_found("membership", id))?;
         let membership =
             Membership::read(object::patched(&old.json, fields)?, old.user_id.clone(), old.organization_id.clone())?;
-        self.free(membership.id != id, &membership.id)?;
+        free(membership.id != id, &membership.id)?;
         self.memberships.put(membership);
         Ok(())
     }
@@ -293,16 +303,33 @@ impl State {
         self.by_organization.get(organization_id).map_or(0, BTreeSet::len)
     }
 
+    /// The users of an address, a number, a username or an external id given in lower case.
+    pub(crate) fn users_identified_by(&self, identifier: &str) -> impl Iterator<Item = &User> {
+        let ids = self.by_identifier.get(identifier).into_iter().flatten();
+        ids.filter_map(|id| self.users.get(id))
+    }
+
     fn tick(&mut self) -> i64 {
         self.clock += 1000;
         self.clock
     }
 
-    fn free(&self, taken: bool, id: &str) -> Result<(), ChangeError> {
-        if taken {
-            return Err(ChangeError::WrongId(id.to_owned()));
+    fn put_user(&mut self, user: User) {
+        self.remove_user(&user.id);
+        for identifier in user.identifiers() {
+            link(&mut self.by_identifier, &identifier, &user.id);
         }
-        Ok(())
+        self.users.put(user);
+    }
+
+    fn remove_user(&mut self, id: &str) -> bool {
+        let Some(user) = self.users.remove(id) else {
+            return false;
+        };
+        for identifier in user.identifiers() {
+            unlink(&mut self.by_identifier, &identifier, id);
+        }
+        true
     }
 
     fn remove_membership(&mut self, id: &str) -> bool {
@@ -424,15 +451,21 @@ fn expand_role(fields: &mut Fields) -> serde_json::Result<()> {
     Ok(())
 }
 
-fn link(links: &mut Links, owner: &str, membership: &str) {
-    let memberships = links.entry(owner.to_owned()).or_default();
-    memberships.insert(membership.to_owned());
+fn link(links: &mut Links, from: &str, to: &str) {
+    links.entry(from.to_owned()).or_default().insert(to.to_owned());
 }
 
-fn unlink(links: &mut Links, owner: &str, membership: &str) {
-    if let Some(memberships) = links.get_mut(owner) {
-        memberships.remove(membership);
+fn unlink(links: &mut Links, from: &str, to: &str) {
+    if let Some(ids) = links.get_mut(from) {
+        ids.remove(to);
     }
+}
+
+fn free(taken: bool, id: &str) -> Result<(), ChangeError> {
+    if taken {
+        return Err(ChangeError::WrongId(id.to_owned()));
+    }
+    Ok(())
 }
 
 fn not_found(kind: &'static str, id: &str) -> ChangeError {

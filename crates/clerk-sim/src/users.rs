@@ -64,23 +64,34 @@ fn select<'a>(state: &'a State, query: &Query) -> Result<Vec<&'a User>, ClerkErr
     let filter = Filter::new(query);
     let (after, before) = filter.created;
 
-    // Few users named, or one organization's members, are looked up rather than searched for.
-    let mut rows = if !ids.include.is_empty() {
-        by_creation(ids.include.iter().filter_map(|id| state.users.get(id)))
+    // Users who are named, or the members of an organization, are looked up rather than searched for.
+    let named = if !ids.include.is_empty() {
+        let users = ids.include.iter().filter_map(|id| state.users.get(id));
+        Some(by_creation(users))
+    } else if let Some(identifiers) = filter.identifiers() {
+        let identifiers = identifiers.iter();
+        let users = identifiers.flat_map(|identifier| state.users_identified_by(identifier));
+        Some(by_creation(users))
     } else if !organizations.include.is_empty() {
-        let members = organizations.include.iter().flat_map(|id| state.members_of(id));
-        by_creation(members.filter_map(|membership| state.users.get(&membership.user_id)))
+        let members = organizations.include.iter();
+        let members = members.flat_map(|id| state.members_of(id));
+        let users = members.filter_map(|membership| state.users.get(&membership.user_id));
+        Some(by_creation(users))
     } else {
-        state.users.created_between(after, before)
+        None
+    };
+    let mut rows = match named {
+        Some(mut rows) => {
+            rows.retain(|user| filter.created_within(user));
+            rows
+        }
+        None => state.users.created_between(after, before),
     };
 
     let members = |ids: &[String]| -> HashSet<&'a str> {
         ids.iter().flat_map(|id| state.members_of(id)).map(|membership| membership.user_id.as_str()).collect()
     };
-    if !ids.include.is_empty() || !organizations.include.is_empty() {
-        rows.retain(|user| filter.created_within(user));
-    }
-    if !ids.include.is_empty() && !organizations.include.is_empty() {
+    if !organizations.include.is_empty() {
         let included = members(&organizations.include);
         rows.retain(|user| included.contains(user.id.as_str()));
     }
@@ -122,9 +133,9 @@ fn accounts(query: &Query) -> Result<Option<(&str, &[String])>, ClerkError> {
 }
 
 /// The conditions on a user that the lists of users and of an organization's members share.
-pub(crate) struct Filter<'q> {
+pub(crate) struct Filter {
     emails: Option<HashSet<String>>,
-    phones: Option<&'q [String]>,
+    phones: Option<HashSet<String>>,
     usernames: Option<HashSet<String>>,
     wallets: Option<HashSet<String>>,
     external_ids: Signed,
@@ -145,13 +156,13 @@ pub(crate) struct Filter<'q> {
 /// After and before, both exclusive, in Unix milliseconds.
 type Times = (Option<i64>, Option<i64>);
 
-impl<'q> Filter<'q> {
-    pub(crate) fn new(query: &'q Query) -> Filter<'q> {
+impl Filter {
+    pub(crate) fn new(query: &Query) -> Filter {
         let set = |name| query.list(name).map(|values| values.iter().map(|value| value.to_lowercase()).collect());
         let lower = |name| query.text(name).map(str::to_lowercase);
         Filter {
             emails: set("email_address"),
-            phones: query.list("phone_number"),
+            phones: set("phone_number"),
             usernames: set("username"),
             wallets: set("web3_wallet"),
             external_ids: query.signed("external_id"),
@@ -165,6 +176,18 @@ impl<'q> Filter<'q> {
             active_since: query.integer("last_active_at_since"),
             signed_in: (query.integer("last_sign_in_at_after"), query.integer("last_sign_in_at_before")),
             created: (query.integer("created_at_after"), query.integer("created_at_before")),
+        }
+    }
+
+    /// Values in lower case, one of which every user has that [`Filter::matches`]; `None` where no exact value is
+    /// asked for.
+    fn identifiers(&self) -> Option<Vec<String>> {
+        let sets = [&self.emails, &self.phones, &self.usernames, &self.wallets];
+        let external_ids = &self.external_ids.include;
+        match sets.into_iter().flatten().next() {
+            Some(values) => Some(values.iter().cloned().collect()),
+            None if external_ids.is_empty() => None,
+            None => Some(external_ids.iter().map(|id| id.to_lowercase()).collect()),
         }
     }
 
@@ -200,14 +223,14 @@ impl<'q> Filter<'q> {
     pub(crate) fn matches(&self, user: &User) -> bool {
         let Signed { include, exclude } = &self.external_ids;
         let external_id = user.external_id.as_ref();
-        one_of(&self.emails, emails(user))
-            && self.phones.is_none_or(|wanted| phones(user).any(|phone| wanted.iter().any(|value| value == phone)))
+        one_of(&self.emails, user.emails())
+            && one_of(&self.phones, user.phones())
             && one_of(&self.usernames, user.username.as_deref().into_iter())
-            && one_of(&self.wallets, wallets(user))
+            && one_of(&self.wallets, user.wallets())
             && (include.is_empty() || external_id.is_some_and(|id| include.contains(id)))
             && external_id.is_none_or(|id| !exclude.contains(id))
-            && part_of(&self.email_query, emails(user))
-            && part_of(&self.phone_query, phones(user))
+            && part_of(&self.email_query, user.emails())
+            && part_of(&self.phone_query, user.phones())
             && part_of(&self.username_query, user.username.as_deref().into_iter())
             && self.name_matches(user)
             && self.anything_matches(user)
@@ -222,25 +245,14 @@ impl<'q> Filter<'q> {
     }
 
     fn anything_matches(&self, user: &User) -> bool {
-        let texts = emails(user)
-            .chain(phones(user))
-            .chain(wallets(user))
+        let texts = user
+            .emails()
+            .chain(user.phones())
+            .chain(user.wallets())
             .chain(user.username.as_deref())
             .chain([user.id.as_str()]);
         self.query.as_ref().is_none_or(|part| name(user).contains(part)) || part_of(&self.query, texts)
     }
-}
-
-fn emails(user: &User) -> impl Iterator<Item = &str> {
-    user.email_addresses.iter().map(|address| address.email_address.as_str())
-}
-
-fn phones(user: &User) -> impl Iterator<Item = &str> {
-    user.phone_numbers.iter().map(|number| number.phone_number.as_str())
-}
-
-fn wallets(user: &User) -> impl Iterator<Item = &str> {
-    user.web3_wallets.iter().map(|wallet| wallet.web3_wallet.as_str())
 }
 
 /// First and last name in lower case.

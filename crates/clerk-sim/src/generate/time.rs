@@ -63,7 +63,7 @@ fn moment(random: &mut impl Rng, day: i64) -> i64 {
 
 /// A time from `earliest` to the end, more likely a recent one than not.
 pub(crate) fn since(random: &mut impl Rng, earliest: i64) -> i64 {
-    let ago: f64 = random.random::<f64>().powi(3);
+    let ago: f64 = random.random::<f64>().powi(2);
     END - 1 - ((END - 1 - earliest) as f64 * ago) as i64
 }
 

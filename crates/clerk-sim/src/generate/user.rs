@@ -46,10 +46,7 @@ pub(super) fn user(random: &mut impl Rng, index: usize, created_at: i64) -> User
 
     let signed_in = (!random.random_bool(0.12)).then(|| time::since(random, created_at));
     // A session may be used for days after the sign-in.
-    let active = signed_in.map(|time| {
-        let later = time + random.random_range(0..20) * time::DAY;
-        time::day(later.min(time::END - 1))
-    });
+    let active = signed_in.map(|time| time::day(random.random_range(time..time::END.min(time + 20 * time::DAY))));
     let updated_at = signed_in.map_or(created_at, |time| random.random_range(created_at..=time.max(created_at)));
     let password = random.random_bool(0.6);
     let totp = random.random_bool(0.06);
