@@ -1,7 +1,6 @@
 //! Clerk's errors: the statuses, codes and sentences its documentation lists.
 
 use serde::Serialize;
-use serde_json::json;
 
 /// An answer other than the one that was asked for.
 #[derive(Clone, Debug)]
@@ -163,20 +162,32 @@ impl ClerkError {
     /// The body of the answer.
     pub(crate) fn body(&self, trace_id: &str) -> String {
         #[derive(Serialize)]
+        struct Body<'a> {
+            errors: [Entry<'a>; 1],
+            clerk_trace_id: &'a str,
+        }
+
+        #[derive(Serialize)]
         struct Entry<'a> {
             message: &'a str,
             long_message: &'a str,
             code: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
-            meta: Option<serde_json::Value>,
+            meta: Option<Meta<'a>>,
+        }
+
+        #[derive(Serialize)]
+        struct Meta<'a> {
+            param_name: &'a str,
         }
 
         let entry = Entry {
             message: &self.message,
             long_message: &self.long_message,
             code: self.code,
-            meta: self.parameter.as_ref().map(|name| json!({ "param_name": name })),
+            meta: self.parameter.as_deref().map(|param_name| Meta { param_name }),
         };
-        json!({ "errors": [entry], "clerk_trace_id": trace_id }).to_string()
+        // Plain texts can always be written as JSON.
+        serde_json::to_string(&Body { errors: [entry], clerk_trace_id: trace_id }).unwrap_or_default()
     }
 }

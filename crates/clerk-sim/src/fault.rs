@@ -1,10 +1,11 @@
 //! What can go wrong, when, and what may change in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Bytes;
 use serde::Deserialize;
 
 use crate::request::Request;
@@ -217,7 +218,8 @@ impl Fault {
         Fault::new(Kind::Body { status, body })
     }
 
-    /// The page last sent from this path once more, whatever the cursor or offset.
+    /// The page last sent from this path once more, whatever the cursor or offset. Pages are kept from the moment the
+    /// fault is added; where there is none yet, the right answer is sent.
     pub fn repeat_page() -> Fault {
         Fault::new(Kind::RepeatPage)
     }
@@ -286,6 +288,8 @@ type Action = Box<dyn FnOnce(&mut State) + Send>;
 pub(crate) struct Plan {
     faults: Vec<Fault>,
     changes: Vec<(When, Action)>,
+    /// The page last sent from each path, for those that are to repeat one.
+    pages: HashMap<String, Bytes>,
 }
 
 impl Plan {
@@ -298,8 +302,18 @@ impl Plan {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.faults.clear();
-        self.changes.clear();
+        *self = Plan::default();
+    }
+
+    /// Keeps a page that was sent, if one may have to be repeated.
+    pub(crate) fn sent(&mut self, path: &str, page: &Bytes) {
+        if self.faults.iter().any(|fault| matches!(fault.kind, Kind::RepeatPage)) {
+            self.pages.insert(path.to_owned(), page.clone());
+        }
+    }
+
+    pub(crate) fn page_before(&self, path: &str) -> Option<Bytes> {
+        self.pages.get(path).cloned()
     }
 
     /// Counts the request with everything that waits for one like it, and returns the changes to be made before it

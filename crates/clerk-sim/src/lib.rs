@@ -41,7 +41,6 @@ mod state;
 mod table;
 mod users;
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -136,7 +135,6 @@ impl Sim {
             latency: Latency::new(config.latency),
             limiter: Limiter::new(config.rate_limit, &config.keys),
             keys: config.keys,
-            last_pages: Mutex::new(HashMap::new()),
         });
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -195,7 +193,8 @@ impl Sim {
         lock(&self.shared.plan).add_fault(fault);
     }
 
-    /// Changes the instance just before a request is answered, once.
+    /// Changes the instance just before a request is answered, once. The change is given all it needs: it must not
+    /// call this `Sim`, which waits for the change to end.
     ///
     /// ```
     /// # use clerk_sim::{Config, Sim, When};

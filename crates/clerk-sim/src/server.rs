@@ -1,6 +1,5 @@
 //! Connections, and what happens to a request on its way to an answer.
 
-use std::collections::HashMap;
 use std::future::{pending, poll_fn};
 use std::io;
 use std::net::TcpListener as StdListener;
@@ -9,7 +8,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use hyper::Response;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
@@ -37,8 +36,6 @@ pub(crate) struct Shared {
     pub(crate) latency: Latency,
     pub(crate) limiter: Limiter,
     pub(crate) keys: Vec<String>,
-    /// The last good answer of each path, for a page that repeats itself.
-    pub(crate) last_pages: Mutex<HashMap<String, Bytes>>,
 }
 
 /// A sleep before every answer.
@@ -155,10 +152,10 @@ async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Re
             half = true;
             right_answer()
         }
-        Some(Kind::RepeatPage) => match lock(&shared.last_pages).get(&request.path) {
-            Some(page) => Answer::json(200, page.clone()),
-            None => right_answer(),
-        },
+        Some(Kind::RepeatPage) => {
+            let page = lock(&shared.plan).page_before(&request.path);
+            page.map_or_else(right_answer, |page| Answer::json(200, page))
+        }
         Some(Kind::Reset) => {
             entry.outcome = Outcome::Reset;
             return Err(Reset);
@@ -190,7 +187,7 @@ fn answer(shared: &Shared, head: &Parts, request: &Request, key: Result<usize, C
     match result {
         Ok(json) => {
             let answer = Answer::json(200, json);
-            lock(&shared.last_pages).insert(request.path.clone(), answer.body.clone());
+            lock(&shared.plan).sent(&request.path, &answer.body);
             answer
         }
         Err(error) => Answer::error(&error, trace_id),

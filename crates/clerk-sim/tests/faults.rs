@@ -142,8 +142,8 @@ fn answers_can_be_slow() {
 #[test]
 fn a_page_can_repeat() {
     let sim = start(50, 0, 0);
-    let first = get(&sim, "/users?limit=10").body;
     sim.fault(Fault::repeat_page().has("offset"));
+    let first = get(&sim, "/users?limit=10").body;
     assert_eq!(get(&sim, "/users?limit=10&offset=10").body, first);
     assert_ne!(get(&sim, "/users?limit=10&offset=20").body, first);
 }

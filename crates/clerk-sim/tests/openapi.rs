@@ -92,13 +92,13 @@ fn the_answers_are_as_described() {
         return;
     };
     let checker = Checker::new(description);
-    let sim = start(300, 20, 600);
+    let sim = start(500, 20, 600);
     let user = &sim.users()[0].id;
     let organization = &sim.organizations()[0].id;
     let many: String = (0..101).map(|n| format!("&user_id=user_{n}")).collect();
 
     for (path, target, status) in [
-        ("/users", "/users?limit=300".to_owned(), 200),
+        ("/users", "/users?limit=500".to_owned(), 200),
         ("/users", "/users?limit=0".to_owned(), 422),
         ("/users", format!("/users?limit=1{many}"), 422),
         ("/users", "/users?starting_after=user_gone".to_owned(), 422),
