@@ -18,8 +18,10 @@ IMPORT FOREIGN SCHEMA clerk FROM SERVER clerk INTO clerk;
 
 \echo
 \echo 'The newest users, live from' :url
-SELECT user_id, first_name, last_name, email, created_at
+\set ECHO queries
+SELECT user_id, left(concat_ws(' ', first_name, last_name), 30) AS name, email, created_at
   FROM clerk.users ORDER BY created_at DESC LIMIT 5;
+\set ECHO none
 
 -- Somebody who has an organization, or else anybody.
 \set owner ''
@@ -29,6 +31,7 @@ SELECT coalesce((SELECT email FROM clerk.users WHERE user_id = :'owner'),
                 (SELECT email FROM clerk.users WHERE email IS NOT NULL ORDER BY created_at DESC LIMIT 1), '') AS email \gset
 
 \echo 'One user by email, with the organizations they are in:' :email
+\set ECHO queries
 SELECT u.user_id, u.first_name, u.last_name, o.name AS organization, m.role
   FROM clerk.users u
   LEFT JOIN clerk.organization_memberships m ON m.user_id = u.user_id
@@ -42,7 +45,7 @@ SELECT o.name, count(*) AS members, count(*) FILTER (WHERE m.role = 'org:admin')
   JOIN clerk.organization_memberships m ON m.organization_id = o.organization_id
  GROUP BY o.organization_id, o.name ORDER BY members DESC, o.name LIMIT 5;
 
-\echo 'All users, copied into a table of their own: CREATE TABLE users AS SELECT … FROM clerk.users'
+\echo 'All users, copied into a table of their own'
 CREATE TABLE users AS
   SELECT user_id, email, first_name, last_name, created_at, attrs FROM clerk.users;
 SELECT count(*) AS users, min(created_at) AS first, max(created_at) AS last,
