@@ -75,6 +75,8 @@ pub struct Config {
     pub organizations: usize,
     /// How many memberships there are at first; at most one for each user in each organization.
     pub memberships: usize,
+    /// Whether some metadata holds half a surrogate pair, as Clerk's may. Clerk's Python client cannot read it.
+    pub lone_surrogates: bool,
     /// A sleep before every answer.
     pub latency: Duration,
     /// How many requests a key may make.
@@ -91,6 +93,7 @@ impl Default for Config {
             users: 100,
             organizations: 10,
             memberships: 150,
+            lone_surrogates: true,
             latency: Duration::ZERO,
             rate_limit: RateLimit::default(),
             keys: vec!["sk_test_simulator".to_owned()],
@@ -127,7 +130,7 @@ impl Sim {
         let listener = TcpListener::bind(config.listen)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let state = State::generate(config.seed, config.users, config.organizations, config.memberships);
+        let state = State::generate(&config);
         let shared = Arc::new(Shared {
             state: RwLock::new(state),
             log: Mutex::new(Log::new()),

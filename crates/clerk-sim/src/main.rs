@@ -34,6 +34,10 @@ struct Options {
     #[arg(long, default_value_t = 1500)]
     memberships: usize,
 
+    /// Leave out the metadata that holds half a surrogate pair, which Clerk's Python client cannot read
+    #[arg(long)]
+    no_lone_surrogates: bool,
+
     /// Sleep so many milliseconds before every answer
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
@@ -63,6 +67,7 @@ impl Options {
             users: self.users,
             organizations: self.organizations,
             memberships: self.memberships,
+            lone_surrogates: !self.no_lone_surrogates,
             latency: Duration::from_millis(self.latency_ms),
             rate_limit: match self.rate_limit {
                 _ if self.no_rate_limit => RateLimit::Off,

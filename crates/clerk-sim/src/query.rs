@@ -125,8 +125,9 @@ pub(crate) const USER_COUNT: Endpoint = Endpoint {
     parameters: &[
         WHO,
         USERS_ONLY,
-        // Unlike the list, the count is not documented to know `+` and `-` here.
-        &[parameter("user_id", Kind::List), parameter("external_id", Kind::List)],
+        // The file is silent about signs here, but Clerk's JavaScript client sends the list's filters, signs and all,
+        // to the count for the total.
+        &[parameter("user_id", Kind::Signed), parameter("external_id", Kind::Signed)],
     ],
 };
 
@@ -225,11 +226,10 @@ impl Query {
         }
     }
 
-    /// The values of an array with signs; those of a plain array are all to be included.
+    /// The values of an array with signs.
     pub(crate) fn signed(&self, name: &str) -> Signed {
         match self.get(name) {
             Some(Value::Signed(signed)) => Signed { include: signed.include.clone(), exclude: signed.exclude.clone() },
-            Some(Value::List(values)) => Signed { include: values.clone(), exclude: Vec::new() },
             _ => Signed::default(),
         }
     }

@@ -7,6 +7,7 @@ use fake::rand::rngs::StdRng;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::Config;
 use crate::generate::{self, id};
 use crate::object::{self, Fields, Membership, Organization, User, raw};
 use crate::shape;
@@ -57,10 +58,10 @@ pub struct State {
 type Links = HashMap<String, BTreeSet<String>>;
 
 impl State {
-    /// An instance of the given sizes. The same seed and sizes make the same instance, to the byte.
-    pub(crate) fn generate(seed: u64, users: usize, organizations: usize, memberships: usize) -> State {
-        let mut random = StdRng::seed_from_u64(seed);
-        let made = generate::instance(&mut random, users, organizations, memberships);
+    /// The instance that the configuration describes. The same seed and sizes make the same one, to the byte.
+    pub(crate) fn generate(config: &Config) -> State {
+        let mut random = StdRng::seed_from_u64(config.seed);
+        let made = generate::instance(&mut random, config);
         let mut state = State {
             users: Table::new(made.users),
             organizations: Table::new(made.organizations),

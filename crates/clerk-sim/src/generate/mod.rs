@@ -9,6 +9,7 @@ mod user;
 
 use fake::rand::Rng;
 
+use crate::Config;
 use crate::object::{Membership, Organization, User};
 
 pub(crate) use time::END;
@@ -20,11 +21,14 @@ pub(crate) struct Instance {
 }
 
 /// An instance of the given sizes; fewer memberships where there are not enough pairs of a user and an organization.
-pub(crate) fn instance(random: &mut impl Rng, users: usize, organizations: usize, memberships: usize) -> Instance {
-    let created = time::creations(random, users);
-    let users: Vec<User> =
-        created.into_iter().enumerate().map(|(index, created_at)| user::user(random, index, created_at)).collect();
-    let created = time::creations(random, organizations);
+pub(crate) fn instance(random: &mut impl Rng, config: &Config) -> Instance {
+    let created = time::creations(random, config.users);
+    let users: Vec<User> = created
+        .into_iter()
+        .enumerate()
+        .map(|(index, created_at)| user::user(random, index, created_at, config.lone_surrogates))
+        .collect();
+    let created = time::creations(random, config.organizations);
     let mut founders = Vec::new();
     let organizations: Vec<Organization> = created
         .into_iter()
@@ -36,7 +40,7 @@ pub(crate) fn instance(random: &mut impl Rng, users: usize, organizations: usize
             organization::organization(random, index, created_at, founder)
         })
         .collect();
-    let memberships = organization::memberships(random, &users, &organizations, &founders, memberships);
+    let memberships = organization::memberships(random, &users, &organizations, &founders, config.memberships);
     Instance { users, organizations, memberships }
 }
 

@@ -28,7 +28,7 @@ struct Account {
 }
 
 /// The `index`-th user of the instance.
-pub(super) fn user(random: &mut impl Rng, index: usize, created_at: i64) -> User {
+pub(super) fn user(random: &mut impl Rng, index: usize, created_at: i64, lone_surrogates: bool) -> User {
     let user_id = id::new("user_", random, created_at);
     let mut person = name::person(random);
     if index % 97 == 7 {
@@ -57,7 +57,7 @@ pub(super) fn user(random: &mut impl Rng, index: usize, created_at: i64) -> User
 
     let public = raw_text(metadata::public(random));
     let private = metadata::private(random).map(raw_text);
-    let unsafe_ = raw_text(metadata::unsafe_(random, index));
+    let unsafe_ = raw_text(metadata::unsafe_(random, index, lone_surrogates));
     let empty = raw_text("{}".to_owned());
     let times = (created_at, updated_at);
     let links: Vec<shape::Link> = who
