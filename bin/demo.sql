@@ -13,15 +13,15 @@ CREATE SERVER clerk FOREIGN DATA WRAPPER clerk_fdw OPTIONS (api_url :'url');
 CREATE SCHEMA clerk;
 IMPORT FOREIGN SCHEMA clerk FROM SERVER clerk INTO clerk;
 
--- A real instance may have no organizations, or none allowed: the rest of the tour is still worth seeing.
-\set ON_ERROR_STOP :simulated
-
 \echo
 \echo 'The newest users, live from' :url
 \set ECHO queries
 SELECT user_id, left(concat_ws(' ', first_name, last_name), 30) AS name, email, created_at
   FROM clerk.users ORDER BY created_at DESC LIMIT 5;
 \set ECHO none
+
+-- A real instance may have no organizations, or none allowed: the rest of the tour is still worth seeing.
+\set ON_ERROR_STOP :simulated
 
 -- Somebody who has an organization, or else anybody.
 \set owner ''
