@@ -96,11 +96,11 @@ impl Pages {
     }
 
     /// The next page; waits for it, interruptibly. `None` after the last one.
-    pub fn next(&mut self) -> Result<Option<Page>, clerk_api::Error> {
+    pub fn next(&mut self) -> Result<Option<Page>, Box<clerk_api::Error>> {
         loop {
             check_for_interrupts!();
             match self.reader.poll() {
-                Next::Page(page) => return page.map(Some),
+                Next::Page(page) => return Ok(Some(page?)),
                 Next::End => return Ok(None),
                 Next::Pending => self.wait(),
             }

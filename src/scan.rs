@@ -168,7 +168,7 @@ impl Scan {
                         }
                         Err(error) => {
                             self.progress = Progress::Ended;
-                            FdwError::Clerk { error: error.into(), server: self.server.name.clone() }.raise();
+                            FdwError::Clerk { error, server: self.server.name.clone() }.raise();
                         }
                     }
                 }
