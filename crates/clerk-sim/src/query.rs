@@ -51,6 +51,12 @@ enum Kind {
     OrderBy(&'static [&'static str]),
 }
 
+impl Kind {
+    fn is_array(self) -> bool {
+        matches!(self, Kind::List | Kind::Phones | Kind::Signed)
+    }
+}
+
 const fn parameter(name: &'static str, kind: Kind) -> Parameter {
     Parameter { name, kind }
 }
@@ -205,8 +211,10 @@ impl Query {
         for parameter in endpoint.parameters() {
             let given: Vec<&str> =
                 pairs.iter().filter(|(name, _)| name == parameter.name).map(|(_, value)| value.as_str()).collect();
-            // Clerk keeps the first of a parameter that should have been given once.
-            if let Some(first) = given.first() {
+            // Clerk keeps the first of a parameter that should have been given once; an empty one is as good as none.
+            if let Some(first) = given.first()
+                && (parameter.kind.is_array() || !first.is_empty())
+            {
                 values.push((parameter.name, read_value(parameter, first, &given)?));
             }
         }

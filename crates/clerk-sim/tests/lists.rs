@@ -188,6 +188,8 @@ fn what_clerk_refuses_is_refused() {
     }
     assert_eq!(get(&sim, &format!("/users?starting_after={user}&offset=0")).status, 200);
     assert_eq!(get(&sim, "/users?unknown=parameter").status, 200);
+    assert_eq!(get(&sim, "/users?limit=&offset=&order_by=&starting_after=&query=&banned=").ids().len(), 10);
+    assert!(get(&sim, "/users?user_id=").ids().is_empty(), "nobody has an empty id");
 }
 
 #[test]
