@@ -54,10 +54,17 @@ impl Range {
         self.first.is_none_or(|first| first <= at) && self.last.is_none_or(|last| at <= last)
     }
 
+    /// One millisecond more on either side, to be asked for whether Clerk takes the bounds in or not.
+    fn wider(&self) -> Range {
+        Range {
+            first: self.first.map(|first| first.saturating_sub(1)),
+            last: self.last.map(|last| last.saturating_add(1)),
+        }
+    }
+
     fn narrow(&self, request: Request) -> Request {
-        request
-            .maybe("created_at_after", self.first.map(|first| first.saturating_sub(1)))
-            .maybe("created_at_before", self.last.map(|last| last.saturating_add(1)))
+        let Range { first, last } = self.wider();
+        request.maybe("created_at_after", first).maybe("created_at_before", last)
     }
 }
 
@@ -146,8 +153,8 @@ impl List<'_> {
     fn check_order(&self, cursor: &Cursor, page: &Page) -> Result<(), Error> {
         let problem = if cursor.tail.last_known(page).is_some() {
             "a page repeats objects of the one before"
-        } else if cursor.range != Range::ALL && (0..page.len()).any(|object| page.created_at(object).is_none()) {
-            "an object has no created_at"
+        } else if (0..page.len()).any(|object| !cursor.range.wider().holds(page.created_at(object))) {
+            "a page has objects that were created at another time than asked for"
         } else if (0..page.len())
             .map(|object| page.created_at(object))
             .try_fold(cursor.tail.created_at, |before, at| (before <= at).then_some(at))
@@ -227,8 +234,8 @@ impl List<'_> {
         loop {
             let mut cut = Vec::new();
             for slice in slices {
-                let pieces = slice.count.div_ceil(share).clamp(1, MOST_PIECES);
-                if slice.count > share + share / 2 && slice.first < slice.last && pieces <= budget {
+                let pieces = slice.count.div_ceil(share).min(MOST_PIECES).min(budget);
+                if slice.count > share + share / 2 && slice.first < slice.last && pieces > 1 {
                     budget -= pieces;
                     cut.extend(slice.pieces(pieces as i64).map(|piece| (piece, true)));
                 } else {

@@ -25,10 +25,12 @@ pub(super) async fn walk(walk: &Walk, request: Request, out: &mut Out) -> Result
     let mut place = list.after(&page, 0)?;
     out.send(Ok(page)).await?;
     let mut searches = 0;
-    while place.next + OVERLAP < place.total {
+    while place.next + OVERLAP < place.total || !place.is_sure {
         out.wanted().await;
         let (first, total, size) = (place.next, place.total, list.size());
-        let offsets = (0..).map(|n| first + n * (size - OVERLAP)).take_while(|offset| offset + OVERLAP < total);
+        let offsets = (0..)
+            .map(|n| first + n * (size - OVERLAP))
+            .take_while(|offset| *offset == first || offset + OVERLAP < total);
         let mut pages = stream::iter(offsets)
             .map(|offset| async move { (offset, list.page(offset, size).await) })
             .buffered(walk.concurrency());
@@ -41,7 +43,7 @@ pub(super) async fn walk(walk: &Walk, request: Request, out: &mut Out) -> Result
             if page.is_empty() || Some(&*page.id(0)) != place.tail.last_id() {
                 drop(pages);
                 page = list.search(&mut place).await?;
-                searches = if page.is_empty() { searches + 1 } else { 0 };
+                searches = if place.is_sure { 0 } else { searches + 1 };
                 if searches > MOST_SEARCHES {
                     return Err(list.stuck("they repeat or skip objects however often they are read").into());
                 }
@@ -72,6 +74,8 @@ struct Place {
     /// How many objects the list has, by Clerk's last word.
     total: u64,
     tail: Tail,
+    /// Not so after a search that found nothing new: the next page has to bear it out, even at the list's end.
+    is_sure: bool,
 }
 
 impl List<'_> {
@@ -92,7 +96,7 @@ impl List<'_> {
         if page.received() == 0 && total > offset {
             return Err(self.stuck("a page is empty though more is to come"));
         }
-        Ok(Place { next: end.saturating_sub(OVERLAP), total, tail: Tail::of(page) })
+        Ok(Place { next: end.saturating_sub(OVERLAP), total, tail: Tail::of(page), is_sure: true })
     }
 
     /// Looks for where the walk left off, backwards from where it should be; what is behind it is new.
@@ -107,21 +111,22 @@ impl List<'_> {
                 continue;
             }
             let after = self.after(&page, offset)?;
-            (place.next, place.total) = (after.next, after.total);
             match known {
-                Some(last) if last + 1 == page.len() && after.tail.last_id() != place.tail.last_id() => {
-                    // The whole page lies before the place; what was handed over last must not be forgotten.
-                    page.skip(last + 1);
-                }
                 Some(last) => {
+                    let tail = if after.tail.last_id() == place.tail.last_id() || last + 1 < page.len() {
+                        after.tail
+                    } else {
+                        // All of the page lies before the place: what was handed over last must not be forgotten.
+                        std::mem::take(&mut place.tail)
+                    };
+                    *place = Place { tail, is_sure: last + 1 < page.len(), ..after };
                     page.skip(last + 1);
-                    place.tail = after.tail;
                 }
                 None => {
                     // Nothing of the page before is left: only the times of creation tell what is new.
                     let seen = place.tail.created_at;
+                    *place = after;
                     page.retain(|page, object| page.created_at(object) > seen);
-                    place.tail = after.tail;
                 }
             }
             return Ok(page);

@@ -1,0 +1,139 @@
+//! The catalogue against Clerk's own description of its Backend API.
+//!
+//! The OpenAPI file is not part of the project: it is looked for where `CLERK_OPENAPI_DIR` says, else beside the
+//! project's directory.
+
+use std::path::{Path, PathBuf};
+
+use clerk_api::object::{API_VERSION, Answer, Kind, OBJECTS, Object, Paging, Source};
+use serde_json::Value;
+
+/// Clerk's description as JSON, or `None` (and a word about it) where there is none.
+fn openapi() -> Option<Value> {
+    let directory = std::env::var_os("CLERK_OPENAPI_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clerk"), PathBuf::from);
+    let file = directory.join(format!("bapi-{API_VERSION}.yml"));
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Some(serde_norway::from_str(&text).expect("the description is YAML")),
+        Err(error) => {
+            eprintln!("SKIPPED: {}: {error}", file.display());
+            None
+        }
+    }
+}
+
+/// A part of the description with its references followed.
+fn resolved<'d>(api: &'d Value, mut part: &'d Value) -> &'d Value {
+    while let Some(reference) = part.get("$ref").and_then(Value::as_str) {
+        part = api.pointer(reference.trim_start_matches('#')).expect(reference);
+    }
+    part
+}
+
+fn operation<'d>(api: &'d Value, path: &str) -> &'d Value {
+    api["paths"].get(path).and_then(|path| path.get("get")).unwrap_or_else(|| panic!("there is no GET {path}"))
+}
+
+fn assert_parameter(api: &Value, path: &str, name: &str) {
+    let parameters = operation(api, path)["parameters"].as_array().into_iter().flatten();
+    let found = parameters.map(|parameter| resolved(api, parameter)).any(|parameter| parameter["name"] == name);
+    assert!(found, "GET {path} has no parameter {name}");
+}
+
+/// The schema of what an endpoint answers with.
+fn answer<'d>(api: &'d Value, path: &str) -> &'d Value {
+    let response = resolved(api, &operation(api, path)["responses"]["200"]);
+    resolved(api, &response["content"]["application/json"]["schema"])
+}
+
+/// The schema of a member, through `allOf` as well.
+fn member<'d>(api: &'d Value, schema: &'d Value, name: &str) -> Option<&'d Value> {
+    let schema = resolved(api, schema);
+    schema
+        .get("properties")
+        .and_then(|properties| properties.get(name))
+        .or_else(|| schema["allOf"].as_array().into_iter().flatten().find_map(|part| member(api, part, name)))
+        .map(|found| resolved(api, found))
+}
+
+/// The schema of the objects that a list holds.
+fn element<'d>(api: &'d Value, object: &Object) -> &'d Value {
+    let list = answer(api, object.list);
+    let array = if list["type"] == "array" { list } else { member(api, list, "data").expect("data") };
+    resolved(api, &array["items"])
+}
+
+#[test]
+fn endpoints_and_parameters_exist() {
+    let Some(api) = openapi() else { return };
+    assert_eq!(api["info"]["version"], API_VERSION);
+    for object in OBJECTS {
+        for parameter in ["limit", "order_by"] {
+            assert_parameter(&api, object.list, parameter);
+        }
+        match object.paging {
+            Paging::Offset => {
+                assert_parameter(&api, object.list, "offset");
+                assert!(member(&api, answer(&api, object.list), "total_count").is_some());
+            }
+            Paging::Cursor { count } => {
+                assert_parameter(&api, object.list, "starting_after");
+                for path in [object.list, count] {
+                    for parameter in ["created_at_after", "created_at_before", "user_id"] {
+                        assert_parameter(&api, path, parameter);
+                    }
+                }
+                assert!(member(&api, answer(&api, count), "total_count").is_some());
+            }
+        }
+        for key in object.keys {
+            match key.answer {
+                Answer::One => assert!(member(&api, answer(&api, key.path), "id").is_some(), "{}", key.path),
+                Answer::List { owner } => {
+                    for parameter in ["limit", "offset", "order_by"] {
+                        assert_parameter(&api, key.path, parameter);
+                    }
+                    assert!(member(&api, answer(&api, key.path), "total_count").is_some());
+                    operation(&api, owner);
+                }
+            }
+        }
+        for (parameter, _) in object.columns.iter().filter_map(|column| column.asks) {
+            assert_parameter(&api, object.list, parameter);
+            for key in object.keys.iter().filter(|key| key.answer == Answer::One) {
+                assert_parameter(&api, key.path, parameter);
+            }
+        }
+    }
+}
+
+#[test]
+fn columns_lie_where_the_catalogue_says() {
+    let Some(api) = openapi() else { return };
+    for object in OBJECTS {
+        let schema = element(&api, object);
+        for column in object.columns {
+            let place = format!("{}.{}", object.name, column.name);
+            let found = match column.source {
+                Source::Whole => schema,
+                Source::Path(keys) => keys.iter().fold(schema, |schema, key| {
+                    member(&api, schema, key).unwrap_or_else(|| panic!("{place}: there is no {key}"))
+                }),
+                Source::Primary { id, list, value } => {
+                    assert!(member(&api, schema, id).is_some(), "{place}: there is no {id}");
+                    let list = member(&api, schema, list).expect(list);
+                    assert!(member(&api, &list["items"], "id").is_some(), "{place}: its list has no ids");
+                    member(&api, &list["items"], value).expect(value)
+                }
+            };
+            let kind = match column.kind {
+                Kind::Text | Kind::Phone => "string",
+                Kind::Boolean => "boolean",
+                Kind::Integer | Kind::Time => "integer",
+                Kind::Json => "object",
+                Kind::TextArray => "array",
+            };
+            assert_eq!(found["type"], kind, "{place}");
+        }
+    }
+}

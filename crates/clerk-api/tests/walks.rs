@@ -1,0 +1,322 @@
+//! Whole lists against the simulator: nothing is missed, nothing comes twice, and a fault is never a short list.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clerk_api::object::object;
+use clerk_api::{Client, Error, From, Locator, Next, Read, Settings};
+use clerk_sim::{Config, Fault, RateLimit, Sim, State, When};
+
+const USERS: &str = "/v1/users";
+const ORGANIZATIONS: &str = "/v1/organizations";
+const MEMBERSHIPS: &str = "/v1/organization_memberships";
+
+fn simulator(users: usize, organizations: usize, memberships: usize) -> Sim {
+    let config = Config { users, organizations, memberships, rate_limit: RateLimit::Off, ..Config::default() };
+    Sim::start(config).expect("the simulator starts")
+}
+
+fn client(sim: &Sim) -> Arc<Client> {
+    with(sim, |_| {})
+}
+
+/// A client with other settings than the tests' own: unhurried retries would only take time.
+fn with(sim: &Sim, change: impl FnOnce(&mut Settings)) -> Arc<Client> {
+    let mut settings = Settings {
+        api_url: sim.url(),
+        rate_limit: 100_000.try_into().ok(),
+        max_retries: 2,
+        timeout: Duration::from_secs(5),
+        ..Settings::default()
+    };
+    change(&mut settings);
+    Arc::new(Client::new(settings, sim.key().into()).expect("the settings are right"))
+}
+
+fn all(name: &str, page_size: u32) -> Read {
+    Read { page_size, ..Read::all(object(name).expect(name), vec![Locator::Whole]) }
+}
+
+fn below(organization: &str, page_size: u32) -> Read {
+    let object = object("organization_memberships").expect("the catalogue has memberships");
+    let key = object.key("organization_id").expect("memberships are found by organization");
+    Read { from: From::Key { key, value: organization.to_owned() }, page_size, ..Read::all(object, vec![]) }
+}
+
+/// The ids that a read gives, in its order.
+fn ids(client: &Arc<Client>, read: Read) -> Result<Vec<String>, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut reader = read.start(Arc::clone(client), || {});
+        let mut ids = Vec::new();
+        loop {
+            match reader.poll() {
+                Next::Page(page) => {
+                    let page = page?;
+                    ids.extend((0..page.len()).map(|object| page.id(object).into_owned()));
+                }
+                Next::Pending => tokio::time::sleep(Duration::from_millis(1)).await,
+                Next::End => return Ok(ids),
+            }
+        }
+    })
+}
+
+fn sorted(mut ids: Vec<String>) -> Vec<String> {
+    ids.sort();
+    ids
+}
+
+fn every(name: &str, sim: &Sim) -> Vec<String> {
+    let objects = match name {
+        "users" => sim.users(),
+        "organizations" => sim.organizations(),
+        _ => sim.memberships(),
+    };
+    sorted(objects.into_iter().map(|object| object.id).collect())
+}
+
+#[test]
+fn every_object_comes_once_whatever_the_page_size() {
+    let sim = simulator(731, 40, 700);
+    let client = client(&sim);
+    for name in ["users", "organizations", "organization_memberships"] {
+        let expected = every(name, &sim);
+        for page_size in [1, 2, 7, 40, 100, 365, 500] {
+            if page_size > 2 || name == "organizations" {
+                assert_eq!(sorted(ids(&client, all(name, page_size)).unwrap()), expected, "{name} by {page_size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn users_who_were_created_at_the_same_moment_come_once() {
+    let sim = simulator(0, 0, 0);
+    sim.change(|state: &mut State| {
+        for _ in 0..900 {
+            state.create_user(serde_json::json!({"created_at": 1_700_000_000_000_i64})).expect("a user");
+        }
+        state.create_user(serde_json::json!({"created_at": 1_500_000_000_000_i64})).expect("the first");
+        state.create_user(serde_json::json!({"created_at": 1_790_000_000_000_i64})).expect("the last");
+    });
+    assert_eq!(sorted(ids(&client(&sim), all("users", 50)).unwrap()), every("users", &sim));
+}
+
+#[test]
+fn users_are_read_side_by_side() {
+    let sim = simulator(4000, 0, 0);
+    sim.set_latency(Duration::from_millis(20));
+    ids(&client(&sim), all("users", 100)).unwrap();
+    assert!(sim.in_flight_peak() >= 6, "at most {} requests at once", sim.in_flight_peak());
+    assert!(sim.in_flight_peak() <= 8);
+    let counts = sim.requests().iter().filter(|request| request.path.ends_with("/count")).count();
+    assert!(counts <= 20, "{counts} requests only to find the ranges");
+}
+
+#[test]
+fn one_at_a_time_where_that_is_asked_for() {
+    let sim = simulator(1000, 20, 900);
+    let client = with(&sim, |settings| settings.max_concurrency = 1);
+    assert_eq!(ids(&client, all("users", 100)).unwrap().len(), 1000);
+    assert_eq!(ids(&client, all("organization_memberships", 100)).unwrap().len(), 900);
+    assert_eq!(sim.in_flight_peak(), 1);
+}
+
+#[test]
+fn what_is_not_wanted_is_not_fetched() {
+    let sim = simulator(2000, 50, 1900);
+    let client = client(&sim);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for name in ["users", "organization_memberships"] {
+        sim.clear_requests();
+        runtime.block_on(async {
+            let read = Read { enough: Some(10), ..all(name, 100) };
+            let mut reader = read.start(Arc::clone(&client), || {});
+            let page = loop {
+                match reader.poll() {
+                    Next::Page(page) => break page.unwrap(),
+                    Next::Pending => tokio::time::sleep(Duration::from_millis(1)).await,
+                    Next::End => panic!("no page"),
+                }
+            };
+            assert_eq!(page.len(), 10);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        });
+        assert_eq!(sim.request_count(), 1, "{name}: {:?}", sim.requests());
+        let read = Read { enough: Some(10), ..all(name, 100) };
+        assert_eq!(sorted(ids(&client, read).unwrap()), every(name, &sim), "{name}: a small first page loses nothing");
+    }
+}
+
+#[test]
+fn an_owner_that_is_not_there_has_an_empty_list_and_a_fault_has_not() {
+    let sim = simulator(200, 5, 190);
+    let client = client(&sim);
+    let organization = &sim.organizations()[0].id;
+    let members = ids(&client, below(organization, 20)).unwrap();
+    assert!(!members.is_empty());
+    assert_eq!(ids(&client, below("org_nobody", 20)).unwrap(), [] as [&str; 0]);
+    for odd in ["", ".", "..", "../users", "a/b", "a?b=c#d", "%2e%2e", "ü\n"] {
+        sim.clear_requests();
+        assert_eq!(ids(&client, below(odd, 20)).unwrap(), [] as [&str; 0], "{odd}");
+        for request in sim.requests() {
+            assert!(request.target.starts_with("/v1/organizations/"), "{odd}: {}", request.target);
+        }
+    }
+    for nth in [1, 2] {
+        sim.fault(Fault::status(404).on_path(format!("/v1/organizations/{organization}/memberships")).nth(nth));
+        let error = ids(&client, below(organization, 20)).unwrap_err();
+        assert!(matches!(error, Error::Refused { status: 404, .. }), "{error}");
+        sim.clear_faults();
+    }
+}
+
+/// What each kind of fault comes to when it happens once: mended by another try, or an error.
+fn faults() -> Vec<(&'static str, fn() -> Fault, bool)> {
+    vec![
+        ("500", || Fault::status(500), true),
+        ("503", || Fault::status(503), true),
+        ("429", || Fault::too_many_requests(0), true),
+        ("reset", Fault::reset, true),
+        ("cut", Fault::cut, true),
+        ("silence", Fault::silence, true),
+        ("404", || Fault::status(404), false),
+        ("422", || Fault::status(422), false),
+        ("cut JSON", Fault::cut_json, false),
+        ("HTML", Fault::html, false),
+        ("an empty page of more", || Fault::body(200, r#"{"data":[],"total_count":1000}"#), false),
+    ]
+}
+
+#[test]
+fn a_fault_on_any_page_is_mended_or_an_error_but_never_a_short_list() {
+    let sim = simulator(1000, 300, 1000);
+    let client = with(&sim, |settings| settings.timeout = Duration::from_millis(300));
+    for (name, path) in [("users", USERS), ("organizations", ORGANIZATIONS), ("organization_memberships", MEMBERSHIPS)]
+    {
+        let expected = every(name, &sim);
+        sim.clear_requests();
+        ids(&client, all(name, 100)).unwrap();
+        let pages = sim.requests().iter().filter(|request| request.path == path).count() as u64;
+        for (kind, fault, mended) in faults() {
+            if name == "users" && kind == "an empty page of more" {
+                // A bare list says no more than that it ends.
+                continue;
+            }
+            for nth in [1, 2, pages / 2, pages] {
+                sim.fault(fault().on_path(path).nth(nth));
+                let read = ids(&client, all(name, 100));
+                sim.clear_faults();
+                match read {
+                    Ok(ids) if mended => assert_eq!(sorted(ids), expected, "{name}: {kind} on page {nth}"),
+                    Err(error) if mended => panic!("{name}: {kind} on page {nth}: {error}"),
+                    // An empty page in the middle may be asked for once more; it must not be believed.
+                    Ok(ids) => assert_eq!(sorted(ids), expected, "{name}: {kind} on page {nth} was believed"),
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn pages_that_repeat_are_an_error() {
+    let sim = simulator(1000, 300, 1000);
+    let client = client(&sim);
+    for (name, path) in [("users", USERS), ("organizations", ORGANIZATIONS), ("organization_memberships", MEMBERSHIPS)]
+    {
+        sim.fault(
+            Fault::repeat_page()
+                .when(When::path(path).test(|request| {
+                    request.parameter("offset").is_some() || request.parameter("starting_after").is_some()
+                }))
+                .always(),
+        );
+        let error = ids(&client, all(name, 100)).expect_err(name);
+        assert!(matches!(error, Error::Inconsistent { .. }), "{name}: {error}");
+        sim.clear_faults();
+    }
+}
+
+#[test]
+fn a_429_makes_every_request_wait_as_long_as_clerk_says() {
+    let sim = simulator(3000, 0, 0);
+    sim.set_latency(Duration::from_millis(20));
+    sim.fault(Fault::too_many_requests(2).on_path(USERS).nth(6));
+    let started = Instant::now();
+    assert_eq!(ids(&client(&sim), all("users", 100)).unwrap().len(), 3000);
+    assert!(started.elapsed() >= Duration::from_secs(2));
+    let requests = sim.requests();
+    let refused = requests.iter().find(|request| request.status() == Some(429)).expect("a 429").at;
+    let early = requests
+        .iter()
+        .filter(|request| request.at > refused + Duration::from_millis(100))
+        .filter(|request| request.at < refused + Duration::from_millis(1950));
+    assert_eq!(early.count(), 0, "requests during the pause");
+}
+
+#[test]
+fn trying_again_has_an_end_that_says_what_happened() {
+    let sim = simulator(10, 0, 0);
+    sim.fault(Fault::status(503).on_path(USERS).always());
+    let error = ids(&client(&sim), all("users", 100)).unwrap_err().to_string();
+    assert!(error.contains("status 503") && error.contains("3 tries"), "{error}");
+    drop(sim);
+    let gone = Settings { api_url: "http://127.0.0.1:1/v1".into(), max_retries: 1, ..Settings::default() };
+    let gone = Arc::new(Client::new(gone, "sk_test_nobody".into()).unwrap());
+    let error = ids(&gone, all("users", 100)).unwrap_err().to_string();
+    assert!(error.contains("Connection refused") && error.contains("2 tries"), "{error}");
+}
+
+#[test]
+fn a_refused_key_is_told_apart() {
+    let sim = simulator(10, 0, 0);
+    let settings = Settings { api_url: sim.url(), ..Settings::default() };
+    let client = Arc::new(Client::new(settings, "sk_test_someone_else".into()).unwrap());
+    let error = ids(&client, all("users", 100)).unwrap_err();
+    assert!(matches!(error, Error::Unauthorized { status: 401, .. }), "{error}");
+    assert!(!error.to_string().contains("someone_else"), "{error}");
+}
+
+/// Deletes and creates objects while they are read, in ways that a seed decides.
+#[test]
+fn what_was_there_all_the_time_comes_exactly_once() {
+    for seed in 0..60 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let sim = simulator(600, 250, 500);
+        let client = with(&sim, |settings| settings.max_concurrency = random.usize(1..9));
+        let (name, path) = [("users", USERS), ("organizations", ORGANIZATIONS)][random.usize(..2)];
+        let before: HashSet<String> = every(name, &sim).into_iter().collect();
+        for _ in 0..random.usize(1..6) {
+            let nth = random.u64(1..10);
+            let deletions = if random.u8(..4) == 0 { random.usize(50..200) } else { random.usize(0..5) };
+            let creations = if random.bool() { deletions } else { random.usize(0..5) };
+            let (mut random, ids) = (random.fork(), every(name, &sim));
+            sim.before(When::path(path).nth(nth), move |state| {
+                for _ in 0..deletions {
+                    let id = &ids[random.usize(..ids.len())];
+                    // It may be gone already.
+                    let _ = match name {
+                        "users" => state.delete_user(id),
+                        _ => state.delete_organization(id),
+                    };
+                }
+                for _ in 0..creations {
+                    match name {
+                        "users" => state.create_user(serde_json::json!({})),
+                        _ => state.create_organization(serde_json::json!({})),
+                    }
+                    .expect("another one");
+                }
+            });
+        }
+        let read = ids(&client, all(name, 20)).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let came: HashSet<String> = read.iter().cloned().collect();
+        assert_eq!(came.len(), read.len(), "seed {seed}: a row came twice");
+        let after: HashSet<String> = every(name, &sim).into_iter().collect();
+        let missed: Vec<_> = before.intersection(&after).filter(|id| !came.contains(*id)).collect();
+        assert!(missed.is_empty(), "seed {seed}: {name} missed {missed:?}");
+    }
+}
