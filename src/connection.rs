@@ -9,7 +9,6 @@ use std::sync::Arc;
 use clerk_api::{Client, Settings};
 use pgrx::{Spi, pg_sys};
 use secrecy::{ExposeSecret, SecretString};
-use supabase_wrappers::prelude::{get_vault_secret, get_vault_secret_by_name};
 
 use crate::error::FdwError;
 use crate::option::{self, Options};
@@ -126,10 +125,14 @@ fn vault_secret(option: &str, secret: &str) -> Result<String, &'static str> {
     if installed != Ok(Some(true)) {
         return Err("which is not installed in this database");
     }
-    let found = match option {
-        "api_key_id" => get_vault_secret(secret),
-        _ => get_vault_secret_by_name(secret),
+    // Where Supabase's wrappers take an id, they take a name as well.
+    let condition = match option {
+        "api_key_id" => "id::text = lower($1) OR key_id::text = lower($1) OR name = $1",
+        _ => "name = $1",
     };
+    // In a subquery, so that there is a row where there is no secret.
+    let query = format!("SELECT (SELECT decrypted_secret FROM vault.decrypted_secrets WHERE {condition} LIMIT 1)");
+    let found = Spi::get_one_with_args::<String>(&query, &[secret.into()]).ok().flatten();
     found.filter(|key| !key.is_empty()).ok_or("which has no such secret")
 }
 

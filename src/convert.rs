@@ -39,8 +39,13 @@ fn is_scalar(base: pg_sys::Oid) -> bool {
 
 /// The type below a domain, else the type itself.
 fn base_type(declared: pg_sys::Oid) -> pg_sys::Oid {
-    // SAFETY: a catalog look-up.
-    unsafe { pg_sys::getBaseType(declared) }
+    base_type_and_typmod(declared, -1).0
+}
+
+/// The type below a domain and the modifier that the domain gives it, else what was given.
+fn base_type_and_typmod(declared: pg_sys::Oid, mut typmod: i32) -> (pg_sys::Oid, i32) {
+    // SAFETY: a catalog look-up that sets the modifier of a domain.
+    unsafe { (pg_sys::getBaseTypeAndTypmod(declared, &mut typmod), typmod) }
 }
 
 /// A column of a foreign table, ready to take values.
@@ -53,6 +58,8 @@ pub struct Target {
     /// A query parameter that Clerk needs to send them.
     pub asks: Option<(&'static str, &'static str)>,
     declared: pg_sys::Oid,
+    declared_typmod: i32,
+    /// That of the type below a domain.
     typmod: i32,
     is_phone: bool,
     conversion: Conversion,
@@ -117,7 +124,7 @@ impl Target {
         object: &'static Object,
         memory: pg_sys::MemoryContext,
     ) -> Self {
-        let (number, declared, typmod) = (attribute.attnum, attribute.atttypid, attribute.atttypmod);
+        let (number, declared, declared_typmod) = (attribute.attnum, attribute.atttypid, attribute.atttypmod);
         let name = pgrx::name_data_to_str(&attribute.attname).to_owned();
         let column = column_of(relation, number, object);
         let locator = match (column_path(relation, number), column) {
@@ -125,13 +132,14 @@ impl Target {
             (None, Some(column)) => column.source.into(),
             (None, None) => Locator::Path(vec![name.clone()]),
         };
-        let base = base_type(declared);
+        let (base, typmod) = base_type_and_typmod(declared, declared_typmod);
         Target {
             number,
             name,
             locator,
             asks: column.and_then(|column| column.asks),
             declared,
+            declared_typmod,
             typmod,
             is_phone: column.is_some_and(|column| column.kind == Kind::Phone),
             // SAFETY: the caller's.
@@ -148,8 +156,8 @@ impl Target {
     pub fn type_name(&self) -> String {
         // SAFETY: a catalog look-up that gives a C string.
         unsafe {
-            let name =
-                pg_sys::format_type_extended(self.declared, self.typmod, pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN as u16);
+            let given = pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN as u16;
+            let name = pg_sys::format_type_extended(self.declared, self.declared_typmod, given);
             CStr::from_ptr(name).to_string_lossy().into_owned()
         }
     }
