@@ -81,7 +81,7 @@ impl FdwError {
     fn hint(&self) -> Option<String> {
         match self {
             FdwError::NoKey { server, .. } => Some(format!(
-                "CREATE USER MAPPING FOR CURRENT_USER SERVER {} OPTIONS (api_key 'sk_…');",
+                "CREATE USER MAPPING FOR CURRENT_USER SERVER {} OPTIONS (api_key 'sk_...');",
                 pgrx::spi::quote_identifier(server)
             )),
             FdwError::Clerk { error, server } => match **error {

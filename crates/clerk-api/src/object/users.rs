@@ -11,7 +11,7 @@ pub(super) const USERS: Object = Object {
     paging: Paging::Cursor { count: "/users/count" },
     keys: &[Key { column: "user_id", path: "/users/{user_id}", answer: Answer::One }],
     columns: &[
-        column("user_id", Text, Path(&["id"]), "The user's id, user_….").aliases(&["id"]),
+        column("user_id", Text, Path(&["id"]), "The user's id, which begins with user_.").aliases(&["id"]),
         column("username", Text, Path(&["username"]), "The user's name for signing in, if the instance uses them."),
         column("first_name", Text, Path(&["first_name"]), "The first name."),
         column("last_name", Text, Path(&["last_name"]), "The last name."),
