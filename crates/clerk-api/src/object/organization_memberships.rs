@@ -15,7 +15,8 @@ pub(super) const ORGANIZATION_MEMBERSHIPS: Object = Object {
         answer: Answer::List { owner: "/organizations/{organization_id}" },
     }],
     columns: &[
-        column("membership_id", Text, Path(&["id"]), "The membership's id, which begins with orgmem_.").aliases(&["id"]),
+        column("membership_id", Text, Path(&["id"]), "The membership's id, which begins with orgmem_.")
+            .aliases(&["id"]),
         column("organization_id", Text, Path(&["organization", "id"]), "The organization's id."),
         column("user_id", Text, Path(&["public_user_data", "user_id"]), "The member's user id."),
         column("role", Text, Path(&["role"]), "The role's key, such as org:admin."),

@@ -11,7 +11,8 @@ pub(super) const ORGANIZATIONS: Object = Object {
     paging: Paging::Offset,
     keys: &[Key { column: "organization_id", path: "/organizations/{organization_id}", answer: Answer::One }],
     columns: &[
-        column("organization_id", Text, Path(&["id"]), "The organization's id, which begins with org_.").aliases(&["id"]),
+        column("organization_id", Text, Path(&["id"]), "The organization's id, which begins with org_.")
+            .aliases(&["id"]),
         column("name", Text, Path(&["name"]), "The name."),
         column("slug", Text, Path(&["slug"]), "The name's form in addresses, unique in the instance."),
         column("created_by", Text, Path(&["created_by"]), "The id of the user who created it."),
