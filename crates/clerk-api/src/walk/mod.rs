@@ -3,6 +3,9 @@
 mod by_cursor;
 mod by_offset;
 mod one;
+mod range;
+mod shares;
+mod survey;
 
 use std::collections::HashSet;
 use std::sync::Arc;

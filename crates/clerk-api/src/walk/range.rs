@@ -1,0 +1,73 @@
+//! Stretches of creation time.
+
+use crate::request::Request;
+
+/// The times of creation from `first` to `last`, both included, in Unix milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Range {
+    pub(super) first: Option<i64>,
+    pub(super) last: Option<i64>,
+}
+
+impl Range {
+    pub(super) const ALL: Range = Range { first: None, last: None };
+
+    pub(super) fn holds(&self, created_at: Option<i64>) -> bool {
+        let Some(at) = created_at else { return *self == Range::ALL };
+        self.first.is_none_or(|first| first <= at) && self.last.is_none_or(|last| at <= last)
+    }
+
+    /// One millisecond more on either side, to be asked for whether Clerk takes the bounds in or not.
+    pub(super) fn wider(&self) -> Range {
+        Range {
+            first: self.first.map(|first| first.saturating_sub(1)),
+            last: self.last.map(|last| last.saturating_add(1)),
+        }
+    }
+
+    /// The request for the objects of this range.
+    pub(super) fn narrow(&self, request: Request) -> Request {
+        let Range { first, last } = self.wider();
+        request.maybe("created_at_after", first).maybe("created_at_before", last)
+    }
+}
+
+/// A stretch of creation time, both ends included, and how many objects it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slice {
+    pub(super) first: i64,
+    pub(super) last: i64,
+    pub(super) count: u64,
+}
+
+impl Slice {
+    /// Pieces of about the same length; fewer where the slice has not that many milliseconds.
+    pub(super) fn pieces(self, pieces: u64) -> impl Iterator<Item = Slice> {
+        // In 128 bits, for any times whatever that an instance may claim.
+        let length = i128::from(self.last) - i128::from(self.first) + 1;
+        let pieces = i128::from(pieces).min(length);
+        let start = move |n: i128| (i128::from(self.first) + length * n / pieces) as i64;
+        (0..pieces).map(move |n| Slice {
+            first: start(n),
+            last: if n + 1 == pieces { self.last } else { start(n + 1) - 1 },
+            count: 0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_a_slice_without_gap_or_overlap() {
+        for (first, last, pieces) in
+            [(0, 99, 16), (5, 7, 16), (-3, 1_800_000_000_000, 7), (4, 4, 2), (i64::MIN, i64::MAX, 3)]
+        {
+            let cut: Vec<_> = Slice { first, last, count: 9 }.pieces(pieces).collect();
+            assert_eq!((cut[0].first, cut[cut.len() - 1].last), (first, last));
+            assert!(cut.windows(2).all(|pair| pair[0].last + 1 == pair[1].first), "{cut:?}");
+            assert!(cut.iter().all(|piece| piece.first <= piece.last), "{cut:?}");
+        }
+    }
+}

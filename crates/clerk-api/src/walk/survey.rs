@@ -1,0 +1,101 @@
+//! How many objects lie where in time: what the first division among readers goes by.
+
+use futures_util::future::{try_join, try_join_all};
+
+use super::by_cursor::{Cursor, List};
+use super::range::{Range, Slice};
+use super::shares::Shares;
+use crate::error::Error;
+use crate::page::{Page, Projection};
+use crate::request::Request;
+
+/// With fewer pages than this to come, finding out how to read them side by side takes longer than reading them.
+const FEWEST_PAGES: u64 = 4;
+
+/// Into how many pieces a slice of time is cut at once.
+const MOST_PIECES: u64 = 16;
+
+impl List<'_> {
+    /// Divides what lies behind a cursor into ranges of about the same number of objects.
+    pub(super) async fn shares(&self, cursor: Cursor) -> Result<Shares, Error> {
+        let page_size = u64::from(self.walk.page_size);
+        let readers = self.walk.concurrency() as u64;
+        let shares = Shares::new(page_size);
+        let oldest = cursor.tail.created_at.filter(|_| readers > 1);
+        let Some(oldest) = oldest else {
+            shares.add(cursor, 0, 0, 0);
+            return Ok(shares);
+        };
+        let (total, newest) = try_join(self.count(Request::new(self.count)), self.newest()).await?;
+        let pages = total / page_size;
+        let Some(newest) = newest.filter(|newest| *newest > oldest && pages >= FEWEST_PAGES) else {
+            shares.add(cursor, 0, 0, 0);
+            return Ok(shares);
+        };
+        let share = (total / readers).max(page_size);
+        let all = Slice { first: oldest, last: newest, count: total };
+        let mut begin = cursor;
+        let mut held = Slice { count: 0, last: oldest, ..all };
+        for slice in self.slices(all, share, pages / 4).await? {
+            (held.last, held.count) = (slice.last, held.count + slice.count);
+            if held.count >= share / 2 && slice.last < newest {
+                begin.range.last = Some(slice.last);
+                shares.add(begin, held.first, held.last, held.count);
+                begin = Cursor::new(Range { first: Some(slice.last + 1), last: None });
+                held = Slice { first: slice.last + 1, last: newest, count: 0 };
+            }
+        }
+        shares.add(begin, held.first, newest, held.count);
+        Ok(shares)
+    }
+
+    /// Cuts a slice of time until no piece holds more than two shares. Each piece costs a request, so the cutting
+    /// ends when `budget` requests were spent: the readers then divide the rest among themselves.
+    async fn slices(&self, all: Slice, share: u64, mut budget: u64) -> Result<Vec<Slice>, Error> {
+        let mut slices = vec![all];
+        loop {
+            let mut cut = Vec::new();
+            for slice in slices {
+                let pieces = slice.count.div_ceil(share).min(MOST_PIECES).min(budget);
+                if slice.count > 2 * share && slice.first < slice.last && pieces > 1 {
+                    budget -= pieces;
+                    cut.extend(slice.pieces(pieces).map(|piece| (piece, true)));
+                } else {
+                    cut.push((slice, false));
+                }
+            }
+            let any = cut.iter().any(|(_, fresh)| *fresh);
+            slices = try_join_all(cut.into_iter().map(|(slice, fresh)| async move {
+                if !fresh {
+                    return Ok(slice);
+                }
+                let range = Range { first: Some(slice.first), last: Some(slice.last) };
+                let count = self.count(range.narrow(Request::new(self.count))).await?;
+                Ok::<_, Error>(Slice { count, ..slice })
+            }))
+            .await?;
+            if !any {
+                return Ok(slices);
+            }
+        }
+    }
+
+    /// When the newest object was created.
+    async fn newest(&self) -> Result<Option<i64>, Error> {
+        let request = Request::new(self.path).param("order_by", "-created_at").param("limit", 1);
+        let page = self.walk.fetch(&request, &Projection::new(&[]), Page::list).await?;
+        Ok((!page.is_empty()).then(|| page.created_at(0)).flatten())
+    }
+
+    /// How many objects match.
+    pub(super) async fn count(&self, request: Request) -> Result<u64, Error> {
+        #[derive(serde::Deserialize)]
+        struct Count {
+            total_count: u64,
+        }
+        let body = self.walk.client.get(&request).await?;
+        serde_json::from_slice::<Count>(&body)
+            .map(|count| count.total_count)
+            .map_err(|error| self.walk.client.malformed("a count", error.to_string(), &body, &request))
+    }
+}
