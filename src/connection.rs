@@ -3,13 +3,14 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ffi::CStr;
 use std::sync::Arc;
 
 use clerk_api::{Client, Settings};
+use pgrx::datum::DatumWithOid;
 use pgrx::{Spi, pg_sys};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::encoding::from_server;
 use crate::error::FdwError;
 use crate::option::{self, Options};
 
@@ -56,7 +57,7 @@ impl Server {
             let server = pg_sys::GetForeignServer(oid);
             Server {
                 oid,
-                name: CStr::from_ptr((*server).servername).to_string_lossy().into_owned(),
+                name: from_server((*server).servername),
                 owner: (*server).owner,
                 options: option::read((*server).options),
             }
@@ -121,8 +122,12 @@ impl Server {
 
 /// The secret that Supabase Vault keeps under an id or a name.
 fn vault_secret(option: &str, secret: &str) -> Result<String, &'static str> {
-    let installed = Spi::get_one::<bool>("SELECT to_regclass('vault.decrypted_secrets') IS NOT NULL");
-    if installed != Ok(Some(true)) {
+    // Read-only, because the query may be part of a parallel one, or run on a standby.
+    let ask = |query: &str, arguments: &[DatumWithOid]| {
+        let answer = Spi::connect(|client| client.select(query, Some(1), arguments)?.first().get_one::<String>());
+        answer.ok().flatten()
+    };
+    if ask("SELECT to_regclass('vault.decrypted_secrets')::text", &[]).is_none() {
         return Err("which is not installed in this database");
     }
     // Where Supabase's wrappers take an id, they take a name as well.
@@ -132,7 +137,7 @@ fn vault_secret(option: &str, secret: &str) -> Result<String, &'static str> {
     };
     // In a subquery, so that there is a row where there is no secret.
     let query = format!("SELECT (SELECT decrypted_secret FROM vault.decrypted_secrets WHERE {condition} LIMIT 1)");
-    let found = Spi::get_one_with_args::<String>(&query, &[secret.into()]).ok().flatten();
+    let found = ask(&query, &[secret.into()]);
     found.filter(|key| !key.is_empty()).ok_or("which has no such secret")
 }
 

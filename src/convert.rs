@@ -3,7 +3,7 @@
 //! A value that does not fit is an error; only what is absent or null becomes NULL.
 
 use std::cell::Cell;
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::c_void;
 
 use clerk_api::Locator;
 use clerk_api::json;
@@ -11,6 +11,7 @@ use clerk_api::object::{Column, Kind, Object};
 use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
 use serde_json::value::RawValue;
 
+use crate::encoding::{from_server, to_c_string, to_text};
 use crate::shippable::column_path;
 
 /// Between 1970-01-01, from which Clerk counts, and 2000-01-01, from which Postgres does.
@@ -23,11 +24,9 @@ pub fn column_of(relation: pg_sys::Oid, number: i16, object: &'static Object) ->
         return None;
     }
     // SAFETY: catalog look-ups; get_attname raises an error for a column that does not exist.
-    let (name, declared) = unsafe {
-        let name = CStr::from_ptr(pg_sys::get_attname(relation, number, false));
-        (name.to_str().ok()?, pg_sys::get_atttype(relation, number))
-    };
-    object.column(name, is_scalar(base_type(declared)))
+    let (name, declared) =
+        unsafe { (from_server(pg_sys::get_attname(relation, number, false)), pg_sys::get_atttype(relation, number)) };
+    object.column(&name, is_scalar(base_type(declared)))
 }
 
 /// Neither JSON nor an array.
@@ -125,7 +124,8 @@ impl Target {
         memory: pg_sys::MemoryContext,
     ) -> Self {
         let (number, declared, declared_typmod) = (attribute.attnum, attribute.atttypid, attribute.atttypmod);
-        let name = pgrx::name_data_to_str(&attribute.attname).to_owned();
+        // SAFETY: a name is a C string.
+        let name = unsafe { from_server(attribute.attname.data.as_ptr()) };
         let column = column_of(relation, number, object);
         let locator = match (column_path(relation, number), column) {
             (Some(path), _) => Locator::Path(path.split('.').map(str::to_owned).collect()),
@@ -157,8 +157,7 @@ impl Target {
         // SAFETY: a catalog look-up that gives a C string.
         unsafe {
             let given = pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN as u16;
-            let name = pg_sys::format_type_extended(self.declared, self.declared_typmod, given);
-            CStr::from_ptr(name).to_string_lossy().into_owned()
+            from_server(pg_sys::format_type_extended(self.declared, self.declared_typmod, given))
         }
     }
 
@@ -197,8 +196,8 @@ impl Target {
                 }
                 return Ok(number.into_datum().unwrap_or(pg_sys::Datum::null()));
             }
-            Conversion::Text => text(&json::string(value).unwrap_or(value.into())),
-            Conversion::Json => text(value),
+            Conversion::Text => to_text(&json::string(value).unwrap_or(value.into())),
+            Conversion::Json => to_text(value),
             Conversion::Timestamp => self.scaled(microseconds(integer(value)?)?, pg_sys::timestamp_scale),
             Conversion::Timestamptz => self.scaled(microseconds(integer(value)?)?, pg_sys::timestamptz_scale),
             Conversion::Date => {
@@ -213,7 +212,7 @@ impl Target {
                     Reads::Text => json::string(value).unwrap_or(value.into()),
                     Reads::Array => array_literal(value).ok_or_else(|| Misfit::kind(value))?.into(),
                 };
-                let text = c_string(&text);
+                let text = to_c_string(&text);
                 let function: *const pg_sys::FmgrInfo = &raw const **function;
                 // SAFETY: the function is the type's input function, which takes a C string; it may keep notes in the
                 // FmgrInfo, which is why Postgres wants it mutable and nobody else looks at it.
@@ -345,39 +344,4 @@ fn array_literal(value: &str) -> Option<String> {
         }
     });
     Some(format!("{{{}}}", elements.collect::<Vec<_>>().join(",")))
-}
-
-/// Clerk's UTF-8 in the database's encoding. Postgres raises an error for what that cannot hold.
-fn server_encoded(text: &str) -> (*const c_char, usize) {
-    // SAFETY: the conversion gives the same pointer where nothing is to be done, else a C string.
-    unsafe {
-        let given: *const c_char = text.as_ptr().cast();
-        if pg_sys::GetDatabaseEncoding() == pg_sys::pg_enc::PG_UTF8 as i32 {
-            return (given, text.len());
-        }
-        let converted = pg_sys::pg_any_to_server(given, text.len() as i32, pg_sys::pg_enc::PG_UTF8 as i32);
-        if converted.cast_const() == given {
-            (given, text.len())
-        } else {
-            (converted, CStr::from_ptr(converted).count_bytes())
-        }
-    }
-}
-
-fn text(text: &str) -> pg_sys::Datum {
-    let (bytes, length) = server_encoded(text);
-    // SAFETY: `length` bytes are there, and they are copied.
-    unsafe { pg_sys::cstring_to_text_with_len(bytes, length as i32) }.into()
-}
-
-/// A C string in the current memory context. Pages hold no NUL: it is replaced when they come in.
-fn c_string(text: &str) -> *mut c_char {
-    let (bytes, length) = server_encoded(text);
-    // SAFETY: the copy has room for the text and its end.
-    unsafe {
-        let copy: *mut c_char = pg_sys::palloc(length + 1).cast();
-        copy.copy_from_nonoverlapping(bytes, length);
-        copy.add(length).write(0);
-        copy
-    }
 }

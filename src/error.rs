@@ -3,6 +3,9 @@
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 
+use crate::encoding::for_message;
+use crate::import;
+
 /// Everything that makes this side raise an ERROR.
 #[derive(Debug, thiserror::Error)]
 pub enum FdwError {
@@ -39,6 +42,10 @@ pub enum FdwError {
     #[error("{object} {id}: column \"{column}\" of type {wanted} {problem}")]
     Value { object: &'static str, id: String, column: String, wanted: String, problem: String, code: PgSqlErrorCode },
 
+    /// XX000.
+    #[error("clerk_fdw: a command of its own failed with SPI code {0}")]
+    Spi(i32),
+
     /// XX000: no callback that is left in place calls these.
     #[error("clerk_fdw has a scan driver of its own")]
     NotThroughTheFramework,
@@ -66,7 +73,7 @@ impl FdwError {
             FdwError::NoSchema(_) => ERRCODE_FDW_NO_SCHEMAS,
             FdwError::NoTable { .. } => ERRCODE_FDW_TABLE_NOT_FOUND,
             FdwError::Value { code, .. } => *code,
-            FdwError::NotThroughTheFramework => ERRCODE_INTERNAL_ERROR,
+            FdwError::Spi(_) | FdwError::NotThroughTheFramework => ERRCODE_INTERNAL_ERROR,
             FdwError::Thread(_) => ERRCODE_SYSTEM_ERROR,
         }
     }
@@ -82,7 +89,7 @@ impl FdwError {
         match self {
             FdwError::NoKey { server, .. } => Some(format!(
                 "CREATE USER MAPPING FOR CURRENT_USER SERVER {} OPTIONS (api_key 'sk_...');",
-                pgrx::spi::quote_identifier(server)
+                import::quote_identifier(server)
             )),
             FdwError::Clerk { error, server } => match **error {
                 clerk_api::Error::Unauthorized { .. } => Some(format!("Check the key of server \"{server}\".")),
@@ -109,12 +116,12 @@ impl FdwError {
 
 impl From<FdwError> for ErrorReport {
     fn from(error: FdwError) -> Self {
-        let mut report = ErrorReport::new(error.code(), error.to_string(), "clerk_fdw");
+        let mut report = ErrorReport::new(error.code(), for_message(error.to_string()), "clerk_fdw");
         if let Some(detail) = error.detail() {
-            report = report.set_detail(detail);
+            report = report.set_detail(for_message(detail));
         }
         if let Some(hint) = error.hint() {
-            report = report.set_hint(hint);
+            report = report.set_hint(for_message(hint));
         }
         report
     }

@@ -4,54 +4,102 @@
 //! the tables are made here, with the rights of the role that imports, and Postgres is told that nothing is left to do.
 
 use clerk_api::object::{Kind, OBJECTS, Object};
-use pgrx::Spi;
-use pgrx::spi::{quote_identifier, quote_literal, quote_qualified_identifier};
-use supabase_wrappers::prelude::{ImportForeignSchemaStmt, ImportSchemaType};
+use pgrx::{PgList, pg_guard, pg_sys};
 
-use crate::error::FdwError;
-use crate::option::object_names;
+use crate::encoding::{from_server, to_c_string};
+use crate::error::{FdwError, OrRaise};
+use crate::option::{self, object_names};
 
 /// The one schema that a Clerk instance has.
 const SCHEMA: &str = "clerk";
 
-/// Makes the tables that the statement asks for.
-pub fn import(server: &str, statement: &ImportForeignSchemaStmt) -> Result<(), FdwError> {
-    if statement.remote_schema != SCHEMA {
-        return Err(FdwError::NoSchema(statement.remote_schema.clone()));
+/// Postgres wants to know which tables to make; they are made on the spot, so none is left.
+///
+/// The framework's callback takes names for UTF-8, whatever the database's encoding is.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn import_foreign_schema(
+    statement: *mut pg_sys::ImportForeignSchemaStmt,
+    _server: pg_sys::Oid,
+) -> *mut pg_sys::List {
+    // SAFETY: the statement is Postgres', with its names as C strings, its tables as RangeVars and its options as
+    // DefElems.
+    unsafe {
+        let statement = &*statement;
+        let names: Vec<_> = PgList::<pg_sys::RangeVar>::from_pg(statement.table_list)
+            .iter_ptr()
+            .map(|table| from_server((*table).relname))
+            .collect();
+        check(&from_server(statement.remote_schema), &option::read(statement.options)).or_raise();
+        let objects = chosen(statement.list_type, &names).or_raise();
+        let (server, schema) = (from_server(statement.server_name), from_server(statement.local_schema));
+        for object in objects {
+            for command in commands(&server, &schema, object) {
+                run(&command).or_raise();
+            }
+        }
     }
-    if let Some(name) = statement.options.keys().next() {
-        return Err(FdwError::UnknownOption {
+    std::ptr::null_mut()
+}
+
+fn check(remote_schema: &str, options: &option::Options) -> Result<(), FdwError> {
+    if remote_schema != SCHEMA {
+        return Err(FdwError::NoSchema(remote_schema.to_owned()));
+    }
+    match options.keys().next() {
+        None => Ok(()),
+        Some(name) => Err(FdwError::UnknownOption {
             name: name.clone(),
             place: "IMPORT FOREIGN SCHEMA",
             hint: "No option is valid here.".to_owned(),
-        });
+        }),
     }
-    let listed = |object: &&&Object| statement.table_list.iter().any(|name| name == object.name);
-    let objects: Vec<_> = match statement.list_type {
-        ImportSchemaType::FdwImportSchemaAll => OBJECTS.iter().collect(),
-        ImportSchemaType::FdwImportSchemaExcept => OBJECTS.iter().filter(|object| !listed(object)).collect(),
-        ImportSchemaType::FdwImportSchemaLimitTo => {
-            if let Some(name) = statement.table_list.iter().find(|name| !object_names().contains(&name.as_str())) {
-                let hint = format!("Objects: {}.", object_names().join(", "));
-                return Err(FdwError::NoTable { name: name.clone(), hint });
-            }
-            OBJECTS.iter().filter(listed).collect()
-        }
-    };
-    for object in objects {
-        for command in commands(server, &statement.local_schema, object) {
-            // Postgres' own error ends the statement; what remains are misuses of SPI.
-            if let Err(error) = Spi::run(&command) {
-                pgrx::error!("clerk_fdw: {error}");
+}
+
+/// The objects that LIMIT TO or EXCEPT leaves.
+fn chosen(list: pg_sys::ImportForeignSchemaType::Type, names: &[String]) -> Result<Vec<&'static Object>, FdwError> {
+    use pg_sys::ImportForeignSchemaType::{FDW_IMPORT_SCHEMA_EXCEPT, FDW_IMPORT_SCHEMA_LIMIT_TO};
+    if list == FDW_IMPORT_SCHEMA_LIMIT_TO
+        && let Some(name) = names.iter().find(|name| !object_names().contains(&name.as_str()))
+    {
+        let hint = format!("Objects: {}.", object_names().join(", "));
+        return Err(FdwError::NoTable { name: name.clone(), hint });
+    }
+    let is_listed = |object: &Object| names.iter().any(|name| name == object.name);
+    let objects = OBJECTS.iter().copied().filter(|object| match list {
+        FDW_IMPORT_SCHEMA_LIMIT_TO => is_listed(object),
+        FDW_IMPORT_SCHEMA_EXCEPT => !is_listed(object),
+        _ => true,
+    });
+    Ok(objects.collect())
+}
+
+/// Runs a command with the rights of the current role. Postgres' own errors end the statement.
+fn run(command: &str) -> Result<(), FdwError> {
+    let command = to_c_string(command);
+    // SAFETY: SPI is connected and finished around the command, which is a C string; an error finishes it as well.
+    unsafe {
+        for code in [pg_sys::SPI_connect(), pg_sys::SPI_execute(command, false, 0), pg_sys::SPI_finish()] {
+            if code < 0 {
+                return Err(FdwError::Spi(code));
             }
         }
     }
     Ok(())
 }
 
+/// A name as it stands in SQL, quoted where that is needed.
+pub fn quote_identifier(name: &str) -> String {
+    // SAFETY: takes and gives C strings.
+    unsafe { from_server(pg_sys::quote_identifier(to_c_string(name))) }
+}
+
+fn quote_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// The commands that make one object's table.
 fn commands(server: &str, schema: &str, object: &Object) -> Vec<String> {
-    let table = quote_qualified_identifier(schema, object.name);
+    let table = format!("{}.{}", quote_identifier(schema), quote_identifier(object.name));
     let columns: Vec<_> = object
         .columns
         .iter()

@@ -20,6 +20,7 @@
 //! | [`plan`] | What does the planner need to know? |
 //! | [`scan`] | How do Clerk's objects become rows? |
 //! | [`convert`] | How does a JSON value become a value of a column's type? |
+//! | [`encoding`] | How do texts get into databases of other encodings than UTF-8? |
 //! | [`import`] | Which tables does IMPORT FOREIGN SCHEMA make? |
 //! | [`explain`] | What does EXPLAIN say? |
 //! | [`error`] | Under which SQLSTATE does a failure reach the user? |
@@ -34,6 +35,7 @@ use crate::error::FdwError;
 mod catalogue;
 mod connection;
 mod convert;
+mod encoding;
 mod error;
 mod explain;
 mod import;
@@ -60,18 +62,17 @@ COMMENT ON FOREIGN DATA WRAPPER clerk_fdw IS 'Clerk''s users, organizations and 
 
 /// The foreign-data wrapper: what `supabase-wrappers` makes the SQL functions and the import glue from.
 #[wrappers_fdw(version = "1.0.0-dev", author = "the clerk_fdw contributors", website = "", error_type = "FdwError")]
-pub struct ClerkFdw {
-    server: ForeignServer,
-}
+pub struct ClerkFdw;
 
 impl ForeignDataWrapper<FdwError> for ClerkFdw {
-    fn new(server: ForeignServer) -> Result<Self, FdwError> {
-        Ok(ClerkFdw { server })
+    fn new(_: ForeignServer) -> Result<Self, FdwError> {
+        Ok(ClerkFdw)
     }
 
-    /// The framework's scan driver keeps a pointer in the plan, loses memory on errors and hides rows behind a copy of
-    /// each value: [`plan`] and [`scan`] take its place. Upper paths and modification would use its state as well.
+    /// The framework's scan driver keeps a pointer in the plan, loses memory on errors and copies each value: [`plan`]
+    /// and [`scan`] take its place. Upper paths and modification would use its state as well.
     fn fdw_routine_hook(routine: &mut FdwRoutine<AllocatedByRust>) {
+        routine.ImportForeignSchema = Some(import::import_foreign_schema);
         routine.GetForeignRelSize = Some(plan::get_foreign_rel_size);
         routine.GetForeignPaths = Some(plan::get_foreign_paths);
         routine.GetForeignPlan = Some(plan::get_foreign_plan);
@@ -92,12 +93,6 @@ impl ForeignDataWrapper<FdwError> for ClerkFdw {
 
     fn validator(options: Vec<Option<String>>, catalog: Option<pgrx::pg_sys::Oid>) -> Result<(), FdwError> {
         option::validate(options, catalog)
-    }
-
-    fn import_foreign_schema(&mut self, statement: ImportForeignSchemaStmt) -> Result<Vec<String>, FdwError> {
-        import::import(&self.server.server_name, &statement)?;
-        // The tables are there already: see import.rs.
-        Ok(Vec::new())
     }
 
     fn begin_scan(

@@ -1,7 +1,6 @@
 //! What may be said in `OPTIONS (…)`, where, and within which limits.
 
 use std::collections::HashMap;
-use std::ffi::CStr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use clerk_api::object::{OBJECTS, Object, object};
 use clerk_api::{LARGEST_PAGE, Settings, check_api_url};
 use pgrx::{PgList, pg_sys};
 
+use crate::encoding::from_server;
 use crate::error::FdwError;
 
 /// The options of one catalog entry by name.
@@ -193,11 +193,7 @@ pub unsafe fn read(list: *mut pg_sys::List) -> Options {
     unsafe {
         PgList::<pg_sys::DefElem>::from_pg(list)
             .iter_ptr()
-            .map(|option| {
-                let name = CStr::from_ptr((*option).defname).to_string_lossy().into_owned();
-                let value = CStr::from_ptr(pg_sys::defGetString(option)).to_string_lossy().into_owned();
-                (name, value)
-            })
+            .map(|option| (from_server((*option).defname), from_server(pg_sys::defGetString(option))))
             .collect()
     }
 }

@@ -4,7 +4,7 @@
 //! the requests in flight. A row lives in the executor's per-tuple memory, so that memory does not grow with rows.
 
 use std::cell::Cell;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{c_int, c_void};
 use std::panic::AssertUnwindSafe;
 
 use clerk_api::object::Object;
@@ -14,6 +14,7 @@ use pgrx::{PgList, PgSqlErrorCode, PgTryBuilder, PgTupleDesc, pg_guard, pg_sys};
 
 use crate::connection::{self, Server};
 use crate::convert::{Misfit, Target};
+use crate::encoding::from_server;
 use crate::error::{FdwError, OrRaise};
 use crate::io_thread::Pages;
 use crate::option;
@@ -232,10 +233,7 @@ unsafe fn text_value(expression: *mut pg_sys::ExprState, context: *mut pg_sys::E
         if null {
             return None;
         }
-        let text = pg_sys::text_to_cstring(value.cast_mut_ptr());
-        let length = CStr::from_ptr(text).count_bytes() as c_int;
-        let text = pg_sys::pg_server_to_any(text, length, pg_sys::pg_enc::PG_UTF8 as c_int);
-        Some(CStr::from_ptr(text).to_string_lossy().into_owned())
+        Some(from_server(pg_sys::text_to_cstring(value.cast_mut_ptr())))
     }
 }
 

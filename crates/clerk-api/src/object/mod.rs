@@ -4,6 +4,8 @@
 //! condition turns into, the documentation) reads these forms. Adding an object means adding a file and
 //! naming it in [`OBJECTS`].
 
+use crate::request::Request;
+
 mod organization_memberships;
 mod organizations;
 mod users;
@@ -116,6 +118,15 @@ impl Object {
         columns.iter().find(|column| {
             column.name == name || column.aliases.contains(&name) || (scalar && column.scalar_aliases.contains(&name))
         })
+    }
+
+    /// Whether a request for one object by its id would reach another endpoint of this object: Clerk's ids have a
+    /// prefix, but what a query compares them with can be any text, `count` for one.
+    pub(crate) fn has_endpoint(&self, request: &Request) -> bool {
+        match self.paging {
+            Paging::Cursor { count } => *request == Request::new(count),
+            Paging::Offset => false,
+        }
     }
 
     /// The key that a column is, if its value alone finds objects.

@@ -39,3 +39,11 @@ fn the_first_release_named_columns_so() {
     assert!(users.column("gender", true).is_none());
     assert!(object("nothing").is_none());
 }
+
+#[test]
+fn an_id_that_names_another_endpoint_is_nobodys() {
+    let users = object("users").unwrap();
+    let request = |id| Request::with_id(users.keys[0].path, id).unwrap();
+    assert!(users.has_endpoint(&request("count")));
+    assert!(!users.has_endpoint(&request("counter")));
+}

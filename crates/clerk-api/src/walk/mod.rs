@@ -28,6 +28,8 @@ pub(crate) async fn walk(client: Arc<Client>, read: Read, mut out: Out) {
         From::Key { key, value } => match (Request::with_id(key.path, value), key.answer) {
             // No object has an id that no URL can name.
             (None, _) => Ok(()),
+            // Nor one that is the name of another endpoint.
+            (Some(request), Answer::One) if read.object.has_endpoint(&request) => Ok(()),
             (Some(request), Answer::One) => one::walk(&walk, request, &mut out).await,
             (Some(request), Answer::List { owner }) => match by_offset::walk(&walk, request, &mut out).await {
                 Err(Stop::Error(error)) if error.is_not_found() => {
