@@ -4,6 +4,7 @@
 \set url `echo "${CLERK_SIM_URL:-${CLERK_API_URL:-https://api.clerk.com/v1}}"`
 \set simulated `[ -n "$CLERK_SIM_URL" ] && echo 1 || echo 0`
 \pset footer off
+\pset pager off
 
 CREATE EXTENSION clerk_fdw;
 CREATE SERVER clerk FOREIGN DATA WRAPPER clerk_fdw OPTIONS (api_url :'url');
