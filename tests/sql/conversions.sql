@@ -5,6 +5,7 @@
 \set url `echo "$CLERK_SIM_URL"`
 SET timezone = 'Asia/Kathmandu';
 SET datestyle = 'ISO, YMD';
+SET extra_float_digits = 1;
 CREATE EXTENSION clerk_fdw;
 CREATE SERVER clerk FOREIGN DATA WRAPPER clerk_fdw OPTIONS (api_url :'url', api_key 'sk_test_simulator', rate_limit '100000');
 

@@ -87,6 +87,17 @@ ALTER SERVER clerk OPTIONS (SET api_key_id 'not an id', ADD api_key_name 'it''s;
 SELECT count(*) FROM users;
 UPDATE vault.secrets SET name = 'it''s; DROP TABLE vault.secrets --' WHERE name = 'other';
 SELECT count(*) FROM users;
+-- Nothing is written for it, so that it works in a query that is read-only, on a standby say, or parallel.
+CREATE TABLE local AS SELECT user_id FROM users;
+ALTER TABLE local SET (parallel_workers = 2);
+START TRANSACTION READ ONLY;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+SELECT count(*) FROM users JOIN local USING (user_id);
+SELECT pg_current_xact_id_if_assigned() IS NULL AS nothing_written;
+COMMIT;
+DROP TABLE local;
 -- Who may not read Vault gets no key from it.
 SET ROLE regress_clerk_ann;
 CALL try('SELECT count(*) FROM users');

@@ -77,7 +77,7 @@ SELECT count(*) FROM clerk.organization_memberships WHERE organization_id = '';
 SELECT count(*) AS ids,
        count(u.user_id) + count(o.organization_id) + count(m.membership_id) AS found
   FROM (VALUES (:'ann' || ' '), (' ' || :'ann'), (upper(:'ann')), (:'ann' || '/'), ('.'), ('..'), ('../organizations'), ('..%2Forganizations'),
-               ('/count'), ('%63ount'), (:'ann' || '?a=b'), (:'ann' || '#a'), (:'ann' || '%00'), (:'ann' || '/memberships'), ('*'), ('\'),
+               ('count'), ('/count'), ('%63ount'), (:'ann' || '?a=b'), (:'ann' || '#a'), (:'ann' || '%00'), (:'ann' || '/memberships'), ('*'), ('\'),
                (E'user_\n1'), (U&'user_\00E9\+01F680'), (''';--'), ('{}'), (:'org' || '/../' || :'org'), (repeat('x', 3000))) AS odd (id)
     LEFT JOIN LATERAL (SELECT user_id FROM clerk.users WHERE user_id = odd.id OFFSET 0) AS u ON true
     LEFT JOIN LATERAL (SELECT organization_id FROM clerk.organizations WHERE organization_id = odd.id OFFSET 0) AS o ON true
