@@ -3,14 +3,14 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ptr::null;
 use std::sync::Arc;
 
 use clerk_api::{Client, Settings};
-use pgrx::datum::DatumWithOid;
 use pgrx::{Spi, pg_sys};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::encoding::from_server;
+use crate::encoding::{from_server, to_c_string, to_text};
 use crate::error::FdwError;
 use crate::option::{self, Options};
 
@@ -122,12 +122,7 @@ impl Server {
 
 /// The secret that Supabase Vault keeps under an id or a name.
 fn vault_secret(option: &str, secret: &str) -> Result<String, &'static str> {
-    // Read-only, because the query may be part of a parallel one, or run on a standby.
-    let ask = |query: &str, arguments: &[DatumWithOid]| {
-        let answer = Spi::connect(|client| client.select(query, Some(1), arguments)?.first().get_one::<String>());
-        answer.ok().flatten()
-    };
-    if ask("SELECT to_regclass('vault.decrypted_secrets')::text", &[]).is_none() {
+    if ask("SELECT to_regclass('vault.decrypted_secrets')::text WHERE $1 IS NOT NULL", secret).is_none() {
         return Err("which is not installed in this database");
     }
     // Where Supabase's wrappers take an id, they take a name as well.
@@ -137,8 +132,27 @@ fn vault_secret(option: &str, secret: &str) -> Result<String, &'static str> {
     };
     // In a subquery, so that there is a row where there is no secret.
     let query = format!("SELECT (SELECT decrypted_secret FROM vault.decrypted_secrets WHERE {condition} LIMIT 1)");
-    let found = ask(&query, &[secret.into()]);
-    found.filter(|key| !key.is_empty()).ok_or("which has no such secret")
+    ask(&query, secret).filter(|key| !key.is_empty()).ok_or("which has no such secret")
+}
+
+/// The one text that a query with one parameter of type text gives. Strictly read-only, unlike pgrx's own queries in a
+/// transaction that has written: the scan may be part of a parallel query.
+fn ask(query: &str, argument: &str) -> Option<String> {
+    Spi::connect(|_| {
+        let (mut types, mut values) = ([pg_sys::TEXTOID], [to_text(argument)]);
+        // SAFETY: there is one parameter, never null; on success the table of results is there until SPI ends, and its
+        // one column is a text.
+        unsafe {
+            let (types, values) = (types.as_mut_ptr(), values.as_mut_ptr());
+            let done = pg_sys::SPI_execute_with_args(to_c_string(query), 1, types, values, null(), true, 1);
+            if done != pg_sys::SPI_OK_SELECT as i32 || pg_sys::SPI_processed == 0 {
+                return None;
+            }
+            let results = pg_sys::SPI_tuptable;
+            let value = pg_sys::SPI_getvalue(*(*results).vals, (*results).tupdesc, 1);
+            (!value.is_null()).then(|| from_server(value))
+        }
+    })
 }
 
 struct UserMapping {

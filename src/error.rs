@@ -64,6 +64,7 @@ impl FdwError {
                 clerk_api::Error::Config(_) => ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
                 clerk_api::Error::Unauthorized { .. } => ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
                 clerk_api::Error::Unavailable { .. } => ERRCODE_CONNECTION_FAILURE,
+                clerk_api::Error::BrokenOff => ERRCODE_INTERNAL_ERROR,
                 clerk_api::Error::Malformed { .. } => ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
                 clerk_api::Error::Refused { .. } | clerk_api::Error::Inconsistent { .. } => ERRCODE_FDW_ERROR,
             },

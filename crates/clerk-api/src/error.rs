@@ -36,6 +36,10 @@ pub enum Error {
     #[error("Clerk's answer is not {expected}: {problem} ({request}); it begins with {beginning:?}")]
     Malformed { expected: &'static str, problem: String, beginning: String, request: Request },
 
+    /// A fault of this program: the reading ended without coming to an end.
+    #[error("the reading of Clerk's pages broke off")]
+    BrokenOff,
+
     /// Pages that contradict each other: reading on would repeat or miss objects.
     #[error("Clerk's pages do not fit together: {problem} ({request})")]
     Inconsistent { problem: String, request: Request },

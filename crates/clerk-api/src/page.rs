@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -133,6 +134,17 @@ impl Page {
         Self::parse(body, projection, "an object", |json, objects| {
             let Objects { body, projection, spans } = objects;
             parse(json, Object { body, projection, spans }).map(|()| None)
+        })
+    }
+
+    /// No object, only `{"total_count": n}`.
+    pub(crate) fn count(body: Vec<u8>, projection: &Projection) -> Result<Self, Malformed> {
+        #[derive(Deserialize)]
+        struct Count {
+            total_count: u64,
+        }
+        Self::parse(body, projection, "a count", |json, _| {
+            serde_json::from_str(json).map(|Count { total_count }| Some(total_count))
         })
     }
 

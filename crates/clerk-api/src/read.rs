@@ -1,7 +1,7 @@
 //! Reading an object's list or one object: what to ask for, and the pages as they come.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -55,7 +55,7 @@ impl Read {
         let demand = Arc::new(Demand::default());
         let out = Out { pages: Some(pages), demand: Arc::clone(&demand), wake: Box::new(wake), sent: 0 };
         let task = tokio::spawn(walk::walk(client, self, out));
-        Reader { pages: receiver, demand, received: 0, task }
+        Reader { pages: receiver, demand, received: 0, ended: false, task }
     }
 }
 
@@ -64,6 +64,7 @@ pub struct Reader {
     pages: mpsc::Receiver<Result<Page, Error>>,
     demand: Arc<Demand>,
     received: u64,
+    ended: bool,
     task: JoinHandle<()>,
 }
 
@@ -85,10 +86,19 @@ impl Reader {
         match self.pages.try_recv() {
             Ok(page) => {
                 self.received += 1;
+                // An error is the last that comes.
+                self.ended = page.is_err();
                 Next::Page(page)
             }
             Err(mpsc::error::TryRecvError::Empty) => Next::Pending,
-            Err(mpsc::error::TryRecvError::Disconnected) => Next::End,
+            Err(mpsc::error::TryRecvError::Disconnected) if self.ended => Next::End,
+            Err(mpsc::error::TryRecvError::Disconnected) => {
+                self.ended = true;
+                match self.demand.finished.load(Ordering::Acquire) {
+                    true => Next::End,
+                    false => Next::Page(Err(Error::BrokenOff)),
+                }
+            }
         }
     }
 }
@@ -104,6 +114,8 @@ impl Drop for Reader {
 struct Demand {
     asked: AtomicU64,
     grown: Notify,
+    /// The walk came to the list's end: only then is having no more pages the end of the rows.
+    finished: AtomicBool,
 }
 
 impl Demand {
@@ -139,6 +151,11 @@ impl Out {
         Ok(())
     }
 
+    /// Every page was handed over.
+    pub(crate) fn finish(&self) {
+        self.demand.finished.store(true, Ordering::Release);
+    }
+
     /// Waits until the reader wants more than it was sent.
     pub(crate) async fn wanted(&self) {
         while self.demand.asked.load(Ordering::Acquire) <= self.sent {
@@ -158,7 +175,7 @@ impl Drop for Out {
 /// What every walk works with.
 pub(crate) struct Walk {
     pub(crate) client: Arc<Client>,
-    pub(crate) projection: Projection,
+    pub(crate) projection: Arc<Projection>,
     pub(crate) asks: Vec<(&'static str, &'static str)>,
     pub(crate) page_size: u32,
     pub(crate) first_page: u32,
@@ -169,7 +186,7 @@ impl Walk {
         let page_size = read.page_size.clamp(1, LARGEST_PAGE);
         Walk {
             client,
-            projection: Projection::new(&read.values),
+            projection: Projection::new(&read.values).into(),
             asks: read.asks.clone(),
             page_size,
             first_page: read.enough.unwrap_or(page_size).clamp(1, page_size),

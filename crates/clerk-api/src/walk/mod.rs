@@ -10,10 +10,12 @@ mod survey;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
+
 use crate::client::Client;
 use crate::error::Error;
 use crate::object::{Answer, Paging};
-use crate::page::{Page, Projection};
+use crate::page::{Malformed, Page, Projection};
 use crate::read::{Closed, From, Out, Read, Walk};
 use crate::request::Request;
 
@@ -33,15 +35,29 @@ pub(crate) async fn walk(client: Arc<Client>, read: Read, mut out: Out) {
             (Some(request), Answer::One) => one::walk(&walk, request, &mut out).await,
             (Some(request), Answer::List { owner }) => match by_offset::walk(&walk, request, &mut out).await {
                 Err(Stop::Error(error)) if error.is_not_found() => {
-                    one::is_missing(&walk, Request::with_id(owner, value), error).await
+                    one::is_missing(&walk, Request::with_id(owner, value), value, error).await
                 }
                 ended => ended,
             },
         },
     };
-    if let Err(Stop::Error(error)) = ended {
+    match ended {
+        Ok(()) => out.finish(),
         // A reader that is gone has no use for the error.
-        let _ = out.send(Err(error)).await;
+        Err(Stop::Error(error)) => drop(out.send(Err(error)).await),
+        Err(Stop::Closed) => {}
+    }
+}
+
+/// How a body becomes a page.
+type Parse = fn(Vec<u8>, &Projection) -> Result<Page, Malformed>;
+
+/// A task that ends with whoever waits for it.
+struct Task<T>(JoinHandle<T>);
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -71,16 +87,18 @@ impl Walk {
     }
 
     /// A request's answer, parsed.
-    async fn fetch(
-        &self,
-        request: &Request,
-        projection: &Projection,
-        parse: impl FnOnce(Vec<u8>, &Projection) -> Result<Page, crate::page::Malformed>,
-    ) -> Result<Page, Error> {
-        let body = self.client.get(request).await?;
-        let beginning = body[..body.len().min(512)].to_vec();
-        parse(body, projection)
-            .map_err(|wrong| self.client.malformed(wrong.expected, wrong.problem, &beginning, request))
+    ///
+    /// Every request is a task of its own: it goes on to its end, and makes room for others, while nobody looks after
+    /// the walk because its reader is in no hurry. Several walks of one client may be read in turns.
+    async fn fetch(&self, request: &Request, projection: &Arc<Projection>, parse: Parse) -> Result<Page, Error> {
+        let (client, request, projection) = (Arc::clone(&self.client), request.clone(), Arc::clone(projection));
+        let mut task = Task(tokio::spawn(async move {
+            let body = client.get(&request).await?;
+            let beginning = body[..body.len().min(512)].to_vec();
+            parse(body, &projection)
+                .map_err(|wrong| client.malformed(wrong.expected, wrong.problem, &beginning, &request))
+        }));
+        (&mut task.0).await.unwrap_or(Err(Error::BrokenOff))
     }
 
     /// How many requests a walk has in flight at most.

@@ -1,5 +1,7 @@
 //! How many objects lie where in time: what the first division among readers goes by.
 
+use std::sync::Arc;
+
 use futures_util::future::{try_join, try_join_all};
 
 use super::by_cursor::{Cursor, List};
@@ -83,19 +85,13 @@ impl List<'_> {
     /// When the newest object was created.
     async fn newest(&self) -> Result<Option<i64>, Error> {
         let request = Request::new(self.path).param("order_by", "-created_at").param("limit", 1);
-        let page = self.walk.fetch(&request, &Projection::new(&[]), Page::list).await?;
+        let page = self.walk.fetch(&request, &Arc::new(Projection::new(&[])), Page::list).await?;
         Ok((!page.is_empty()).then(|| page.created_at(0)).flatten())
     }
 
     /// How many objects match.
     pub(super) async fn count(&self, request: Request) -> Result<u64, Error> {
-        #[derive(serde::Deserialize)]
-        struct Count {
-            total_count: u64,
-        }
-        let body = self.walk.client.get(&request).await?;
-        serde_json::from_slice::<Count>(&body)
-            .map(|count| count.total_count)
-            .map_err(|error| self.walk.client.malformed("a count", error.to_string(), &body, &request))
+        let count = self.walk.fetch(&request, &Arc::new(Projection::new(&[])), Page::count).await?;
+        Ok(count.total_count().unwrap_or(0))
     }
 }
