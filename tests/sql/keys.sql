@@ -97,6 +97,13 @@ SET LOCAL min_parallel_table_scan_size = 0;
 SELECT count(*) FROM users JOIN local USING (user_id);
 SELECT pg_current_xact_id_if_assigned() IS NULL AS nothing_written;
 COMMIT;
+BEGIN;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+CREATE TABLE joined AS SELECT email FROM users JOIN local USING (user_id);
+SELECT count(*) FROM joined;
+ROLLBACK;
 DROP TABLE local;
 -- Who may not read Vault gets no key from it.
 SET ROLE regress_clerk_ann;
