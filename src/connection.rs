@@ -68,7 +68,7 @@ impl Server {
     pub fn connect(&self, role: pg_sys::Oid) -> Result<Arc<Client>, FdwError> {
         let settings = option::settings(&self.options);
         let mapping = user_mapping(role, self.oid);
-        let key = self.key(mapping.as_ref())?;
+        let key = self.key(role, mapping.as_ref())?;
         let place = (self.oid, mapping.map_or(pg_sys::InvalidOid, |mapping| mapping.oid));
         CONNECTIONS.with_borrow_mut(|connections| {
             if let Some(open) = connections.get(&place)
@@ -86,7 +86,7 @@ impl Server {
     }
 
     /// The key, from the first place that has one.
-    fn key(&self, mapping: Option<&UserMapping>) -> Result<SecretString, FdwError> {
+    fn key(&self, role: pg_sys::Oid, mapping: Option<&UserMapping>) -> Result<SecretString, FdwError> {
         let mut looked_at = Vec::new();
         match mapping {
             Some(mapping) => match mapping.options.get("api_key") {
@@ -97,7 +97,7 @@ impl Server {
         }
         for option in ["api_key_id", "api_key_name"] {
             let Some(secret) = self.options.get(option) else { continue };
-            match vault_secret(option, secret) {
+            match vault_secret(role, option, secret) {
                 Ok(key) => return Ok(key.into()),
                 Err(problem) => looked_at.push(format!("Vault for the {option} \"{secret}\", {problem}")),
             }
@@ -120,19 +120,38 @@ impl Server {
     }
 }
 
-/// The secret that Supabase Vault keeps under an id or a name.
-fn vault_secret(option: &str, secret: &str) -> Result<String, &'static str> {
-    if ask("SELECT to_regclass('vault.decrypted_secrets')::text WHERE $1 IS NOT NULL", secret).is_none() {
+/// The secret that Supabase Vault keeps under an id or a name, with the rights of the role whose scan needs it.
+fn vault_secret(role: pg_sys::Oid, option: &str, secret: &str) -> Result<String, &'static str> {
+    // Everything is qualified: the caller's search_path must not decide what runs with another role's rights.
+    let view = "SELECT pg_catalog.to_regclass('vault.decrypted_secrets')::pg_catalog.text WHERE $1 IS NOT NULL";
+    if as_role(role, || ask(view, secret)).is_none() {
         return Err("which is not installed in this database");
     }
+    let equals = |value: &str| format!("{value} OPERATOR(pg_catalog.=) $1");
     // Where Supabase's wrappers take an id, they take a name as well.
     let condition = match option {
-        "api_key_id" => "id::text = lower($1) OR key_id::text = lower($1) OR name = $1",
-        _ => "name = $1",
+        "api_key_id" => {
+            let id = "pg_catalog.lower($1) OPERATOR(pg_catalog.=)";
+            format!("{id} id::pg_catalog.text OR {id} key_id::pg_catalog.text OR {}", equals("name"))
+        }
+        _ => equals("name"),
     };
     // In a subquery, so that there is a row where there is no secret.
     let query = format!("SELECT (SELECT decrypted_secret FROM vault.decrypted_secrets WHERE {condition} LIMIT 1)");
-    ask(&query, secret).filter(|key| !key.is_empty()).ok_or("which has no such secret")
+    as_role(role, || ask(&query, secret)).filter(|key| !key.is_empty()).ok_or("which has no such secret")
+}
+
+/// Does something with the rights of a role. After an error Postgres sets the current role itself.
+fn as_role<T>(role: pg_sys::Oid, action: impl FnOnce() -> T) -> T {
+    let (mut before, mut context) = (pg_sys::InvalidOid, 0);
+    // SAFETY: sets what it has read, but for the role, which exists.
+    unsafe {
+        pg_sys::GetUserIdAndSecContext(&mut before, &mut context);
+        pg_sys::SetUserIdAndSecContext(role, context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32);
+        let result = action();
+        pg_sys::SetUserIdAndSecContext(before, context);
+        result
+    }
 }
 
 /// The one text that a query with one parameter of type text gives. Strictly read-only, unlike pgrx's own queries in a

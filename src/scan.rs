@@ -281,12 +281,16 @@ unsafe fn fill(
     .or_raise();
 }
 
-/// Whether an error comes from a value (data exceptions, a domain's conditions, limits of size and depth), not from
-/// a cancel or a lack of memory.
+/// Whether an error comes from a value (what input functions complain of, a domain's conditions, limits of size and
+/// depth), not from a cancel or a lack of memory.
 fn is_about_a_value(code: PgSqlErrorCode) -> bool {
     use PgSqlErrorCode::*;
     let class = |code: PgSqlErrorCode| code as i64 & 0xFFF;
-    [ERRCODE_DATA_EXCEPTION, ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION, ERRCODE_PROGRAM_LIMIT_EXCEEDED]
-        .into_iter()
-        .any(|about| class(about) == class(code))
+    let about_values = [
+        ERRCODE_DATA_EXCEPTION,
+        ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION,
+        ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+        ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION,
+    ];
+    about_values.into_iter().any(|about| class(about) == class(code))
 }

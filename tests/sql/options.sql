@@ -73,7 +73,7 @@ END $$;
 
 -- Numbers: the first and last that are taken, and what is beside them.
 SELECT place, option, value, pg_temp.said(place, option, value)
-  FROM (VALUES ('server', 'rate_limit', 1, 100000), ('server', 'request_interval_ms', 0, 60000),
+  FROM (VALUES ('server', 'rate_limit', 1, 1000000), ('server', 'request_interval_ms', 0, 3600000),
                ('server', 'page_size', 1, 500), ('table', 'page_size', 1, 500), ('server', 'max_concurrency', 1, 32),
                ('server', 'timeout_ms', 1, 3600000), ('server', 'max_retries', 0, 100))
          AS options (place, option, least, most),

@@ -58,7 +58,10 @@ impl Default for Settings {
 
 /// Why a text is no base URL for the API.
 pub fn check_api_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    let url = Url::parse(text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => "it does not begin with https://".to_owned(),
+        error => error.to_string(),
+    })?;
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -316,7 +319,7 @@ mod tests {
             ("ftp://localhost", "not https"),
             ("https://me:secret@api.clerk.com", "user name"),
             ("https://api.clerk.com/v1?x=1", "end with its path"),
-            ("api.clerk.com", "relative URL"),
+            ("api.clerk.com", "does not begin with https://"),
             ("http://127.0.0.1.example.com/", "unencrypted"),
         ] {
             let told = check_api_url(bad).expect_err(bad);
