@@ -29,7 +29,7 @@ pub unsafe fn key_condition(
         let conditions = PgList::<pg_sys::RestrictInfo>::from_pg((*rel).baserestrictinfo);
         conditions.iter_ptr().find_map(|condition| {
             let (var, value) = equality((*condition).clause, (*rel).relid)?;
-            if !pg_sys::bms_is_empty(pg_sys::pull_varnos(root, value.cast()))
+            if pg_sys::bms_membership(pg_sys::pull_varnos(root, value.cast())) != pg_sys::BMS_Membership::BMS_EMPTY_SET
                 || pg_sys::contain_volatile_functions(value.cast())
             {
                 return None;
