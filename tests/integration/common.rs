@@ -1,0 +1,225 @@
+//! A world for each test: a database with the extension in it and a simulated Clerk behind it.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::time::{Duration, Instant};
+
+use clerk_sim::{Config, Object, RateLimit, Sim};
+use postgres::error::DbError;
+use postgres::types::{FromSqlOwned, ToSql};
+use postgres::{CancelToken, Client, NoTls, Row};
+
+/// Paced as if for a live instance.
+pub const KEY: &str = "sk_live_simulator";
+
+/// A small instance that never says 429 by itself.
+pub fn small() -> Config {
+    Config {
+        users: 60,
+        organizations: 8,
+        memberships: 100,
+        rate_limit: RateLimit::Off,
+        keys: vec![KEY.to_owned()],
+        ..Config::default()
+    }
+}
+
+/// A database of its own, whose server `clerk` leads to a simulator of its own and whose schema `clerk` has its tables.
+///
+/// It is a [`Session`] as well: the one of the role that set it up.
+pub struct World {
+    pub sim: Sim,
+    database: String,
+    session: Session,
+}
+
+impl World {
+    /// With the server's default options, but for a rate limit that never bites.
+    pub fn new(name: &str, config: Config) -> World {
+        World::with(name, config, "")
+    }
+
+    /// With more options for the server: `page_size '10', max_retries '0'`.
+    pub fn with(name: &str, config: Config, options: &str) -> World {
+        World::of_encoding(name, config, options, "")
+    }
+
+    /// In a database that is created with these words: `ENCODING 'LATIN1' …`.
+    pub fn of_encoding(name: &str, config: Config, options: &str, words: &str) -> World {
+        let sim = Sim::start(config).expect("a simulator");
+        let database = format!("t_{name}");
+        let admin = Session::open("postgres");
+        admin.run(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"));
+        admin.run(&format!("CREATE DATABASE {database} {words}"));
+        let session = Session::open(&database);
+        session.run("CREATE EXTENSION clerk_fdw");
+        let world = World { sim, database, session };
+        world.server("clerk", &world.sim, world.sim.key(), options);
+        world
+    }
+
+    /// Adds a server that leads to a simulator with a key, and a schema of the same name with its tables.
+    pub fn server(&self, name: &str, sim: &Sim, key: &str, options: &str) {
+        let mut all = vec![format!("api_url '{}'", sim.url())];
+        all.extend((!options.contains("rate_limit")).then(|| "rate_limit '100000'".to_owned()));
+        all.extend((!options.is_empty()).then(|| options.to_owned()));
+        let all = all.join(", ");
+        self.run(&format!(
+            "CREATE SERVER {name} FOREIGN DATA WRAPPER clerk_fdw OPTIONS ({all});
+             CREATE USER MAPPING FOR CURRENT_USER SERVER {name} OPTIONS (api_key '{key}');
+             CREATE SCHEMA {name};
+             IMPORT FOREIGN SCHEMA clerk FROM SERVER {name} INTO {name}"
+        ));
+    }
+
+    /// Another connection to the same database.
+    pub fn connect(&self) -> Session {
+        Session::open(&self.database)
+    }
+
+    /// The requests since this was last asked.
+    pub fn requests(&self) -> Vec<clerk_sim::Request> {
+        let requests = self.sim.requests();
+        self.sim.clear_requests();
+        requests
+    }
+
+    /// The requests since this was last asked, as they were sent.
+    pub fn targets(&self) -> Vec<String> {
+        self.requests().into_iter().map(|request| request.target).collect()
+    }
+}
+
+impl Deref for World {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // A failed test leaves its database for whoever looks into it.
+        if !std::thread::panicking() {
+            Session::open("postgres").run(&format!("DROP DATABASE {} WITH (FORCE)", self.database));
+        }
+    }
+}
+
+/// One connection, and so one backend.
+pub struct Session {
+    client: RefCell<Client>,
+}
+
+impl Session {
+    fn open(database: &str) -> Session {
+        let variable = |name| std::env::var(name).unwrap_or_else(|_| panic!("no {name}: run `make test`"));
+        let mut config = postgres::Config::new();
+        config.host_path(variable("PGHOST")).port(variable("PGPORT").parse().expect("PGPORT is a number"));
+        // A query that hangs fails its own test, not all of them.
+        config.user(&variable("PGUSER")).dbname(database).options("-c statement_timeout=60s");
+        Session { client: RefCell::new(config.connect(NoTls).expect("a connection")) }
+    }
+
+    /// The client itself, for what is not here.
+    pub fn client(&self) -> std::cell::RefMut<'_, Client> {
+        self.client.borrow_mut()
+    }
+
+    /// Runs statements that give no rows.
+    #[track_caller]
+    pub fn run(&self, statements: &str) {
+        self.client().batch_execute(statements).unwrap_or_else(|error| panic!("{error:?} in {statements}"));
+    }
+
+    #[track_caller]
+    pub fn rows(&self, query: &str) -> Vec<Row> {
+        self.rows_of(query, &[])
+    }
+
+    #[track_caller]
+    pub fn rows_of(&self, query: &str, parameters: &[&(dyn ToSql + Sync)]) -> Vec<Row> {
+        self.client().query(query, parameters).unwrap_or_else(|error| panic!("{error:?} in {query}"))
+    }
+
+    /// The first column of all rows.
+    #[track_caller]
+    pub fn column<T: FromSqlOwned>(&self, query: &str) -> Vec<T> {
+        self.rows(query).iter().map(|row| row.get(0)).collect()
+    }
+
+    /// The first column of all rows, or the error.
+    #[track_caller]
+    pub fn try_column<T: FromSqlOwned>(&self, query: &str) -> Result<Vec<T>, DbError> {
+        let rows = self.client().query(query, &[]);
+        match rows {
+            Ok(rows) => Ok(rows.iter().map(|row| row.get(0)).collect()),
+            Err(error) => Err(error.as_db_error().unwrap_or_else(|| panic!("{error:?} in {query}")).clone()),
+        }
+    }
+
+    /// The first column of the only row.
+    #[track_caller]
+    pub fn one<T: FromSqlOwned>(&self, query: &str) -> T {
+        let [row] = &self.rows(query)[..] else { panic!("not one row from {query}") };
+        row.get(0)
+    }
+
+    /// The error that the statement ends with.
+    #[track_caller]
+    pub fn error(&self, statement: &str) -> DbError {
+        let result = self.client().batch_execute(statement);
+        let error = result.err().unwrap_or_else(|| panic!("no error from {statement}"));
+        error.as_db_error().unwrap_or_else(|| panic!("{error:?} in {statement}")).clone()
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.one("SELECT pg_backend_pid()")
+    }
+
+    pub fn canceller(&self) -> CancelToken {
+        self.client().cancel_token()
+    }
+}
+
+/// Their ids, in alphabetical order.
+pub fn ids(objects: &[Object]) -> Vec<String> {
+    sorted(objects.iter().map(|object| object.id.clone()).collect())
+}
+
+/// The same ids, each once, in whatever order.
+#[track_caller]
+pub fn assert_same(found: Vec<String>, all: &[String], story: &str) {
+    let (rows, found) = (found.len(), found.into_iter().collect::<BTreeSet<_>>());
+    let missing = all.iter().filter(|id| !found.contains(*id)).count();
+    let foreign = found.iter().filter(|id| !all.contains(id)).count();
+    let twice = rows - found.len();
+    assert!(
+        (missing, foreign, twice) == (0, 0, 0),
+        "{story}: of {} objects {missing} are missing, {twice} come again, {foreign} come from nowhere",
+        all.len()
+    );
+}
+
+pub fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
+    list.sort();
+    list
+}
+
+/// All of an error that a client gets to see.
+pub fn told(error: &DbError) -> String {
+    let parts = [Some(error.message()), error.detail(), error.hint(), error.where_()];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+/// Waits until it is so.
+#[track_caller]
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !so() {
+        assert!(start.elapsed() < Duration::from_secs(5), "still not: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,149 @@
+//! A wait ends at once when somebody wants it to end.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clerk_sim::{Config, Fault};
+use postgres::NoTls;
+
+use crate::common::*;
+
+/// Ways to wait for a long time, each in a world of its own.
+const WAITS: [&str; 6] = ["silence", "retry_after", "latency", "backoff", "rate_limit", "interval"];
+
+const QUERY: &str = "SELECT count(*) FROM clerk.users";
+
+/// A world in which [`QUERY`] takes minutes.
+fn waiting(test: &str, wait: &str) -> World {
+    let options = match wait {
+        "backoff" => "page_size '10', max_retries '100'",
+        "rate_limit" => "page_size '10', rate_limit '1'",
+        "interval" => "page_size '10', request_interval_ms '60000'",
+        _ => "page_size '10', max_concurrency '2'",
+    };
+    let world = World::with(&format!("{test}_{wait}"), Config { users: 1000, ..small() }, options);
+    let page = |fault: Fault| fault.on_path("/v1/users").nth(2).always();
+    match wait {
+        "silence" => world.sim.fault(page(Fault::silence())),
+        "retry_after" => world.sim.fault(page(Fault::too_many_requests(60))),
+        "latency" => world.sim.set_latency(Duration::from_millis(400)),
+        "backoff" => world.sim.fault(page(Fault::status(503))),
+        _ => {}
+    }
+    world
+}
+
+/// What came before must not linger: the connection works, and nothing is asked on its behalf any more.
+fn assert_usable(world: &World, wait: &str) {
+    world.sim.clear_faults();
+    world.sim.set_latency(Duration::ZERO);
+    assert_eq!(world.one::<i32>("SELECT 1"), 1);
+    thread::sleep(Duration::from_millis(100));
+    world.requests();
+    thread::sleep(Duration::from_millis(200));
+    assert_eq!(world.targets(), [""; 0], "{wait}: requests for a query that was cancelled");
+    // The pauses that Clerk or the server's options ask for hold for the next query too; other settings are another
+    // connection.
+    world.run("ALTER SERVER clerk OPTIONS (ADD timeout_ms '20000', SET rate_limit '99999')");
+    if wait == "interval" {
+        world.run("ALTER SERVER clerk OPTIONS (DROP request_interval_ms)");
+    }
+    assert_eq!(world.one::<i64>(QUERY), 1000, "{wait}");
+}
+
+/// Ctrl-C ends every kind of wait.
+#[test]
+fn cancel_ends_every_wait() {
+    for wait in WAITS {
+        let world = waiting("cancel", wait);
+        let canceller = world.canceller();
+        let cancelled = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(500));
+            canceller.cancel_query(NoTls).unwrap();
+            Instant::now()
+        });
+        let error = world.error(QUERY);
+        let ended = Instant::now();
+        assert_eq!(error.code().code(), "57014", "{wait}: {error:?}");
+        let late = ended.saturating_duration_since(cancelled.join().unwrap());
+        assert!(late < Duration::from_millis(500), "{wait}: {late:?} after the cancel");
+        assert_usable(&world, wait);
+    }
+}
+
+/// statement_timeout ends every kind of wait.
+#[test]
+fn statement_timeout_ends_every_wait() {
+    for wait in WAITS {
+        let world = waiting("timeout", wait);
+        world.run("SET statement_timeout = '400ms'");
+        let start = Instant::now();
+        let error = world.error(QUERY);
+        assert_eq!(error.code().code(), "57014", "{wait}: {error:?}");
+        assert!(start.elapsed() < Duration::from_millis(900), "{wait}: after {:?}", start.elapsed());
+        world.run("RESET statement_timeout");
+        assert_usable(&world, wait);
+    }
+}
+
+/// A backend that waits for Clerk goes when it is told to, as in a fast shutdown.
+#[test]
+fn terminate_ends_every_wait() {
+    for wait in WAITS {
+        let world = waiting("terminate", wait);
+        let victim = world.connect();
+        let pid = victim.pid();
+        thread::scope(|scope| {
+            let ended = scope.spawn(move || victim.error(QUERY));
+            thread::sleep(Duration::from_millis(500));
+            let start = Instant::now();
+            assert!(world.one::<bool>(&format!("SELECT pg_terminate_backend({pid})")));
+            until("the backend is gone", || {
+                world.one::<i64>(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}")) == 0
+            });
+            assert!(start.elapsed() < Duration::from_secs(1), "{wait}: {:?}", start.elapsed());
+            assert_eq!(ended.join().unwrap().code().code(), "57P01", "{wait}");
+        });
+        assert_usable(&world, wait);
+    }
+}
+
+/// A client that goes away without a word does not leave its backend reading.
+#[test]
+fn a_cursor_that_is_given_up_stops_reading() {
+    let world = World::with("given_up", Config { users: 2000, ..small() }, "page_size '10'");
+    for end in ["CLOSE c", "ROLLBACK", "COMMIT"] {
+        world.run("BEGIN; DECLARE c CURSOR FOR SELECT user_id FROM clerk.users");
+        world.rows("FETCH 25 FROM c");
+        world.run(end);
+        thread::sleep(Duration::from_millis(100));
+        world.requests();
+        thread::sleep(Duration::from_millis(200));
+        assert_eq!(world.targets(), [""; 0], "after {end}");
+        world.run("ROLLBACK");
+    }
+}
+
+/// Interrupting again and again in the middle of reading harms nothing.
+#[test]
+fn interrupting_again_and_again_harms_nothing() {
+    let latency = Duration::from_millis(3);
+    let world = World::with("again", Config { users: 1000, latency, ..small() }, "page_size '20'");
+    let pid = world.pid();
+    let mut cut_off = 0;
+    for round in 0..60 {
+        world.run(&format!("SET statement_timeout = '{}ms'", 1 + round));
+        match world.try_column::<i64>("SELECT count(*) FROM (SELECT attrs FROM clerk.users) u WHERE attrs IS NOT NULL")
+        {
+            Ok(count) => assert_eq!(count, [1000]),
+            Err(error) => {
+                cut_off += 1;
+                assert_eq!(error.code().code(), "57014", "{error:?}");
+            }
+        }
+    }
+    assert!(cut_off > 10, "{cut_off} of 60");
+    world.run("RESET statement_timeout");
+    assert_eq!(world.one::<i64>(QUERY), 1000);
+    assert_eq!(world.pid(), pid, "it is still the same backend");
+}

@@ -1,0 +1,18 @@
+//! What SQL files cannot show: queries through a real Postgres against a simulated Clerk, with the requests counted,
+//! faults on the way, changes in between and eyes on the backend's memory.
+//!
+//! `make test` runs them; `bin/with-postgres cargo nextest run -E 'package(clerk_fdw)'` runs them alone.
+//! They are one program, because linking ten takes longer than running most of them.
+
+mod common;
+
+mod drift;
+mod faults;
+mod interrupts;
+mod joins;
+mod memory;
+mod plans;
+mod pressure;
+mod requests;
+mod secrets;
+mod values;

@@ -1,0 +1,177 @@
+//! The key is nobody's business.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use clerk_sim::{Config, Fault};
+
+use crate::common::*;
+
+/// Keys that occur in one test each, so that they can be looked for in the server's log.
+const OF_ERRORS: &str = "sk_live_Qx7Vb2Nw9Zr4Tm6Kp1Hs8Jd3";
+const OF_VIEWS: &str = "sk_live_Lf5Yg0Xc3Bu8Ea1Mo6Wi9Dt2";
+const OF_STATEMENTS: &str = "sk_live_Uh4Pk7Sz2Ga9Ce5Rv0Nj3Fq6";
+
+/// The server's log so far.
+fn log() -> String {
+    let path = std::env::var("CLERK_FDW_SERVER_LOG").expect("CLERK_FDW_SERVER_LOG: run `make test`");
+    String::from_utf8_lossy(&fs::read(path).expect("the server's log")).into_owned()
+}
+
+/// Neither the key nor any part of it that would be of use.
+#[track_caller]
+fn assert_hidden(secret: &str, text: &str, place: &str) {
+    let body = &secret["sk_live_".len()..];
+    for start in 0..body.len() - 6 {
+        let part = &body[start..start + 6];
+        if let Some(at) = text.find(part) {
+            let around: String = text[..at].chars().rev().take(200).collect::<Vec<_>>().into_iter().rev().collect();
+            panic!("{place} has {part:?} of the key, after {around}");
+        }
+    }
+}
+
+/// A world with the secret as its key, whose sessions log all there is to log.
+fn world(name: &str, secret: &str, options: &str) -> World {
+    let world = World::with(name, Config { keys: vec![secret.to_owned()], ..small() }, options);
+    world.run(&format!(
+        "ALTER DATABASE t_{name} SET log_min_messages = debug5;
+         ALTER DATABASE t_{name} SET log_error_verbosity = verbose;
+         ALTER DATABASE t_{name} SET log_min_duration_statement = 0;
+         ALTER DATABASE t_{name} SET debug_print_plan = on"
+    ));
+    world
+}
+
+/// Bodies that hold the key, as something on the way may echo a request's headers.
+fn echoes() -> Vec<String> {
+    let mut bodies: Vec<_> = [
+        r#"{"errors":[{"message":"m KEY","long_message":"l KEY","code":"c KEY"}],"clerk_trace_id":"t KEY"}"#,
+        r#"{"errors":[{"code":"KEY"}]}"#,
+        r#"{"errors":"KEY"}"#,
+        r#"{"total_count":"KEY","data":"KEY"}"#,
+        r#"{"KEY":"KEY"}"#,
+        r#"["KEY","KEY"]"#,
+        r#"[{"id":"KEY","object":"KEY","created_at":"KEY"}]"#,
+        r#""KEY""#,
+        "<html>Authorization: Bearer KEY</html>",
+        r#"{"total_count":"sk_live\u005fQx7Vb2Nw9Zr4Tm6Kp1Hs8Jd3"}"#,
+    ]
+    .map(str::to_owned)
+    .into();
+    // An excerpt may end in the middle of it.
+    bodies.extend((40..90).step_by(3).map(|before| format!("{}KEY{}", "x".repeat(before), "y".repeat(300))));
+    bodies.into_iter().map(|body| body.replace("KEY", OF_ERRORS)).collect()
+}
+
+/// However a scan fails, and whatever comes back, the error does not show the key.
+#[test]
+fn no_error_shows_the_key() {
+    let world = world("secret_errors", OF_ERRORS, "max_retries '0', timeout_ms '200', page_size '20'");
+    let session = world.connect();
+    let queries = [
+        "SELECT * FROM clerk.users",
+        "SELECT * FROM clerk.users WHERE user_id = 'user_1'",
+        "SELECT * FROM clerk.organization_memberships",
+        "SELECT * FROM clerk.organization_memberships WHERE organization_id = 'org_1'",
+    ];
+    let scan = |fault: Fault| {
+        let story = format!("{fault:?}").replace(OF_ERRORS, "KEY");
+        world.sim.clear_faults();
+        world.sim.fault(fault.always());
+        for query in queries {
+            if let Err(error) = session.client().query(query, &[]) {
+                assert_hidden(OF_ERRORS, &format!("{error:?}"), &format!("the error of {query} after {story}"));
+            }
+        }
+    };
+    for status in [400, 401, 403, 404, 422, 429, 500, 503] {
+        scan(Fault::status(status));
+    }
+    for fault in [Fault::reset(), Fault::cut(), Fault::cut_json(), Fault::html(), Fault::silence()] {
+        scan(fault);
+    }
+    for body in echoes() {
+        for status in [200, 401, 422, 500] {
+            scan(Fault::body(status, &body));
+            scan(Fault::body(status, &body).on_path("/v1/users/count"));
+        }
+    }
+    for url in ["http://127.0.0.1:1/v1", "https://127.0.0.1:1/v1", "https://nowhere.invalid/v1"] {
+        world.run(&format!("ALTER SERVER clerk OPTIONS (SET api_url '{url}')"));
+        let error = session.error(queries[0]);
+        assert_eq!(error.code().code(), "08006", "{error:?}");
+        assert_hidden(OF_ERRORS, &format!("{error:?}"), url);
+    }
+    assert_hidden(OF_ERRORS, &log(), "the server's log");
+}
+
+/// Nothing that a running or finished query leaves to be seen shows the key.
+#[test]
+fn no_view_of_a_query_shows_the_key() {
+    let world = world("secret_views", OF_VIEWS, "");
+    let session = world.connect();
+    session.run("SET auto_explain.log_min_duration = 0; LOAD 'auto_explain'; SET auto_explain.log_verbose = on");
+    for format in ["text", "json"] {
+        for query in [
+            "SELECT * FROM clerk.users",
+            "SELECT * FROM clerk.users u JOIN clerk.organization_memberships m USING (user_id) WHERE m.organization_id = 'org_1'",
+        ] {
+            for options in ["VERBOSE", "ANALYZE, VERBOSE, BUFFERS"] {
+                let plan = session.rows(&format!("EXPLAIN ({options}, FORMAT {format}) {query}"));
+                // The plan's text, however it is framed.
+                let plan: Vec<String> = match format {
+                    "text" => plan.iter().map(|row| row.get(0)).collect(),
+                    _ => vec![format!("{plan:?}")],
+                };
+                assert_hidden(OF_VIEWS, &plan.join("\n"), query);
+            }
+        }
+    }
+
+    world.sim.fault(Fault::silence().always());
+    let canceller = session.canceller();
+    thread::scope(|scope| {
+        let scan = scope.spawn(move || session.error("SELECT * FROM clerk.users"));
+        thread::sleep(Duration::from_millis(300));
+        let seen = world.column::<String>("SELECT a::text FROM pg_stat_activity a");
+        assert!(seen.iter().any(|row| row.contains("clerk.users")));
+        assert_hidden(OF_VIEWS, &seen.join("\n"), "pg_stat_activity");
+        canceller.cancel_query(postgres::NoTls).unwrap();
+        scan.join().unwrap();
+    });
+    assert_hidden(OF_VIEWS, &log(), "the server's log");
+}
+
+/// A statement that fails because of another option is not logged with the key in it.
+#[test]
+fn failing_statements_with_a_key_are_not_logged() {
+    let world = World::new("secret_ddl", small());
+    let session = world.connect();
+    session.run("SET log_min_messages = debug1; SET log_error_verbosity = verbose; CREATE ROLE t_secret_ddl");
+    for statement in [
+        "CREATE SERVER other FOREIGN DATA WRAPPER clerk_fdw OPTIONS (api_key 'KEY', page_size '0')",
+        "CREATE SERVER other FOREIGN DATA WRAPPER clerk_fdw OPTIONS (page_size '0', api_key 'KEY')",
+        "CREATE SERVER other FOREIGN DATA WRAPPER clerk_fdw OPTIONS (api_kee 'KEY')",
+        "CREATE SERVER other FOREIGN DATA WRAPPER clerk_fdw OPTIONS (api_key 'KEY KEY')",
+        "ALTER SERVER clerk OPTIONS (ADD api_key 'KEY', SET rate_limit '-1')",
+        "ALTER SERVER clerk OPTIONS (ADD api_key 'KEY\n')",
+        "CREATE USER MAPPING FOR t_secret_ddl SERVER clerk OPTIONS (api_key 'KEY', page_size '1')",
+        "CREATE USER MAPPING FOR t_secret_ddl SERVER clerk OPTIONS (api_kye 'KEY')",
+        "CREATE USER MAPPING FOR t_secret_ddl SERVER clerk OPTIONS (key 'KEY')",
+        "ALTER USER MAPPING FOR CURRENT_USER SERVER clerk OPTIONS (SET api_key 'KEY ')",
+        "ALTER USER MAPPING FOR CURRENT_USER SERVER clerk OPTIONS (SET api_key 'KEY', ADD timeout '1')",
+        "CREATE FOREIGN TABLE other (id text) SERVER clerk OPTIONS (object 'users', api_key 'KEY')",
+    ] {
+        let error = session.error(&statement.replace("KEY", OF_STATEMENTS));
+        assert_eq!(&error.code().code()[..2], "HV", "{statement}: {error:?}");
+        assert_hidden(OF_STATEMENTS, &log(), &format!("the log of {statement}"));
+    }
+    session.run("DROP ROLE t_secret_ddl");
+    let told = log();
+    assert!(told.contains("invalid option \"api_kee\""), "the errors themselves are logged");
+    // Other statements are logged as ever.
+    session.error("SELECT no_such_column_4711");
+    assert!(log().contains("STATEMENT:  SELECT no_such_column_4711"));
+}
