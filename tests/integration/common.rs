@@ -152,11 +152,11 @@ impl Session {
 
     /// The first column of all rows, or the error.
     #[track_caller]
-    pub fn try_column<T: FromSqlOwned>(&self, query: &str) -> Result<Vec<T>, DbError> {
+    pub fn try_column<T: FromSqlOwned>(&self, query: &str) -> Result<Vec<T>, Box<DbError>> {
         let rows = self.client().query(query, &[]);
         match rows {
             Ok(rows) => Ok(rows.iter().map(|row| row.get(0)).collect()),
-            Err(error) => Err(error.as_db_error().unwrap_or_else(|| panic!("{error:?} in {query}")).clone()),
+            Err(error) => Err(error.as_db_error().unwrap_or_else(|| panic!("{error:?} in {query}")).clone().into()),
         }
     }
 

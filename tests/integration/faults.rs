@@ -71,7 +71,7 @@ fn every_fault(name: &str, config: Config, page_size: u32, list: &List) {
                 world.sim.fault(if lasting { fault.always() } else { fault });
                 match world.try_column::<String>(list.query) {
                     Ok(rows) => {
-                        assert_same(rows, &all, &format!("{place}"));
+                        assert_same(rows, &all, &place);
                         // Readers side by side may do with fewer requests than the last time, and never meet it.
                         let met =
                             world.requests().iter().filter(|request| request.path == list.path).count() as u64 >= nth;

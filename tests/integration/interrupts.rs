@@ -108,7 +108,7 @@ fn terminate_ends_every_wait() {
     }
 }
 
-/// A client that goes away without a word does not leave its backend reading.
+/// Nothing is read for a cursor that was closed, or whose transaction has ended.
 #[test]
 fn a_cursor_that_is_given_up_stops_reading() {
     let world = World::with("given_up", Config { users: 2000, ..small() }, "page_size '10'");

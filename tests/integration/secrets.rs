@@ -149,7 +149,7 @@ fn no_view_of_a_query_shows_the_key() {
 fn failing_statements_with_a_key_are_not_logged() {
     let world = World::new("secret_ddl", small());
     let session = world.connect();
-    session.run("SET log_min_messages = debug1; SET log_error_verbosity = verbose; CREATE ROLE t_secret_ddl");
+    session.run("SET log_min_messages = debug1; SET log_error_verbosity = verbose; DROP ROLE IF EXISTS t_secret_ddl; CREATE ROLE t_secret_ddl");
     for statement in [
         "CREATE SERVER other FOREIGN DATA WRAPPER clerk_fdw OPTIONS (api_key 'KEY', page_size '0')",
         "CREATE SERVER other FOREIGN DATA WRAPPER clerk_fdw OPTIONS (page_size '0', api_key 'KEY')",

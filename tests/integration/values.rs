@@ -93,12 +93,12 @@ fn names_in_any_script_arrive() {
         ("\"\u{7f}\u{80}\u{2028}\u{feff}\u{10ffff}\"", "\u{7f}\u{80}\u{2028}\u{feff}\u{10ffff}"),
         (r#""'; DROP TABLE users; -- %s %n $1 {}""#, "'; DROP TABLE users; -- %s %n $1 {}"),
     ];
-    for (number, (json, _)) in names.iter().enumerate() {
-        let body = format!(
-            r#"{{"first_name":{json},"id":"user_{number:02}","created_at":{number},"public_metadata":{{{json}:[{json}]}}}}"#
-        );
-        world.sim.create_user(RawValue::from_string(body).unwrap()).unwrap();
-    }
+    let users = names.iter().enumerate().map(|(number, (json, _))| {
+        let id = format!("user_{number:02}");
+        format!(r#"{{"id":"{id}","first_name":{json},"created_at":{number},"public_metadata":{{{json}:[{json}]}}}}"#)
+    });
+    let page = format!("[{}]", users.collect::<Vec<_>>().join(","));
+    world.sim.fault(Fault::body(200, page).on_path("/v1/users"));
     let rows = world.rows(
         "SELECT first_name, attrs ->> 'first_name', (jsonb_each(public_metadata)).key, public_metadata::text
          FROM clerk.users ORDER BY user_id",
