@@ -165,7 +165,7 @@ impl Client {
             let Failure::Passing { cause, pause } = failure else { return Err(failure.into_error(request)) };
             let Some(delay) = delays.next() else {
                 return Err(Error::Unavailable {
-                    cause: self.redact(cause),
+                    cause: self.redact(&cause),
                     tries,
                     elapsed: started.elapsed(),
                     request: request.clone(),
@@ -189,8 +189,7 @@ impl Client {
         if status.is_success() {
             return body;
         }
-        let problem = Problem::parse(&body.unwrap_or_default());
-        let problem = Problem { message: self.redact(problem.message), ..problem };
+        let problem = Problem::parse(self.redact(&String::from_utf8_lossy(&body.unwrap_or_default())).as_bytes());
         Err(match status {
             StatusCode::TOO_MANY_REQUESTS => Failure::Passing {
                 cause: format!("status {}: {problem}", status.as_u16()),
@@ -209,14 +208,20 @@ impl Client {
 
     /// The error for a body that is not what was expected.
     pub(crate) fn malformed(&self, expected: &'static str, problem: String, body: &[u8], request: &Request) -> Error {
-        Error::Malformed { expected, problem, beginning: self.redact(beginning(body)), request: request.clone() }
+        let body = self.redact(&String::from_utf8_lossy(body));
+        Error::Malformed {
+            expected,
+            problem: self.redact(&problem),
+            beginning: beginning(body.as_bytes()),
+            request: request.clone(),
+        }
     }
 
     /// Text from outside without the key, in case something on the way echoes it.
-    fn redact(&self, text: String) -> String {
+    fn redact(&self, text: &str) -> String {
         match self.key.expose_secret() {
-            key if !key.is_empty() && text.contains(key) => text.replace(key, "[secret key]"),
-            _ => text,
+            "" => text.to_owned(),
+            key => text.replace(key, "[secret key]"),
         }
     }
 }
@@ -331,7 +336,7 @@ mod tests {
     fn the_key_is_in_no_debug_output() {
         let client = Client::new(Settings::default(), "sk_test_never_shown".into()).unwrap();
         assert!(!format!("{client:?} {:?}", client.settings()).contains("never_shown"));
-        assert_eq!(client.redact("a sk_test_never_shown b".to_owned()), "a [secret key] b");
+        assert_eq!(client.redact("a sk_test_never_shown b"), "a [secret key] b");
     }
 
     #[test]

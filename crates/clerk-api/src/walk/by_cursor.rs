@@ -71,22 +71,33 @@ impl List<'_> {
 
     /// The page that follows a cursor; the cursor is moved behind it. It may hold what lies just beside the range.
     async fn page_after(&self, cursor: &mut Cursor, limit: u32) -> Result<Page, Error> {
-        let after = cursor.tail.last_id().map(str::to_owned);
-        let page = match self.page(cursor.range, after.as_deref(), limit).await {
+        let mut range = cursor.range;
+        let mut after = cursor.tail.last_id();
+        let mut page = loop {
+            let page = self.page(range, after, limit).await;
             // A cursor whose object was deleted since leads nowhere. Any other refusal stands.
-            Err(error @ Error::Refused { .. }) => match after {
-                Some(after) if self.is_gone(&after).await? => self.page_after_deleted(cursor, limit).await?,
-                _ => return Err(error),
-            },
-            Ok(page) if page.is_empty() => match after {
-                Some(after) if self.is_gone(&after).await? => self.page_after_deleted(cursor, limit).await?,
-                _ => page,
-            },
-            page => page?,
+            let (Some(id), Ok(0) | Err(Error::Refused { .. })) = (after, page.as_ref().map(Page::len)) else {
+                break page?;
+            };
+            if !self.is_gone(id).await? {
+                break page?;
+            }
+            after = self.last_left(&cursor.tail).await?;
+            if after.is_none() {
+                // All of the page before is gone: the rest begins at the last one's time of creation.
+                range.first = cursor.tail.created_at;
+            }
         };
         self.check_order(cursor, &page)?;
         cursor.ended = page.received() < limit as usize;
-        cursor.tail = Tail::of(&page);
+        if after.is_none() && !cursor.tail.ids.is_empty() {
+            let tail = std::mem::take(&mut cursor.tail);
+            let new: Vec<bool> = (0..page.len()).map(|object| tail.is_before(&page, object)).collect();
+            cursor.tail = tail.after(&page);
+            page.retain(|_, object| new[object]);
+        } else {
+            cursor.tail = std::mem::take(&mut cursor.tail).after(&page);
+        }
         Ok(page)
     }
 
@@ -117,20 +128,18 @@ impl List<'_> {
         Ok(self.count(Request::new(self.count).param("user_id", id)).await? == 0)
     }
 
-    /// The page that follows the last object of the page before that is still there.
-    async fn page_after_deleted(&self, cursor: &mut Cursor, limit: u32) -> Result<Page, Error> {
+    /// The last object of the page before that is still there.
+    async fn last_left<'t>(&self, tail: &'t Tail) -> Result<Option<&'t str>, Error> {
         const AT_ONCE: usize = 100;
-        for ids in cursor.tail.ids.rchunks(AT_ONCE) {
+        for ids in tail.ids.rchunks(AT_ONCE) {
             let request = Request::new(self.path).param("limit", AT_ONCE);
             let request = ids.iter().fold(request, |request, id| request.param("user_id", id));
             let left = self.walk.page(&request).await?;
             let left: Vec<_> = (0..left.len()).map(|object| left.id(object)).collect();
-            if let Some(last) = ids.iter().rposition(|id| left.iter().any(|left| left == id)) {
-                return self.page(cursor.range, Some(&ids[last]), limit).await;
+            if let Some(last) = ids.iter().rfind(|id| left.iter().any(|left| left == *id)) {
+                return Ok(Some(last));
             }
         }
-        // All of the page before is gone: the rest begins at the last one's time of creation.
-        let range = Range { first: cursor.tail.created_at, ..cursor.range };
-        self.page(range, None, limit).await
+        Ok(None)
     }
 }

@@ -22,7 +22,7 @@ pub(super) async fn walk(walk: &Walk, request: Request, out: &mut Out) -> Result
     let list = List { walk, request: request.param("order_by", "created_at") };
     let list = &list;
     let page = list.page(0, walk.first_page.into()).await?;
-    let mut place = list.after(&page, 0)?;
+    let mut place = list.after(&page, 0, Tail::default())?;
     out.send(Ok(page)).await?;
     let mut searches = 0;
     while place.next + OVERLAP < place.total || !place.is_sure {
@@ -51,7 +51,7 @@ pub(super) async fn walk(walk: &Walk, request: Request, out: &mut Out) -> Result
                 break;
             }
             let came_to = place.next;
-            place = list.after(&page, offset)?;
+            place = list.after(&page, offset, place.tail)?;
             if place.next == came_to && place.next + OVERLAP < place.total {
                 return Err(list.stuck("a page has nothing new though more is to come").into());
             }
@@ -89,14 +89,14 @@ impl List<'_> {
         self.walk.page(&request.maybe("offset", (offset > 0).then_some(offset))).await
     }
 
-    /// The place after a page that began at this offset.
-    fn after(&self, page: &Page, offset: u64) -> Result<Place, Error> {
+    /// The place after a page that began at this offset and followed on that tail.
+    fn after(&self, page: &Page, offset: u64, tail: Tail) -> Result<Place, Error> {
         let end = offset + page.received() as u64;
         let total = page.total_count().ok_or_else(|| self.stuck("a page has no total_count"))?;
         if page.received() == 0 && total > offset {
             return Err(self.stuck("a page is empty though more is to come"));
         }
-        Ok(Place { next: end.saturating_sub(OVERLAP), total, tail: Tail::of(page), is_sure: true })
+        Ok(Place { next: end.saturating_sub(OVERLAP), total, tail: tail.after(page), is_sure: true })
     }
 
     /// Looks for where the walk left off, backwards from where it should be; what is behind it is new.
@@ -105,31 +105,45 @@ impl List<'_> {
         let mut offset = place.next.saturating_sub(size / 2);
         loop {
             let mut page = self.page(offset, size).await?;
-            let known = place.tail.last_known(&page);
-            if known.is_none() && offset > 0 {
-                offset = offset.saturating_sub(size);
-                continue;
-            }
-            let after = self.after(&page, offset)?;
-            match known {
-                Some(last) => {
-                    let tail = if after.tail.last_id() == place.tail.last_id() || last + 1 < page.len() {
-                        after.tail
-                    } else {
-                        // All of the page lies before the place: what was handed over last must not be forgotten.
-                        std::mem::take(&mut place.tail)
-                    };
-                    *place = Place { tail, is_sure: last + 1 < page.len(), ..after };
+            let tail = std::mem::take(&mut place.tail);
+            match tail.last_known(&page) {
+                Some(last) if last + 1 < page.len() || tail.last_id() == Some(&*page.id(last)) => {
+                    let is_sure = last + 1 < page.len();
+                    *place = Place { is_sure, ..self.after(&page, offset, tail)? };
                     page.skip(last + 1);
+                    return Ok(page);
                 }
+                Some(_) => {
+                    // All of the page lies before the place: what was handed over last must not be forgotten.
+                    *place = Place { tail, is_sure: false, ..self.after(&page, offset, Tail::default())? };
+                    page.skip(page.len());
+                    return Ok(page);
+                }
+                None if offset == 0 => return self.begin_again(place, page, tail).await,
                 None => {
-                    // Nothing of the page before is left: only the times of creation tell what is new.
-                    let seen = place.tail.created_at;
-                    *place = after;
-                    page.retain(|page, object| page.created_at(object) > seen);
+                    place.tail = tail;
+                    offset = offset.saturating_sub(size);
                 }
             }
-            return Ok(page);
+        }
+    }
+
+    /// Nothing of the page before is left: the list is read from its beginning to where something new comes, which
+    /// only the times of creation tell.
+    async fn begin_again(&self, place: &mut Place, mut page: Page, tail: Tail) -> Result<Page, Error> {
+        let mut offset = 0;
+        loop {
+            let total = page.total_count().unwrap_or(0);
+            let read = offset + page.received() as u64;
+            let is_last = read >= total || page.received() == 0;
+            if is_last || (0..page.len()).any(|object| tail.is_before(&page, object)) {
+                let new: Vec<bool> = (0..page.len()).map(|object| tail.is_before(&page, object)).collect();
+                *place = self.after(&page, offset, Tail { ids: Vec::new(), ..tail })?;
+                page.retain(|_, object| new[object]);
+                return Ok(page);
+            }
+            offset = read.saturating_sub(OVERLAP).max(offset + OVERLAP);
+            page = self.page(offset, self.size()).await?;
         }
     }
 

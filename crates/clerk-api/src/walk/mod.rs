@@ -108,18 +108,24 @@ impl Walk {
 }
 
 /// The end of the page before, by which the next page is checked.
-#[derive(Default, Clone)]
+#[derive(Default)]
 struct Tail {
     ids: Vec<String>,
     created_at: Option<i64>,
+    /// What was handed over of those that were created in the same millisecond as the last one, on this page and
+    /// before. Where nothing of the page is left to go on from, time alone does not tell them from what is new.
+    same_moment: HashSet<String>,
 }
 
 impl Tail {
-    fn of(page: &Page) -> Self {
-        Tail {
-            ids: (0..page.len()).map(|object| page.id(object).into_owned()).collect(),
-            created_at: page.len().checked_sub(1).and_then(|last| page.created_at(last)),
-        }
+    /// The end of a page that came after this one.
+    fn after(self, page: &Page) -> Self {
+        let Some(last) = page.len().checked_sub(1) else { return self };
+        let created_at = page.created_at(last);
+        let mut same_moment = if created_at == self.created_at { self.same_moment } else { HashSet::new() };
+        let of_that_moment = (0..page.len()).filter(|object| page.created_at(*object) == created_at);
+        same_moment.extend(of_that_moment.map(|object| page.id(object).into_owned()));
+        Tail { ids: (0..page.len()).map(|object| page.id(object).into_owned()).collect(), created_at, same_moment }
     }
 
     fn last_id(&self) -> Option<&str> {
@@ -130,5 +136,11 @@ impl Tail {
     fn last_known(&self, page: &Page) -> Option<usize> {
         let known: HashSet<&str> = self.ids.iter().map(String::as_str).collect();
         (0..page.len()).rev().find(|object| known.contains(&*page.id(*object)))
+    }
+
+    /// Whether an object comes after all that was handed over, by time alone.
+    fn is_before(&self, page: &Page, object: usize) -> bool {
+        let created_at = page.created_at(object);
+        created_at > self.created_at || (created_at == self.created_at && !self.same_moment.contains(&*page.id(object)))
     }
 }

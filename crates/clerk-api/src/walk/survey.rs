@@ -17,6 +17,9 @@ const FEWEST_PAGES: u64 = 4;
 /// Into how many pieces a slice of time is cut at once.
 const MOST_PIECES: u64 = 16;
 
+/// How many requests may be spent on cutting.
+const MOST_COUNTS: u64 = 64;
+
 impl List<'_> {
     /// Divides what lies behind a cursor into ranges of about the same number of objects.
     pub(super) async fn shares(&self, cursor: Cursor) -> Result<Shares, Error> {
@@ -38,7 +41,7 @@ impl List<'_> {
         let all = Slice { first: oldest, last: newest, count: total };
         let mut begin = cursor;
         let mut held = Slice { count: 0, last: oldest, ..all };
-        for slice in self.slices(all, share, pages / 4).await? {
+        for slice in self.slices(all, share, (pages / 4).min(MOST_COUNTS)).await? {
             (held.last, held.count) = (slice.last, held.count + slice.count);
             if held.count >= share / 2 && slice.last < newest {
                 begin.range.last = Some(slice.last);
@@ -84,7 +87,8 @@ impl List<'_> {
 
     /// When the newest object was created.
     async fn newest(&self) -> Result<Option<i64>, Error> {
-        let request = Request::new(self.path).param("order_by", "-created_at").param("limit", 1);
+        // Two of them: an answer that stood in for another one by mistake would be out of order there.
+        let request = Request::new(self.path).param("order_by", "-created_at").param("limit", 2);
         let page = self.walk.fetch(&request, &Arc::new(Projection::new(&[])), Page::list).await?;
         Ok((!page.is_empty()).then(|| page.created_at(0)).flatten())
     }
