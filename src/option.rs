@@ -77,8 +77,8 @@ fn check_all(options: &[Option<String>], place: Option<Place>, called: &'static 
         };
         (spec.check)(value).map_err(|problem| FdwError::OptionValue {
             name: name.to_owned(),
-            problem: match value.contains("sk_live_") || value.contains("sk_test_") {
-                // Perhaps two values were swapped: the key must not be quoted.
+            // Perhaps two values were swapped: the key must not be quoted.
+            problem: match name != "api_key" && (value.contains("sk_live_") || value.contains("sk_test_")) {
                 true => "it looks like a secret key, which belongs into api_key".to_owned(),
                 false => problem,
             },
