@@ -14,6 +14,7 @@ use crate::error::{Error, Problem, beginning};
 use crate::object::API_VERSION;
 use crate::pace::Pace;
 use crate::request::Request;
+use crate::stats::Stats;
 
 /// More than any page can sensibly have; past it reading on would only fill the memory.
 const LARGEST_BODY: usize = 256 * 1024 * 1024;
@@ -144,7 +145,7 @@ impl Client {
     }
 
     /// The body of a successful answer, after as many tries as the settings allow.
-    pub(crate) async fn get(&self, request: &Request) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn get(&self, request: &Request, stats: &Stats) -> Result<Vec<u8>, Error> {
         let started = Instant::now();
         let mut delays = ExponentialBuilder::default()
             .with_jitter()
@@ -155,7 +156,7 @@ impl Client {
         let mut tries = 0;
         loop {
             tries += 1;
-            let failure = match self.attempt(request).await {
+            let failure = match self.attempt(request, tries > 1, stats).await {
                 Ok(body) => {
                     self.pace.succeeded();
                     return Ok(body);
@@ -179,8 +180,17 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, request: &Request) -> Result<Vec<u8>, Failure> {
+    async fn attempt(&self, request: &Request, again: bool, stats: &Stats) -> Result<Vec<u8>, Failure> {
+        let queued = Instant::now();
         let _turn = self.pace.turn().await;
+        let sent = Instant::now();
+        stats.sent(again, sent - queued);
+        let answer = self.answer(request).await;
+        stats.answered(answer.as_ref().map_or(0, Vec::len), sent.elapsed());
+        answer
+    }
+
+    async fn answer(&self, request: &Request) -> Result<Vec<u8>, Failure> {
         let response =
             self.http.get(format!("{}{}", self.base, request.target())).send().await.map_err(Failure::network)?;
         let status = response.status();

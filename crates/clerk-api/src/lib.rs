@@ -34,10 +34,12 @@ mod pace;
 mod page;
 mod read;
 mod request;
+mod stats;
 mod walk;
 
 pub use client::{Client, Settings, check_api_url};
 pub use error::{Error, Problem};
 pub use page::{Locator, Page};
-pub use read::{From, LARGEST_PAGE, Next, Read, Reader};
+pub use read::{Filters, From, LARGEST_PAGE, Next, Ordered, Read, Reader};
 pub use request::Request;
+pub use stats::Stats;

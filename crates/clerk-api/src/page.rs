@@ -199,7 +199,7 @@ impl Page {
     }
 
     /// How many objects Clerk says that the whole list has.
-    pub(crate) fn total_count(&self) -> Option<u64> {
+    pub fn total_count(&self) -> Option<u64> {
         self.total_count
     }
 

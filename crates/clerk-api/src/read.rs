@@ -1,5 +1,6 @@
 //! Reading an object's list or one object: what to ask for, and the pages as they come.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -10,6 +11,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::object::{Key, Object};
 use crate::page::{Locator, Page, Projection};
+use crate::stats::Stats;
 use crate::walk;
 
 /// As many objects as Clerk puts in one page.
@@ -36,16 +38,45 @@ pub struct Read {
 /// Which of an object's list to read.
 #[derive(Debug, Clone)]
 pub enum From {
-    /// The whole instance.
-    All,
-    /// What has this value in that column.
-    Key { key: &'static Key, value: String },
+    /// What these parameters leave of the instance's list, in this order if it matters.
+    List { filters: Filters, order: Option<Ordered> },
+    /// As `List`, once for each hundred values of one parameter.
+    Batches { parameter: &'static str, values: Vec<String>, filters: Filters },
+    /// What has one of these values in that column; the parameters narrow each of their lists.
+    Keys { key: &'static Key, values: Vec<String>, filters: Filters, order: Option<Ordered> },
+    /// No object, only how many there are: see [`Page::total_count`].
+    Count { filters: Filters },
+}
+
+/// Query parameters; a name may repeat.
+pub type Filters = Vec<(&'static str, String)>;
+
+/// An order that the pages shall come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ordered {
+    /// What `order_by` calls it.
+    pub parameter: &'static str,
+    pub descending: bool,
+}
+
+impl fmt::Display for Ordered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.descending { "-" } else { "" })?;
+        f.write_str(self.parameter)
+    }
 }
 
 impl Read {
     /// All objects of the instance, in pages as large as they can be.
     pub fn all(object: &'static Object, values: Vec<Locator>) -> Self {
-        Read { object, from: From::All, values, asks: Vec::new(), page_size: LARGEST_PAGE, enough: None }
+        Read {
+            object,
+            from: From::List { filters: Vec::new(), order: None },
+            values,
+            asks: Vec::new(),
+            page_size: LARGEST_PAGE,
+            enough: None,
+        }
     }
 
     /// Starts reading on the current tokio runtime. `wake` is called, on that runtime, whenever
@@ -53,9 +84,11 @@ impl Read {
     pub fn start(self, client: Arc<Client>, wake: impl Fn() + Send + Sync + 'static) -> Reader {
         let (pages, receiver) = mpsc::channel(QUEUE);
         let demand = Arc::new(Demand::default());
-        let out = Out { pages: Some(pages), demand: Arc::clone(&demand), wake: Box::new(wake), sent: 0 };
-        let task = tokio::spawn(walk::walk(client, self, out));
-        Reader { pages: receiver, demand, received: 0, ended: false, task }
+        let stats = Arc::new(Stats::default());
+        let out =
+            Out { pages: Some(pages), demand: Arc::clone(&demand), wake: Box::new(wake), sent: AtomicU64::new(0) };
+        let task = tokio::spawn(walk::walk(client, self, out, Arc::clone(&stats)));
+        Reader { pages: receiver, demand, received: 0, ended: false, stats, task }
     }
 }
 
@@ -65,6 +98,7 @@ pub struct Reader {
     demand: Arc<Demand>,
     received: u64,
     ended: bool,
+    stats: Arc<Stats>,
     task: JoinHandle<()>,
 }
 
@@ -103,6 +137,13 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// What the reading has cost so far.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+}
+
 impl Drop for Reader {
     fn drop(&mut self) {
         self.task.abort();
@@ -121,7 +162,7 @@ struct Demand {
 impl Demand {
     fn ask_for(&self, pages: u64) {
         if self.asked.fetch_max(pages, Ordering::AcqRel) < pages {
-            self.grown.notify_one();
+            self.grown.notify_waiters();
         }
     }
 }
@@ -132,21 +173,26 @@ pub(crate) struct Out {
     pages: Option<mpsc::Sender<Result<Page, Error>>>,
     demand: Arc<Demand>,
     wake: Box<dyn Fn() + Send + Sync>,
-    sent: u64,
+    sent: AtomicU64,
 }
 
 /// Nobody reads any more.
 pub(crate) struct Closed;
 
 impl Out {
-    /// Hands over a page; waits while the queue is full. Empty pages are of no interest to the reader.
-    pub(crate) async fn send(&mut self, page: Result<Page, Error>) -> Result<(), Closed> {
-        if matches!(&page, Ok(page) if page.is_empty()) {
-            return Ok(());
+    /// Hands over a page; waits while the queue is full. A page without objects is of no interest to the reader.
+    pub(crate) async fn send(&self, page: Page) -> Result<(), Closed> {
+        match page.is_empty() {
+            true => Ok(()),
+            false => self.hand_over(Ok(page)).await,
         }
+    }
+
+    /// Hands over whatever it is.
+    pub(crate) async fn hand_over(&self, page: Result<Page, Error>) -> Result<(), Closed> {
         let pages = self.pages.as_ref().ok_or(Closed)?;
         pages.send(page).await.map_err(|_| Closed)?;
-        self.sent += 1;
+        self.sent.fetch_add(1, Ordering::AcqRel);
         (self.wake)();
         Ok(())
     }
@@ -158,8 +204,13 @@ impl Out {
 
     /// Waits until the reader wants more than it was sent.
     pub(crate) async fn wanted(&self) {
-        while self.demand.asked.load(Ordering::Acquire) <= self.sent {
-            self.demand.grown.notified().await;
+        loop {
+            // Made before the look, so that what grows in between wakes it.
+            let grown = self.demand.grown.notified();
+            if self.demand.asked.load(Ordering::Acquire) > self.sent.load(Ordering::Acquire) {
+                return;
+            }
+            grown.await;
         }
     }
 }
@@ -179,10 +230,13 @@ pub(crate) struct Walk {
     pub(crate) asks: Vec<(&'static str, &'static str)>,
     pub(crate) page_size: u32,
     pub(crate) first_page: u32,
+    /// The reader will probably stop early: what it may not need is not begun before it asks.
+    pub(crate) is_limited: bool,
+    pub(crate) stats: Arc<Stats>,
 }
 
 impl Walk {
-    pub(crate) fn new(client: Arc<Client>, read: &Read) -> Self {
+    pub(crate) fn new(client: Arc<Client>, read: &Read, stats: Arc<Stats>) -> Self {
         let page_size = read.page_size.clamp(1, LARGEST_PAGE);
         Walk {
             client,
@@ -190,6 +244,8 @@ impl Walk {
             asks: read.asks.clone(),
             page_size,
             first_page: read.enough.unwrap_or(page_size).clamp(1, page_size),
+            is_limited: read.enough.is_some(),
+            stats,
         }
     }
 }

@@ -42,6 +42,11 @@ impl Request {
         self
     }
 
+    /// The same request with more query parameters.
+    pub fn params<'f>(self, params: impl IntoIterator<Item = &'f (&'static str, String)>) -> Self {
+        params.into_iter().fold(self, |request, (name, value)| request.param(name, value))
+    }
+
     /// The same request with one more query parameter where there is a value for it.
     pub fn maybe(self, name: &str, value: Option<impl fmt::Display>) -> Self {
         match value {

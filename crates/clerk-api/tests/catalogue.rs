@@ -89,14 +89,34 @@ fn endpoints_and_parameters_exist() {
         for key in object.keys {
             match key.answer {
                 Answer::One => assert!(member(&api, answer(&api, key.path), "id").is_some(), "{}", key.path),
-                Answer::List { owner } => {
-                    for parameter in ["limit", "offset", "order_by"] {
+                Answer::List { owner, orders } => {
+                    for parameter in ["limit", "offset"].into_iter().chain(orders.then_some("order_by")) {
                         assert_parameter(&api, key.path, parameter);
                     }
                     assert!(member(&api, answer(&api, key.path), "total_count").is_some());
                     operation(&api, owner);
                 }
             }
+        }
+        for key in object.keys {
+            for (column, parameter) in key.filters {
+                assert!(object.column(column, true).is_some(), "{column}");
+                assert_parameter(&api, key.path, parameter);
+            }
+        }
+        for filter in object.columns.iter().flat_map(|column| column.filters) {
+            assert_parameter(&api, object.list, filter.parameter);
+            if let Paging::Cursor { count } = object.paging {
+                assert_parameter(&api, count, filter.parameter);
+            }
+        }
+        for order in object.orders {
+            assert!(object.column(order.column, true).is_some(), "{}", order.column);
+            let parameters = operation(&api, object.list)["parameters"].as_array().into_iter().flatten();
+            let order_by =
+                parameters.map(|parameter| resolved(&api, parameter)).find(|found| found["name"] == "order_by");
+            let described = order_by.and_then(|order_by| order_by["description"].as_str()).unwrap_or_default();
+            assert!(described.contains(order.parameter), "{} does not order by {}", object.list, order.parameter);
         }
         for (parameter, _) in object.columns.iter().filter_map(|column| column.asks) {
             assert_parameter(&api, object.list, parameter);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clerk_api::object::object;
-use clerk_api::{Client, Error, From, Locator, Next, Read, Settings};
+use clerk_api::{Client, Error, Filters, From, Locator, Next, Ordered, Read, Settings};
 use clerk_sim::{Config, Fault, RateLimit, Sim, State, When};
 
 const USERS: &str = "/v1/users";
@@ -41,7 +41,8 @@ fn all(name: &str, page_size: u32) -> Read {
 fn below(organization: &str, page_size: u32) -> Read {
     let object = object("organization_memberships").expect("the catalogue has memberships");
     let key = object.key("organization_id").expect("memberships are found by organization");
-    Read { from: From::Key { key, value: organization.to_owned() }, page_size, ..Read::all(object, vec![]) }
+    let from = From::Keys { key, values: vec![organization.to_owned()], filters: vec![], order: None };
+    Read { from, page_size, ..Read::all(object, vec![]) }
 }
 
 /// The ids that a read gives, in its order.
@@ -305,6 +306,73 @@ fn a_refused_key_is_told_apart() {
     let error = ids(&client, all("users", 100)).unwrap_err();
     assert!(matches!(error, Error::Unauthorized { status: 401, .. }), "{error}");
     assert!(!error.to_string().contains("someone_else"), "{error}");
+}
+
+#[test]
+fn lists_come_in_the_order_that_was_asked_for() {
+    let sim = simulator(700, 40, 650);
+    let client = client(&sim);
+    for name in ["users", "organizations", "organization_memberships"] {
+        for descending in [false, true] {
+            let order = Some(Ordered { parameter: "created_at", descending });
+            let read = Read { from: From::List { filters: vec![], order }, enough: Some(3), ..all(name, 20) };
+            let mut expected: Vec<_> = match name {
+                "users" => sim.users(),
+                "organizations" => sim.organizations(),
+                _ => sim.memberships(),
+            };
+            if descending {
+                expected.reverse();
+            }
+            let expected: Vec<_> = expected.into_iter().map(|object| object.id).collect();
+            assert_eq!(ids(&client, read).unwrap(), expected, "{name}, descending: {descending}");
+        }
+    }
+}
+
+#[test]
+fn filters_and_times_go_together() {
+    let sim = simulator(3000, 0, 0);
+    let users = sim.users();
+    let (first, last) = (users[400].created_at, users[2600].created_at);
+    let expected = |keep: &dyn Fn(&str) -> bool| {
+        let within = users.iter().filter(|user| (first..=last).contains(&user.created_at) && keep(&user.json));
+        sorted(within.map(|user| user.id.clone()).collect())
+    };
+    let bounds = vec![("created_at_after", (first - 1).to_string()), ("created_at_before", (last + 1).to_string())];
+    let banned = [bounds.clone(), vec![("banned", "false".to_owned())]].concat();
+    for page_size in [50, 500] {
+        let read = |filters: &Filters, order| Read {
+            from: From::List { filters: filters.clone(), order },
+            ..all("users", page_size)
+        };
+        for order in [None, Some(Ordered { parameter: "created_at", descending: true })] {
+            assert_eq!(sorted(ids(&client(&sim), read(&bounds, order)).unwrap()), expected(&|_| true));
+            let not_banned = expected(&|json| json.contains(r#""banned":false"#));
+            assert_eq!(sorted(ids(&client(&sim), read(&banned, order)).unwrap()), not_banned);
+        }
+    }
+}
+
+#[test]
+fn many_values_are_asked_for_a_hundred_at_a_time() {
+    let sim = simulator(600, 150, 500);
+    let client = client(&sim);
+    for (name, parameter) in [("users", "user_id"), ("organizations", "organization_id")] {
+        let expected = every(name, &sim);
+        let values: Vec<_> = expected.iter().cloned().chain(["nobody".to_owned()]).collect();
+        sim.clear_requests();
+        let from = From::Batches { parameter, values: values.clone(), filters: vec![] };
+        assert_eq!(sorted(ids(&client, Read { from, ..all(name, 500) }).unwrap()), expected);
+        assert_eq!(sim.request_count(), values.len().div_ceil(100), "{name}");
+    }
+    let object = object("organization_memberships").unwrap();
+    for (column, owners) in [("organization_id", every("organizations", &sim)), ("user_id", every("users", &sim))] {
+        let key = object.key(column).unwrap();
+        let from = From::Keys { key, values: owners, filters: vec![], order: None };
+        let read = ids(&client, Read { from, ..all("organization_memberships", 7) }).unwrap();
+        assert_eq!(sorted(read), every("organization_memberships", &sim), "by {column}");
+    }
 }
 
 /// Deletes and creates objects while they are read, in ways that a seed decides.

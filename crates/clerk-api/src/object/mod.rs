@@ -35,6 +35,8 @@ pub struct Object {
     pub paging: Paging,
     /// The columns whose value alone finds the objects that have it.
     pub keys: &'static [Key],
+    /// In which orders Clerk gives the list.
+    pub orders: &'static [Order],
     /// The columns of the imported table, in its order.
     pub columns: &'static [Column],
 }
@@ -58,6 +60,8 @@ pub struct Key {
     pub path: &'static str,
     /// What it answers with.
     pub answer: Answer,
+    /// Columns by which the endpoint's list can be narrowed, and the parameter for each, which takes 100 values.
+    pub filters: &'static [(&'static str, &'static str)],
 }
 
 /// What the endpoint of a [`Key`] answers with.
@@ -66,8 +70,53 @@ pub enum Answer {
     /// The one object itself, or 404.
     One,
     /// A list by offset. A 404 means that the owner is unknown, if the owner's own endpoint says so too.
-    List { owner: &'static str },
+    List {
+        owner: &'static str,
+        /// Whether it takes `order_by`.
+        orders: bool,
+    },
 }
+
+/// An order in which Clerk gives a list.
+#[derive(Debug)]
+pub struct Order {
+    /// A column that is never null.
+    pub column: &'static str,
+    /// What `order_by` calls it.
+    pub parameter: &'static str,
+    /// Whether an object keeps its place. A list whose objects change places can be trusted for one page alone.
+    pub lasts: bool,
+}
+
+/// A condition on a column that Clerk can evaluate.
+#[derive(Debug)]
+pub struct Filter {
+    pub test: Test,
+    /// The parameter of the object's list.
+    pub parameter: &'static str,
+    /// Whether Clerk finds just what the condition means; else it may find more.
+    pub exact: bool,
+}
+
+/// What kind of condition a [`Filter`] serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Test {
+    /// `=`, `IN` and `= ANY`, with up to 100 values in one request. A `+` or `-` before a value includes or excludes
+    /// where `signed`.
+    Equal { signed: bool },
+    /// `>=` and `>` on a time; Clerk excludes the bound.
+    After,
+    /// `<=` and `<` on a time; Clerk excludes the bound. Clerk looks at a time that is up to `within` milliseconds
+    /// later than what it shows.
+    Before { within: i64 },
+    /// `LIKE` and `ILIKE` with a text somewhere inside; Clerk does not care for case.
+    Contains,
+    /// A boolean's value.
+    Is,
+}
+
+/// How many values one parameter takes.
+pub const MOST_VALUES: usize = 100;
 
 /// One column of an imported table.
 #[derive(Debug)]
@@ -81,6 +130,8 @@ pub struct Column {
     pub source: Source,
     /// One sentence for the column's comment.
     pub description: &'static str,
+    /// The conditions on it that Clerk can evaluate in the object's list.
+    pub filters: &'static [Filter],
     /// A query parameter without which Clerk does not send it, asked for only when a query uses the column.
     pub asks: Option<(&'static str, &'static str)>,
 }
@@ -129,6 +180,12 @@ impl Object {
         }
     }
 
+    /// The order that follows a column, if Clerk knows one.
+    pub fn order(&self, column: &str) -> Option<&'static Order> {
+        let orders: &'static [Order] = self.orders;
+        orders.iter().find(|order| order.column == column)
+    }
+
     /// The key that a column is, if its value alone finds objects.
     pub fn key(&self, column: &str) -> Option<&'static Key> {
         let keys: &'static [Key] = self.keys;
@@ -138,10 +195,26 @@ impl Object {
 
 /// A column as most are: the field of its own name.
 const fn column(name: &'static str, kind: Kind, source: Source, description: &'static str) -> Column {
-    Column { name, aliases: &[], scalar_aliases: &[], kind, source, description, asks: None }
+    Column { name, aliases: &[], scalar_aliases: &[], kind, source, description, filters: &[], asks: None }
+}
+
+/// A condition that Clerk evaluates just as it is meant.
+const fn exact(test: Test, parameter: &'static str) -> Filter {
+    Filter { test, parameter, exact: true }
+}
+
+/// A condition with which Clerk may find more than is meant.
+const fn narrows(test: Test, parameter: &'static str) -> Filter {
+    Filter { test, parameter, exact: false }
 }
 
 impl Column {
+    /// The filter that serves a kind of condition.
+    pub fn filter(&self, serves: impl Fn(Test) -> bool) -> Option<&'static Filter> {
+        let filters: &'static [Filter] = self.filters;
+        filters.iter().find(|filter| serves(filter.test))
+    }
+
     const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
         self
@@ -149,6 +222,11 @@ impl Column {
 
     const fn scalar_aliases(mut self, aliases: &'static [&'static str]) -> Self {
         self.scalar_aliases = aliases;
+        self
+    }
+
+    const fn filters(mut self, filters: &'static [Filter]) -> Self {
+        self.filters = filters;
         self
     }
 

@@ -2,18 +2,28 @@
 
 use super::Kind::{Json, Text, TextArray, Time};
 use super::Source::{Path, Whole};
-use super::{Answer, Key, Object, Paging, column};
+use super::{Answer, Key, Object, Order, Paging, column};
 
 pub(super) const ORGANIZATION_MEMBERSHIPS: Object = Object {
     name: "organization_memberships",
     description: "Which user belongs to which organization of the Clerk instance, and in which role.",
     list: "/organization_memberships",
     paging: Paging::Offset,
-    keys: &[Key {
-        column: "organization_id",
-        path: "/organizations/{organization_id}/memberships",
-        answer: Answer::List { owner: "/organizations/{organization_id}" },
-    }],
+    keys: &[
+        Key {
+            column: "organization_id",
+            path: "/organizations/{organization_id}/memberships",
+            answer: Answer::List { owner: "/organizations/{organization_id}", orders: true },
+            filters: &[("user_id", "user_id"), ("role", "role")],
+        },
+        Key {
+            column: "user_id",
+            path: "/users/{user_id}/organization_memberships",
+            answer: Answer::List { owner: "/users/{user_id}", orders: false },
+            filters: &[],
+        },
+    ],
+    orders: &[Order { column: "created_at", parameter: "created_at", lasts: true }],
     columns: &[
         column("membership_id", Text, Path(&["id"]), "The membership's id, which begins with orgmem_.")
             .aliases(&["id"]),

@@ -2,19 +2,29 @@
 
 use super::Kind::{Integer, Json, Text, Time};
 use super::Source::{Path, Whole};
-use super::{Answer, Key, Object, Paging, column};
+use super::Test::{Contains, Equal};
+use super::{Answer, Key, Object, Order, Paging, column, exact, narrows};
 
 pub(super) const ORGANIZATIONS: Object = Object {
     name: "organizations",
     description: "The organizations of the Clerk instance.",
     list: "/organizations",
     paging: Paging::Offset,
-    keys: &[Key { column: "organization_id", path: "/organizations/{organization_id}", answer: Answer::One }],
+    keys: &[
+        Key { column: "organization_id", path: "/organizations/{organization_id}", answer: Answer::One, filters: &[] },
+        Key { column: "slug", path: "/organizations/{slug}", answer: Answer::One, filters: &[] },
+    ],
+    orders: &[
+        Order { column: "created_at", parameter: "created_at", lasts: true },
+        Order { column: "members_count", parameter: "members_count", lasts: false },
+    ],
     columns: &[
         column("organization_id", Text, Path(&["id"]), "The organization's id, which begins with org_.")
+            .filters(&[exact(Equal { signed: true }, "organization_id")])
             .aliases(&["id"]),
-        column("name", Text, Path(&["name"]), "The name."),
-        column("slug", Text, Path(&["slug"]), "The name's form in addresses, unique in the instance."),
+        column("name", Text, Path(&["name"]), "The name.").filters(&[narrows(Contains, "query")]),
+        column("slug", Text, Path(&["slug"]), "The name's form in addresses, unique in the instance.")
+            .filters(&[narrows(Contains, "query")]),
         column("created_by", Text, Path(&["created_by"]), "The id of the user who created it."),
         column(
             "members_count",

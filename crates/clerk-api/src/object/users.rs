@@ -2,42 +2,63 @@
 
 use super::Kind::{Boolean, Json, Phone, Text, Time};
 use super::Source::{Path, Primary, Whole};
-use super::{Answer, Key, Object, Paging, column};
+use super::Test::{After, Before, Contains, Equal, Is};
+use super::{Answer, Key, Object, Order, Paging, column, exact, narrows};
+
+/// Clerk evaluates conditions on the moment of the last activity, of which it shows the day.
+const DAY: i64 = 86_400_000;
 
 pub(super) const USERS: Object = Object {
     name: "users",
     description: "The users of the Clerk instance.",
     list: "/users",
     paging: Paging::Cursor { count: "/users/count" },
-    keys: &[Key { column: "user_id", path: "/users/{user_id}", answer: Answer::One }],
+    keys: &[Key { column: "user_id", path: "/users/{user_id}", answer: Answer::One, filters: &[] }],
+    orders: &[
+        Order { column: "created_at", parameter: "created_at", lasts: true },
+        Order { column: "updated_at", parameter: "updated_at", lasts: false },
+    ],
     columns: &[
-        column("user_id", Text, Path(&["id"]), "The user's id, which begins with user_.").aliases(&["id"]),
-        column("username", Text, Path(&["username"]), "The user's name for signing in, if the instance uses them."),
-        column("first_name", Text, Path(&["first_name"]), "The first name."),
-        column("last_name", Text, Path(&["last_name"]), "The last name."),
+        column("user_id", Text, Path(&["id"]), "The user's id, which begins with user_.")
+            .filters(&[exact(Equal { signed: true }, "user_id")])
+            .aliases(&["id"]),
+        column("username", Text, Path(&["username"]), "The user's name for signing in, if the instance uses them.")
+            .filters(&[narrows(Equal { signed: false }, "username"), narrows(Contains, "username_query")]),
+        column("first_name", Text, Path(&["first_name"]), "The first name.")
+            .filters(&[narrows(Contains, "name_query")]),
+        column("last_name", Text, Path(&["last_name"]), "The last name.").filters(&[narrows(Contains, "name_query")]),
         column(
             "email",
             Text,
             Primary { id: "primary_email_address_id", list: "email_addresses", value: "email_address" },
             "The primary email address; all of them are in attrs.",
-        ),
+        )
+        .filters(&[narrows(Equal { signed: false }, "email_address"), narrows(Contains, "email_address_query")]),
         column(
             "phone_number",
             Phone,
             Primary { id: "primary_phone_number_id", list: "phone_numbers", value: "phone_number" },
             "The primary phone number in E.164 form; all of them are in attrs.",
         )
+        .filters(&[narrows(Equal { signed: false }, "phone_number"), narrows(Contains, "phone_number_query")])
         .scalar_aliases(&["phone_numbers"]),
-        column("external_id", Text, Path(&["external_id"]), "The application's own id for the user."),
+        column("external_id", Text, Path(&["external_id"]), "The application's own id for the user.")
+            .filters(&[narrows(Equal { signed: true }, "external_id")]),
         column("image_url", Text, Path(&["image_url"]), "The address of the profile image."),
-        column("banned", Boolean, Path(&["banned"]), "Whether the user is banned from signing in."),
+        column("banned", Boolean, Path(&["banned"]), "Whether the user is banned from signing in.")
+            .filters(&[exact(Is, "banned")]),
         column("locked", Boolean, Path(&["locked"]), "Whether too many failed attempts lock the user out now."),
         column("two_factor_enabled", Boolean, Path(&["two_factor_enabled"]), "Whether a second factor is set up."),
         column("password_enabled", Boolean, Path(&["password_enabled"]), "Whether the user has a password."),
-        column("created_at", Time, Path(&["created_at"]), "When the user was created."),
+        column("created_at", Time, Path(&["created_at"]), "When the user was created.")
+            .filters(&[exact(After, "created_at_after"), exact(Before { within: 0 }, "created_at_before")]),
         column("updated_at", Time, Path(&["updated_at"]), "When the user last changed."),
-        column("last_sign_in_at", Time, Path(&["last_sign_in_at"]), "The last sign-in; null if there was none."),
-        column("last_active_at", Time, Path(&["last_active_at"]), "The last session activity, to the day."),
+        column("last_sign_in_at", Time, Path(&["last_sign_in_at"]), "The last sign-in; null if there was none.")
+            .filters(&[exact(After, "last_sign_in_at_after"), exact(Before { within: 0 }, "last_sign_in_at_before")]),
+        column("last_active_at", Time, Path(&["last_active_at"]), "The last session activity, to the day.").filters(&[
+            narrows(After, "last_active_at_after"),
+            narrows(Before { within: DAY }, "last_active_at_before"),
+        ]),
         column("public_metadata", Json, Path(&["public_metadata"]), "Metadata that the frontend may read."),
         column("private_metadata", Json, Path(&["private_metadata"]), "Metadata for the backend alone."),
         column(

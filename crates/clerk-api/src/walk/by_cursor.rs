@@ -12,24 +12,40 @@ use super::shares::{Shares, Taken};
 use super::{Stop, Tail};
 use crate::error::Error;
 use crate::page::Page;
-use crate::read::{Out, Walk};
+use crate::read::{Filters, Ordered, Out, Walk};
 use crate::request::Request;
 
-pub(super) async fn walk(walk: &Walk, path: &str, count: &str, out: &mut Out) -> Result<(), Stop> {
-    let list = List { walk, path, count };
+pub(super) async fn walk(
+    walk: &Walk,
+    path: &str,
+    count: &str,
+    mut filters: Filters,
+    order: Option<Ordered>,
+    out: &Out,
+) -> Result<(), Stop> {
+    let range = Range::take(&mut filters);
+    let descending = order.is_some_and(|order| order.descending);
+    let list = List { walk, path, count, filters, descending };
     let list = &list;
-    let mut cursor = Cursor::new(Range::ALL);
-    let page = list.page_after(&mut cursor, walk.first_page).await?;
-    out.send(Ok(page)).await?;
-    if cursor.ended {
-        return Ok(());
+    let mut cursor = Cursor::new(range);
+    loop {
+        let limit = if cursor.tail.ids.is_empty() { walk.first_page } else { walk.page_size };
+        let mut page = list.page_after(&mut cursor, limit).await?;
+        page.retain(|page, object| range.holds(page.created_at(object)));
+        out.send(page).await?;
+        if cursor.ended {
+            return Ok(());
+        }
+        out.wanted().await;
+        if order.is_none() {
+            break;
+        }
     }
-    out.wanted().await;
     let shares = list.shares(cursor).await?;
     let readers = (0..walk.concurrency()).map(|_| Box::pin(list.pages(&shares)));
     let mut pages = stream::iter(readers).flatten_unordered(None);
     while let Some(page) = pages.try_next().await? {
-        out.send(Ok(page)).await?;
+        out.send(page).await?;
     }
     Ok(())
 }
@@ -51,6 +67,8 @@ pub(super) struct List<'w> {
     pub(super) walk: &'w Walk,
     pub(super) path: &'w str,
     pub(super) count: &'w str,
+    pub(super) filters: Filters,
+    descending: bool,
 }
 
 impl List<'_> {
@@ -85,14 +103,17 @@ impl List<'_> {
             after = self.last_left(&cursor.tail).await?;
             if after.is_none() {
                 // All of the page before is gone: the rest begins at the last one's time of creation.
-                range.first = cursor.tail.created_at;
+                match self.descending {
+                    true => range.last = cursor.tail.created_at,
+                    false => range.first = cursor.tail.created_at,
+                }
             }
         };
         self.check_order(cursor, &page)?;
         cursor.ended = page.received() < limit as usize;
         if after.is_none() && !cursor.tail.ids.is_empty() {
             let tail = std::mem::take(&mut cursor.tail);
-            let new: Vec<bool> = (0..page.len()).map(|object| tail.is_before(&page, object)).collect();
+            let new: Vec<bool> = (0..page.len()).map(|object| tail.is_before(&page, object, self.descending)).collect();
             cursor.tail = tail.after(&page);
             page.retain(|_, object| new[object]);
         } else {
@@ -102,7 +123,8 @@ impl List<'_> {
     }
 
     async fn page(&self, range: Range, after: Option<&str>, limit: u32) -> Result<Page, Error> {
-        let request = Request::new(self.path).param("order_by", "created_at").param("limit", limit);
+        let order = Ordered { parameter: "created_at", descending: self.descending };
+        let request = Request::new(self.path).params(&self.filters).param("order_by", order).param("limit", limit);
         self.walk.page(&range.narrow(request).maybe("starting_after", after)).await
     }
 
@@ -114,7 +136,10 @@ impl List<'_> {
             "a page has objects that were created at another time than asked for"
         } else if (0..page.len())
             .map(|object| page.created_at(object))
-            .try_fold(cursor.tail.created_at, |before, at| (before <= at).then_some(at))
+            .try_fold(cursor.tail.created_at, |before, at| {
+                let in_order = before.is_none() || if self.descending { at <= before } else { before <= at };
+                in_order.then_some(at)
+            })
             .is_none()
         {
             "they are not in order of creation"

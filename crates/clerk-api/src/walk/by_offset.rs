@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt};
 use super::{Stop, Tail};
 use crate::error::Error;
 use crate::page::Page;
-use crate::read::{Out, Walk};
+use crate::read::{Ordered, Out, Walk};
 use crate::request::Request;
 
 /// Pages share this many objects with the page before.
@@ -18,12 +18,13 @@ const OVERLAP: u64 = 1;
 /// A walk that looks for its place so many times in a row without finding a new object is not getting anywhere.
 const MOST_SEARCHES: u32 = 8;
 
-pub(super) async fn walk(walk: &Walk, request: Request, out: &mut Out) -> Result<(), Stop> {
-    let list = List { walk, request: request.param("order_by", "created_at") };
+/// `order` is none where the list has no say in it.
+pub(super) async fn walk(walk: &Walk, request: Request, order: Option<Ordered>, out: &Out) -> Result<(), Stop> {
+    let list = List { walk, request: request.maybe("order_by", order), order };
     let list = &list;
     let page = list.page(0, walk.first_page.into()).await?;
     let mut place = list.after(&page, 0, Tail::default())?;
-    out.send(Ok(page)).await?;
+    out.send(page).await?;
     let mut searches = 0;
     while place.next + OVERLAP < place.total || !place.is_sure {
         out.wanted().await;
@@ -47,7 +48,7 @@ pub(super) async fn walk(walk: &Walk, request: Request, out: &mut Out) -> Result
                 if searches > MOST_SEARCHES {
                     return Err(list.stuck("they repeat or skip objects however often they are read").into());
                 }
-                out.send(Ok(page)).await?;
+                out.send(page).await?;
                 break;
             }
             let came_to = place.next;
@@ -56,7 +57,7 @@ pub(super) async fn walk(walk: &Walk, request: Request, out: &mut Out) -> Result
                 return Err(list.stuck("a page has nothing new though more is to come").into());
             }
             page.skip(OVERLAP as usize);
-            out.send(Ok(page)).await?;
+            out.send(page).await?;
         }
     }
     Ok(())
@@ -65,6 +66,7 @@ pub(super) async fn walk(walk: &Walk, request: Request, out: &mut Out) -> Result
 struct List<'w> {
     walk: &'w Walk,
     request: Request,
+    order: Option<Ordered>,
 }
 
 /// How far a walk has come.
@@ -131,13 +133,16 @@ impl List<'_> {
     /// Nothing of the page before is left: the list is read from its beginning to where something new comes, which
     /// only the times of creation tell.
     async fn begin_again(&self, place: &mut Place, mut page: Page, tail: Tail) -> Result<Page, Error> {
+        let Some(Ordered { parameter: "created_at", descending }) = self.order else {
+            return Err(self.stuck("objects went that would show where the list was read to"));
+        };
         let mut offset = 0;
         loop {
             let total = page.total_count().unwrap_or(0);
             let read = offset + page.received() as u64;
             let is_last = read >= total || page.received() == 0;
-            if is_last || (0..page.len()).any(|object| tail.is_before(&page, object)) {
-                let new: Vec<bool> = (0..page.len()).map(|object| tail.is_before(&page, object)).collect();
+            if is_last || (0..page.len()).any(|object| tail.is_before(&page, object, descending)) {
+                let new: Vec<bool> = (0..page.len()).map(|object| tail.is_before(&page, object, descending)).collect();
                 *place = self.after(&page, offset, Tail { ids: Vec::new(), ..tail })?;
                 page.retain(|_, object| new[object]);
                 return Ok(page);

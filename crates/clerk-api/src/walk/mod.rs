@@ -10,55 +10,116 @@ mod survey;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::task::JoinHandle;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::object::{Answer, Paging};
+use crate::object::{Answer, MOST_VALUES, Object, Paging};
 use crate::page::{Malformed, Page, Projection};
-use crate::read::{Closed, From, Out, Read, Walk};
+use crate::read::{Closed, Filters, From, Ordered, Out, Read, Walk};
 use crate::request::Request;
+use crate::stats::Stats;
 
 /// Reads what was asked for and hands it over page by page; an error is the last thing handed over.
-pub(crate) async fn walk(client: Arc<Client>, read: Read, mut out: Out) {
-    let walk = Walk::new(client, &read);
-    let ended = match &read.from {
-        From::All => match read.object.paging {
-            Paging::Cursor { count } => by_cursor::walk(&walk, read.object.list, count, &mut out).await,
-            Paging::Offset => by_offset::walk(&walk, Request::new(read.object.list), &mut out).await,
-        },
-        From::Key { key, value } => match (Request::with_id(key.path, value), key.answer) {
-            // No object has an id that no URL can name.
-            (None, _) => Ok(()),
-            // Nor one that is the name of another endpoint.
-            (Some(request), Answer::One) if read.object.has_endpoint(&request) => Ok(()),
-            (Some(request), Answer::One) => one::walk(&walk, request, &mut out).await,
-            (Some(request), Answer::List { owner }) => match by_offset::walk(&walk, request, &mut out).await {
-                Err(Stop::Error(error)) if error.is_not_found() => {
-                    one::is_missing(&walk, Request::with_id(owner, value), value, error).await
-                }
-                ended => ended,
-            },
-        },
+pub(crate) async fn walk(client: Arc<Client>, read: Read, out: Out, stats: Arc<Stats>) {
+    let walk = Walk::new(client, &read, stats);
+    let ended = match read.from {
+        From::Count { filters } => count(&walk, read.object, filters, &out).await,
+        from => lists(&walk, lists_of(read.object, from), &out).await,
     };
     match ended {
         Ok(()) => out.finish(),
         // A reader that is gone has no use for the error.
-        Err(Stop::Error(error)) => drop(out.send(Err(error)).await),
+        Err(Stop::Error(error)) => drop(out.hand_over(Err(error)).await),
         Err(Stop::Closed) => {}
     }
 }
 
-/// How a body becomes a page.
-type Parse = fn(Vec<u8>, &Projection) -> Result<Page, Malformed>;
+/// One of the lists that a read consists of.
+enum List {
+    One(Request),
+    ByOffset { request: Request, order: Option<Ordered>, owner: Option<(Request, String)> },
+    ByCursor { path: &'static str, count: &'static str, filters: Filters, order: Option<Ordered> },
+}
 
-/// A task that ends with whoever waits for it.
-struct Task<T>(JoinHandle<T>);
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.0.abort();
+fn lists_of(object: &'static Object, from: From) -> Vec<List> {
+    let list = |filters: Filters, order: Option<Ordered>| match object.paging {
+        Paging::Cursor { count } if order.is_none_or(|order| order.parameter == OLDEST_FIRST.parameter) => {
+            List::ByCursor { path: object.list, count, filters, order }
+        }
+        _ => List::ByOffset {
+            request: Request::new(object.list).params(&filters),
+            order: Some(order.unwrap_or(OLDEST_FIRST)),
+            owner: None,
+        },
+    };
+    match from {
+        From::List { filters, order } => vec![list(filters, order)],
+        From::Batches { parameter, values, filters } => values
+            .chunks(MOST_VALUES)
+            .map(|values| {
+                let values = values.iter().map(|value| (parameter, value.clone()));
+                list(filters.iter().cloned().chain(values).collect(), None)
+            })
+            .collect(),
+        From::Keys { key, values, filters, order } => values
+            .into_iter()
+            // No object has an id that no URL can name, nor one that is the name of another endpoint.
+            .filter_map(|value| Some((Request::with_id(key.path, &value)?, value)))
+            .filter(|(request, _)| key.answer != Answer::One || !object.has_endpoint(request))
+            .map(|(request, value)| match key.answer {
+                Answer::One => List::One(request),
+                Answer::List { owner, orders } => List::ByOffset {
+                    request: request.params(&filters),
+                    order: orders.then(|| order.unwrap_or(OLDEST_FIRST)),
+                    owner: Request::with_id(owner, &value).map(|owner| (owner, value)),
+                },
+            })
+            .collect(),
+        From::Count { .. } => Vec::new(),
     }
+}
+
+/// The order in which new objects come last and nothing moves.
+const OLDEST_FIRST: Ordered = Ordered { parameter: "created_at", descending: false };
+
+/// Reads several lists side by side.
+async fn lists(walk: &Walk, lists: Vec<List>, out: &Out) -> Result<(), Stop> {
+    let side_by_side = if walk.is_limited { 1 } else { walk.concurrency() };
+    stream::iter(lists)
+        .map(|list| async move {
+            out.wanted().await;
+            one_list(walk, list, out).await
+        })
+        .buffer_unordered(side_by_side)
+        .try_collect()
+        .await
+}
+
+async fn one_list(walk: &Walk, list: List, out: &Out) -> Result<(), Stop> {
+    match list {
+        List::One(request) => one::walk(walk, request, out).await,
+        List::ByCursor { path, count, filters, order } => by_cursor::walk(walk, path, count, filters, order, out).await,
+        List::ByOffset { request, order, owner } => match by_offset::walk(walk, request, order, out).await {
+            Err(Stop::Error(error)) if error.is_not_found() => one::is_missing(walk, owner, error).await,
+            ended => ended,
+        },
+    }
+}
+
+/// Hands over one page that knows no more than how many objects there are.
+async fn count(walk: &Walk, object: &'static Object, filters: Filters, out: &Out) -> Result<(), Stop> {
+    let page = match object.paging {
+        Paging::Cursor { count } => {
+            walk.fetch(&Request::new(count).params(&filters), &walk.projection, Page::count).await?
+        }
+        Paging::Offset => {
+            let request = Request::new(object.list).params(&filters).param("limit", 1);
+            walk.fetch(&request, &walk.projection, Page::list).await?
+        }
+    };
+    Ok(out.hand_over(Ok(page)).await?)
 }
 
 /// Why a walk ends before its list does.
@@ -92,8 +153,9 @@ impl Walk {
     /// the walk because its reader is in no hurry. Several walks of one client may be read in turns.
     async fn fetch(&self, request: &Request, projection: &Arc<Projection>, parse: Parse) -> Result<Page, Error> {
         let (client, request, projection) = (Arc::clone(&self.client), request.clone(), Arc::clone(projection));
+        let stats = Arc::clone(&self.stats);
         let mut task = Task(tokio::spawn(async move {
-            let body = client.get(&request).await?;
+            let body = client.get(&request, &stats).await?;
             let beginning = body[..body.len().min(512)].to_vec();
             parse(body, &projection)
                 .map_err(|wrong| client.malformed(wrong.expected, wrong.problem, &beginning, &request))
@@ -104,6 +166,18 @@ impl Walk {
     /// How many requests a walk has in flight at most.
     fn concurrency(&self) -> usize {
         self.client.settings().max_concurrency.max(1)
+    }
+}
+
+/// How a body becomes a page.
+type Parse = fn(Vec<u8>, &Projection) -> Result<Page, Malformed>;
+
+/// A task that ends with whoever waits for it.
+struct Task<T>(JoinHandle<T>);
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -139,8 +213,9 @@ impl Tail {
     }
 
     /// Whether an object comes after all that was handed over, by time alone.
-    fn is_before(&self, page: &Page, object: usize) -> bool {
+    fn is_before(&self, page: &Page, object: usize, descending: bool) -> bool {
         let created_at = page.created_at(object);
-        created_at > self.created_at || (created_at == self.created_at && !self.same_moment.contains(&*page.id(object)))
+        let is_later = if descending { created_at < self.created_at } else { created_at > self.created_at };
+        is_later || (created_at == self.created_at && !self.same_moment.contains(&*page.id(object)))
     }
 }

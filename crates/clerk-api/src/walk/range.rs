@@ -1,5 +1,6 @@
 //! Stretches of creation time.
 
+use crate::read::Filters;
 use crate::request::Request;
 
 /// The times of creation from `first` to `last`, both included, in Unix milliseconds.
@@ -11,6 +12,24 @@ pub(super) struct Range {
 
 impl Range {
     pub(super) const ALL: Range = Range { first: None, last: None };
+
+    /// Takes the bounds on creation time out of a list's parameters, which the walk gives itself.
+    pub(super) fn take(filters: &mut Filters) -> Range {
+        let mut range = Range::ALL;
+        filters.retain(|(name, value)| match (*name, value.parse::<i64>()) {
+            ("created_at_after", Ok(after)) => {
+                range.first = range.first.max(Some(after.saturating_add(1)));
+                false
+            }
+            ("created_at_before", Ok(before)) => {
+                let last = before.saturating_sub(1);
+                range.last = Some(range.last.map_or(last, |other| other.min(last)));
+                false
+            }
+            _ => true,
+        });
+        range
+    }
 
     pub(super) fn holds(&self, created_at: Option<i64>) -> bool {
         let Some(at) = created_at else { return *self == Range::ALL };
@@ -58,6 +77,19 @@ impl Slice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bounds_are_taken_from_parameters() {
+        let param = |name, value: i64| (name, value.to_string());
+        let mut filters = vec![
+            param("created_at_after", 9),
+            ("banned", "true".to_owned()),
+            param("created_at_before", 30),
+            param("created_at_before", 21),
+        ];
+        assert_eq!(Range::take(&mut filters), Range { first: Some(10), last: Some(20) });
+        assert_eq!(filters, [("banned", "true".to_owned())]);
+    }
 
     #[test]
     fn pieces_cover_a_slice_without_gap_or_overlap() {

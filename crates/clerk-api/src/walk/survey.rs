@@ -26,12 +26,13 @@ impl List<'_> {
         let page_size = u64::from(self.walk.page_size);
         let readers = self.walk.concurrency() as u64;
         let shares = Shares::new(page_size);
+        let range = cursor.range;
         let oldest = cursor.tail.created_at.filter(|_| readers > 1);
         let Some(oldest) = oldest else {
             shares.add(cursor, 0, 0, 0);
             return Ok(shares);
         };
-        let (total, newest) = try_join(self.count(Request::new(self.count)), self.newest()).await?;
+        let (total, newest) = try_join(self.count(range.narrow(self.counted())), self.newest(range)).await?;
         let pages = total / page_size;
         let Some(newest) = newest.filter(|newest| *newest > oldest && pages >= FEWEST_PAGES) else {
             shares.add(cursor, 0, 0, 0);
@@ -46,7 +47,7 @@ impl List<'_> {
             if held.count >= share / 2 && slice.last < newest {
                 begin.range.last = Some(slice.last);
                 shares.add(begin, held.first, held.last, held.count);
-                begin = Cursor::new(Range { first: Some(slice.last + 1), last: None });
+                begin = Cursor::new(Range { first: Some(slice.last + 1), last: range.last });
                 held = Slice { first: slice.last + 1, last: newest, count: 0 };
             }
         }
@@ -75,7 +76,7 @@ impl List<'_> {
                     return Ok(slice);
                 }
                 let range = Range { first: Some(slice.first), last: Some(slice.last) };
-                let count = self.count(range.narrow(Request::new(self.count))).await?;
+                let count = self.count(range.narrow(self.counted())).await?;
                 Ok::<_, Error>(Slice { count, ..slice })
             }))
             .await?;
@@ -85,11 +86,16 @@ impl List<'_> {
         }
     }
 
+    /// The request that counts what the filters leave.
+    fn counted(&self) -> Request {
+        Request::new(self.count).params(&self.filters)
+    }
+
     /// When the newest object was created.
-    async fn newest(&self) -> Result<Option<i64>, Error> {
+    async fn newest(&self, range: Range) -> Result<Option<i64>, Error> {
         // Two of them: an answer that stood in for another one by mistake would be out of order there.
-        let request = Request::new(self.path).param("order_by", "-created_at").param("limit", 2);
-        let page = self.walk.fetch(&request, &Arc::new(Projection::new(&[])), Page::list).await?;
+        let request = Request::new(self.path).params(&self.filters).param("order_by", "-created_at").param("limit", 2);
+        let page = self.walk.fetch(&range.narrow(request), &Arc::new(Projection::new(&[])), Page::list).await?;
         Ok((!page.is_empty()).then(|| page.created_at(0)).flatten())
     }
 
