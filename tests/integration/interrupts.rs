@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use clerk_sim::{Config, Fault};
 use postgres::NoTls;
+use postgres::error::SqlState;
 
 use crate::common::*;
 
@@ -94,7 +95,7 @@ fn terminate_ends_every_wait() {
         let victim = world.connect();
         let pid = victim.pid();
         thread::scope(|scope| {
-            let ended = scope.spawn(move || victim.error(QUERY));
+            let ended = scope.spawn(move || victim.client().batch_execute(QUERY).expect_err("an error"));
             thread::sleep(Duration::from_millis(500));
             let start = Instant::now();
             assert!(world.one::<bool>(&format!("SELECT pg_terminate_backend({pid})")));
@@ -102,7 +103,9 @@ fn terminate_ends_every_wait() {
                 world.one::<i64>(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}")) == 0
             });
             assert!(start.elapsed() < Duration::from_secs(1), "{wait}: {:?}", start.elapsed());
-            assert_eq!(ended.join().unwrap().code().code(), "57P01", "{wait}");
+            // The client may see the connection's end before the words that precede it.
+            let error = ended.join().unwrap();
+            assert!(error.is_closed() || error.code() == Some(&SqlState::ADMIN_SHUTDOWN), "{wait}: {error:?}");
         });
         assert_usable(&world, wait);
     }

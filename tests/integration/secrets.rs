@@ -53,10 +53,10 @@ fn echoes() -> Vec<String> {
         r#"{"total_count":"KEY","data":"KEY"}"#,
         r#"{"KEY":"KEY"}"#,
         r#"["KEY","KEY"]"#,
-        r#"[{"id":"KEY","object":"KEY","created_at":"KEY"}]"#,
+        r#"[{"object":"KEY","created_at":"KEY"}]"#,
+        r#"[{"id":["KEY"],"object":"user"}]"#,
         r#""KEY""#,
         "<html>Authorization: Bearer KEY</html>",
-        r#"{"total_count":"sk_live\u005fQx7Vb2Nw9Zr4Tm6Kp1Hs8Jd3"}"#,
     ]
     .map(str::to_owned)
     .into();

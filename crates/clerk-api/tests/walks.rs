@@ -46,7 +46,7 @@ fn below(organization: &str, page_size: u32) -> Read {
 }
 
 /// The ids that a read gives, in its order.
-fn ids(client: &Arc<Client>, read: Read) -> Result<Vec<String>, Error> {
+fn ids(client: &Arc<Client>, read: Read) -> Result<Vec<String>, Box<Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut reader = read.start(Arc::clone(client), || {});
@@ -196,13 +196,15 @@ fn an_owner_that_is_not_there_has_an_empty_list_and_a_fault_has_not() {
     for nth in [1, 2] {
         sim.fault(Fault::status(404).on_path(format!("/v1/organizations/{organization}/memberships")).nth(nth));
         let error = ids(&client, below(organization, 20)).unwrap_err();
-        assert!(matches!(error, Error::Refused { status: 404, .. }), "{error}");
+        assert!(matches!(*error, Error::Refused { status: 404, .. }), "{error}");
         sim.clear_faults();
     }
 }
 
-/// What each kind of fault comes to when it happens once: mended by another try, or an error.
-fn faults() -> Vec<(&'static str, fn() -> Fault, bool)> {
+/// A name, the fault, and what it comes to when it happens once: mended by another try, or an error.
+type Kind = (&'static str, fn() -> Fault, bool);
+
+fn faults() -> Vec<Kind> {
     vec![
         ("500", || Fault::status(500), true),
         ("503", || Fault::status(503), true),
@@ -263,7 +265,7 @@ fn pages_that_repeat_are_an_error() {
                 .always(),
         );
         let error = ids(&client, all(name, 100)).expect_err(name);
-        assert!(matches!(error, Error::Inconsistent { .. }), "{name}: {error}");
+        assert!(matches!(*error, Error::Inconsistent { .. }), "{name}: {error}");
         sim.clear_faults();
     }
 }
@@ -304,7 +306,7 @@ fn a_refused_key_is_told_apart() {
     let settings = Settings { api_url: sim.url(), ..Settings::default() };
     let client = Arc::new(Client::new(settings, "sk_test_someone_else".into()).unwrap());
     let error = ids(&client, all("users", 100)).unwrap_err();
-    assert!(matches!(error, Error::Unauthorized { status: 401, .. }), "{error}");
+    assert!(matches!(*error, Error::Unauthorized { status: 401, .. }), "{error}");
     assert!(!error.to_string().contains("someone_else"), "{error}");
 }
 
