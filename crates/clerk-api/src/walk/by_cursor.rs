@@ -100,7 +100,12 @@ impl List<'_> {
             if !self.is_gone(id).await? {
                 break page?;
             }
-            after = self.last_left(&cursor.tail).await?;
+            let left = self.last_left(&cursor.tail).await?;
+            if left == after {
+                // A count that lags behind said so.
+                break page?;
+            }
+            after = left;
             if after.is_none() {
                 // All of the page before is gone: the rest begins at the last one's time of creation.
                 match self.descending {

@@ -131,24 +131,31 @@ impl List<'_> {
     }
 
     /// Nothing of the page before is left: the list is read from its beginning to where something new comes, which
-    /// only the times of creation tell.
+    /// only the times of creation tell. Its pages have to overlap like all others.
     async fn begin_again(&self, place: &mut Place, mut page: Page, tail: Tail) -> Result<Page, Error> {
         let Some(Ordered { parameter: "created_at", descending }) = self.order else {
             return Err(self.stuck("objects went that would show where the list was read to"));
         };
         let mut offset = 0;
+        let mut beginnings = 1;
         loop {
-            let total = page.total_count().unwrap_or(0);
-            let read = offset + page.received() as u64;
-            let is_last = read >= total || page.received() == 0;
-            if is_last || (0..page.len()).any(|object| tail.is_before(&page, object, descending)) {
-                let new: Vec<bool> = (0..page.len()).map(|object| tail.is_before(&page, object, descending)).collect();
-                *place = self.after(&page, offset, Tail { ids: Vec::new(), ..tail })?;
+            let here = self.after(&page, offset, Tail::default())?;
+            let new: Vec<bool> = (0..page.len()).map(|object| tail.is_before(&page, object, descending)).collect();
+            if new.contains(&true) || here.next + OVERLAP >= here.total {
+                *place = Place { tail: Tail { ids: Vec::new(), ..tail }.after(&page), ..here };
                 page.retain(|_, object| new[object]);
                 return Ok(page);
             }
-            offset = read.saturating_sub(OVERLAP).max(offset + OVERLAP);
-            page = self.page(offset, self.size()).await?;
+            page = self.page(here.next, self.size()).await?;
+            offset = here.next;
+            if page.is_empty() || Some(&*page.id(0)) != here.tail.last_id() {
+                beginnings += 1;
+                if beginnings > MOST_SEARCHES {
+                    return Err(self.stuck("they repeat or skip objects however often they are read"));
+                }
+                page = self.page(0, self.size()).await?;
+                offset = 0;
+            }
         }
     }
 

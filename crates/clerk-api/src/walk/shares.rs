@@ -9,9 +9,18 @@ use super::by_cursor::Cursor;
 use super::range::Range;
 
 pub(super) struct Shares {
-    shares: Mutex<Vec<Share>>,
+    inner: Mutex<Inner>,
     /// Less than this is not worth a request more.
     least: u64,
+}
+
+#[derive(Default)]
+struct Inner {
+    shares: Vec<Share>,
+    /// Pages that held something, and shares that were divided: a count that is far too high must not make for more
+    /// divisions than there is to read.
+    pages: usize,
+    divisions: usize,
 }
 
 struct Share {
@@ -34,47 +43,49 @@ pub(super) struct Taken {
 impl Shares {
     /// Shares of about `page_size` objects are read to their end by whoever has begun.
     pub(super) fn new(page_size: u64) -> Self {
-        Shares { shares: Mutex::default(), least: 2 * page_size }
+        Shares { inner: Mutex::default(), least: 2 * page_size }
     }
 
     /// Adds a share that waits for a reader: a cursor, the end of its range and about how many objects that holds.
     pub(super) fn add(&self, start: Cursor, begin: i64, end: i64, left: u64) {
-        self.lock().push(Share { range: start.range, at: begin, end, left, start: Some(start) });
+        self.lock().shares.push(Share { range: start.range, at: begin, end, left, start: Some(start) });
     }
 
     /// The largest share that nobody reads yet, else half of the largest one that somebody reads.
     pub(super) fn take(&self) -> Option<Taken> {
-        let mut shares = self.lock();
+        let inner = &mut *self.lock();
         let largest = |shares: &[Share], waiting: bool| {
             let among = shares.iter().enumerate().filter(|(_, share)| share.start.is_some() == waiting);
             among.max_by_key(|(_, share)| share.left).map(|(index, _)| index)
         };
-        if let Some(index) = largest(&shares, true) {
-            return shares[index].start.take().map(|cursor| Taken { index, cursor });
+        if let Some(index) = largest(&inner.shares, true) {
+            return inner.shares[index].start.take().map(|cursor| Taken { index, cursor });
         }
-        let index = largest(&shares, false)?;
-        let busiest = &mut shares[index];
-        if busiest.left < self.least || busiest.end <= busiest.at {
+        let index = largest(&inner.shares, false)?;
+        let busiest = &mut inner.shares[index];
+        if busiest.left < self.least || busiest.end <= busiest.at || inner.divisions > inner.pages {
             return None;
         }
         let middle = busiest.at.midpoint(busiest.end);
         let range = Range { first: Some(middle + 1), last: busiest.range.last };
         let (end, left) = (busiest.end, busiest.left / 2);
         (busiest.range.last, busiest.end, busiest.left) = (Some(middle), middle, left);
-        shares.push(Share { range, at: middle, end, left, start: None });
-        Some(Taken { index: shares.len() - 1, cursor: Cursor::new(range) })
+        inner.divisions += 1;
+        inner.shares.push(Share { range, at: middle, end, left, start: None });
+        Some(Taken { index: inner.shares.len() - 1, cursor: Cursor::new(range) })
     }
 
     /// The range as it is now: another reader may have taken its later half.
     pub(super) fn range(&self, taken: &Taken) -> Range {
-        self.lock()[taken.index].range
+        self.lock().shares[taken.index].range
     }
 
     /// Notes how far a reader has come. Where more is left than was thought, as the last page's density in time tells,
     /// the share can be divided once more; not oftener, because objects that came in a rush say little of the rest.
     pub(super) fn note(&self, taken: &Taken, objects: usize, ended: bool) {
-        let mut shares = self.lock();
-        let share = &mut shares[taken.index];
+        let inner = &mut *self.lock();
+        inner.pages += usize::from(objects > 0);
+        let share = &mut inner.shares[taken.index];
         let before = share.at;
         share.at = taken.cursor.tail.created_at.unwrap_or(before).min(share.end);
         share.left = match ended {
@@ -88,8 +99,8 @@ impl Shares {
         };
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Share>> {
-        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,7 +113,11 @@ mod tests {
         let shares = Shares::new(10);
         shares.add(Cursor::new(Range { first: None, last: Some(99) }), 0, 99, 400);
         shares.add(Cursor::new(Range { first: Some(100), last: None }), 100, 199, 100);
-        let taken: Vec<_> = std::iter::from_fn(|| shares.take()).take(5).collect();
+        let mut taken: Vec<_> = std::iter::from_fn(|| shares.take()).take(3).collect();
+        shares.note(&taken[0], 10, false);
+        shares.note(&taken[1], 10, false);
+        taken.extend(std::iter::from_fn(|| shares.take()));
+        assert_eq!(taken.len(), 5, "no more divisions than pages, and one");
         let mut ranges: Vec<_> = taken.iter().map(|taken| shares.range(taken)).collect();
         ranges.sort_by_key(|range| range.first);
         assert_eq!((ranges[0].first, ranges[4].last), (None, None));
