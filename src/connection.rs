@@ -65,7 +65,9 @@ impl Server {
     }
 
     /// The connection with which this role's queries read from the server.
-    pub fn connect(&self, role: pg_sys::Oid) -> Result<Arc<Client>, FdwError> {
+    ///
+    /// Tells as well whether an earlier query has opened it.
+    pub fn connect(&self, role: pg_sys::Oid) -> Result<(Arc<Client>, bool), FdwError> {
         let settings = option::settings(&self.options);
         let mapping = user_mapping(role, self.oid);
         let key = self.key(role, mapping.as_ref())?;
@@ -75,13 +77,13 @@ impl Server {
                 && open.settings == settings
                 && open.key.expose_secret() == key.expose_secret()
             {
-                return Ok(Arc::clone(&open.client));
+                return Ok((Arc::clone(&open.client), true));
             }
             let client = Client::new(settings.clone(), key.clone())
                 .map_err(|error| FdwError::Clerk { error: error.into(), server: self.name.clone() })?;
             let client = Arc::new(client);
             connections.insert(place, Connection { settings, key, client: Arc::clone(&client) });
-            Ok(client)
+            Ok((client, false))
         })
     }
 

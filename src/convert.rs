@@ -42,7 +42,7 @@ fn base_type(declared: pg_sys::Oid) -> pg_sys::Oid {
 }
 
 /// The type below a domain and the modifier that the domain gives it, else what was given.
-fn base_type_and_typmod(declared: pg_sys::Oid, mut typmod: i32) -> (pg_sys::Oid, i32) {
+pub fn base_type_and_typmod(declared: pg_sys::Oid, mut typmod: i32) -> (pg_sys::Oid, i32) {
     // SAFETY: a catalog look-up that sets the modifier of a domain.
     unsafe { (pg_sys::getBaseTypeAndTypmod(declared, &mut typmod), typmod) }
 }

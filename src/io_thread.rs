@@ -10,7 +10,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, OnceLock, mpsc};
 
-use clerk_api::{Client, Next, Page, Read, Reader};
+use clerk_api::{Client, Next, Page, Read, Reader, Stats};
 use pgrx::{check_for_interrupts, pg_sys};
 use tokio::runtime::Handle;
 
@@ -105,6 +105,11 @@ impl Pages {
                 Next::Pending => self.wait(),
             }
         }
+    }
+
+    /// What the reading has cost so far.
+    pub fn stats(&self) -> &Stats {
+        self.reader.stats()
     }
 
     /// Until there is news from Clerk or from Postgres.

@@ -16,13 +16,18 @@
 //! | [`option`] | What may be said in OPTIONS (…)? |
 //! | [`connection`] | Which Clerk does a server mean, and with whose key? |
 //! | [`io_thread`] | Where do requests run, and how does the backend wait for them? |
+//! | [`condition`] | What does a condition say about a column? |
 //! | [`shippable`] | What of a query can Clerk answer? |
-//! | [`plan`] | What does the planner need to know? |
+//! | [`path`] | Which ways are there to read a table? |
+//! | [`cost`] | How many rows and requests does a way take? |
+//! | [`plan`] | What does the plan keep for the executor? |
+//! | [`value`] | What are the values of a plan's conditions when it runs? |
 //! | [`scan`] | How do Clerk's objects become rows? |
 //! | [`convert`] | How does a JSON value become a value of a column's type? |
 //! | [`encoding`] | How do texts get into databases of other encodings than UTF-8? |
 //! | [`import`] | Which tables does IMPORT FOREIGN SCHEMA make? |
 //! | [`explain`] | What does EXPLAIN say? |
+//! | [`analyze`] | What does ANALYZE look at? |
 //! | [`error`] | Under which SQLSTATE does a failure reach the user? |
 //! | [`catalogue`] | What does the extension tell of its own catalogue in SQL? |
 
@@ -32,18 +37,23 @@ use supabase_wrappers::prelude::*;
 
 use crate::error::FdwError;
 
+mod analyze;
 mod catalogue;
+mod condition;
 mod connection;
 mod convert;
+mod cost;
 mod encoding;
 mod error;
 mod explain;
 mod import;
 mod io_thread;
 mod option;
+mod path;
 mod plan;
 mod scan;
 mod shippable;
+mod value;
 
 pgrx::pg_module_magic!();
 
@@ -74,14 +84,15 @@ impl ForeignDataWrapper<FdwError> for ClerkFdw {
     fn fdw_routine_hook(routine: &mut FdwRoutine<AllocatedByRust>) {
         routine.ImportForeignSchema = Some(import::import_foreign_schema);
         routine.GetForeignRelSize = Some(plan::get_foreign_rel_size);
-        routine.GetForeignPaths = Some(plan::get_foreign_paths);
+        routine.GetForeignPaths = Some(path::get_foreign_paths);
         routine.GetForeignPlan = Some(plan::get_foreign_plan);
-        routine.GetForeignUpperPaths = None;
+        routine.GetForeignUpperPaths = Some(path::get_foreign_upper_paths);
         routine.ExplainForeignScan = Some(explain::explain_foreign_scan);
         routine.BeginForeignScan = Some(scan::begin_foreign_scan);
         routine.IterateForeignScan = Some(scan::iterate_foreign_scan);
         routine.ReScanForeignScan = Some(scan::re_scan_foreign_scan);
         routine.EndForeignScan = Some(scan::end_foreign_scan);
+        routine.AnalyzeForeignTable = Some(analyze::analyze_foreign_table);
         routine.AddForeignUpdateTargets = None;
         routine.PlanForeignModify = None;
         routine.BeginForeignModify = None;

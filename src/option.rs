@@ -226,6 +226,7 @@ pub struct Table {
     pub server: pg_sys::Oid,
     pub object: &'static Object,
     pub page_size: u32,
+    pub max_concurrency: u32,
     /// The planner's cost of the first row, where the table names one.
     pub startup_cost: Option<f64>,
 }
@@ -247,6 +248,7 @@ pub fn table(relation: pg_sys::Oid) -> Result<Table, FdwError> {
         page_size: number(&table_options, "page_size")
             .or_else(|| number(&server_options, "page_size"))
             .unwrap_or(LARGEST_PAGE),
+        max_concurrency: settings(&server_options).max_concurrency as u32,
         startup_cost: table_options.get("startup_cost").and_then(|cost| cost.trim().parse().ok()),
     })
 }

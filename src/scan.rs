@@ -6,39 +6,70 @@
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
-use clerk_api::object::Object;
-use clerk_api::{From, Page, Read};
+use clerk_api::object::{MOST_VALUES, Object};
+use clerk_api::{From, Ordered, Page, Read, Stats};
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgList, PgSqlErrorCode, PgTryBuilder, PgTupleDesc, pg_guard, pg_sys};
 
 use crate::connection::{self, Server};
 use crate::convert::{Misfit, Target};
-use crate::encoding::from_server;
+use crate::cost;
 use crate::error::{FdwError, OrRaise};
 use crate::io_thread::Pages;
 use crate::option;
 use crate::plan::ScanPlan;
+use crate::shippable::{self, Known};
+use crate::value;
 
 /// One execution of one scan.
-struct Scan {
+pub struct Scan {
     relation: pg_sys::Oid,
     object: &'static Object,
     server: Server,
     /// Whose user mapping holds the key.
     role: pg_sys::Oid,
     page_size: u32,
-    plan: ScanPlan,
+    pub plan: ScanPlan,
     targets: Vec<Target>,
-    /// The value of the plan's key.
-    key_value: Option<*mut pg_sys::ExprState>,
+    /// The values of the plan's conditions.
+    expressions: Vec<*mut pg_sys::ExprState>,
     progress: Progress,
+    /// What the executions before this one have cost, and this one once it has ended.
+    pub spent: Spent,
+}
+
+/// What executions of a scan have cost.
+#[derive(Default, Clone, Copy)]
+pub struct Spent {
+    pub rows: f64,
+    pub requests: u64,
+    pub retries: u64,
+    pub bytes: u64,
+    pub paced: Duration,
+    pub asked: Duration,
+    /// Whether an earlier query has opened the connection; none if there was no need of it.
+    pub reused: Option<bool>,
+}
+
+impl Spent {
+    fn add(&mut self, stats: &Stats, rows: f64) {
+        self.rows += rows;
+        self.requests += stats.requests();
+        self.retries += stats.retries();
+        self.bytes += stats.bytes();
+        self.paced += stats.paced();
+        self.asked += stats.asked();
+    }
 }
 
 enum Progress {
     /// Nothing was asked of Clerk yet: a scan may end without a single row being wanted.
     NotStarted,
     Reading(Reading),
+    /// No row can satisfy the conditions, and how many there are is all that is wanted.
+    CountedNothing,
     Ended,
 }
 
@@ -48,6 +79,8 @@ struct Reading {
     /// The next row of the page.
     row: usize,
     rows: f64,
+    /// All of the table is read, so that its size is known at the end.
+    is_whole: bool,
 }
 
 /// Postgres prepares a scan, for EXPLAIN as well. Leaves a [`Scan`] in `fdw_state`; asks nothing of Clerk yet.
@@ -99,7 +132,7 @@ pub unsafe extern "C-unwind" fn iterate_foreign_scan(
 #[pg_guard]
 pub unsafe extern "C-unwind" fn re_scan_foreign_scan(node: *mut pg_sys::ForeignScanState) {
     // SAFETY: as above.
-    unsafe { (*(*node).fdw_state.cast::<Scan>()).progress = Progress::NotStarted }
+    unsafe { (*(*node).fdw_state.cast::<Scan>()).go_to(Progress::NotStarted) }
 }
 
 /// Postgres wants no more rows: what is on its way is given up.
@@ -107,26 +140,51 @@ pub unsafe extern "C-unwind" fn re_scan_foreign_scan(node: *mut pg_sys::ForeignS
 pub unsafe extern "C-unwind" fn end_foreign_scan(node: *mut pg_sys::ForeignScanState) {
     // SAFETY: as above; there is none if the scan was only explained.
     if let Some(scan) = unsafe { (*node).fdw_state.cast::<Scan>().as_mut() } {
-        scan.progress = Progress::Ended;
+        scan.go_to(Progress::Ended);
     }
 }
 
 impl Scan {
+    /// The scan that is being executed; none if it is only explained.
+    pub unsafe fn of<'n>(node: *mut pg_sys::ForeignScanState) -> Option<&'n mut Scan> {
+        // SAFETY: the caller's: the node is a scan of ours.
+        unsafe { (*node).fdw_state.cast::<Scan>().as_mut() }
+    }
+
+    /// What was spent up to now.
+    pub fn spent(&self) -> Spent {
+        let mut spent = self.spent;
+        if let Progress::Reading(reading) = &self.progress {
+            spent.add(reading.pages.stats(), reading.rows);
+        }
+        spent
+    }
+
+    fn go_to(&mut self, progress: Progress) {
+        self.spent = self.spent();
+        self.progress = progress;
+    }
+
     unsafe fn new(node: *mut pg_sys::ForeignScanState, memory: pg_sys::MemoryContext) -> Self {
         // SAFETY: the caller's.
         unsafe {
             let foreign_scan: *mut pg_sys::ForeignScan = (*node).ss.ps.plan.cast();
             let plan = ScanPlan::of(foreign_scan);
-            let descriptor = PgTupleDesc::from_pg_copy((*(*node).ss.ss_currentRelation).rd_att);
-            let relation = (*(*node).ss.ss_currentRelation).rd_id;
+            let relation = pg_sys::Oid::from(plan.relation);
             let table = option::table(relation).or_raise();
-            let targets = plan
-                .columns
-                .iter()
-                .filter_map(|number| descriptor.get(*number as usize - 1))
-                .filter(|attribute| !attribute.attisdropped)
-                .map(|attribute| Target::new(relation, attribute, table.object, memory))
-                .collect();
+            let targets = match (*node).ss.ss_currentRelation.as_ref() {
+                // Rows are only counted.
+                None => Vec::new(),
+                Some(open) => {
+                    let descriptor = PgTupleDesc::from_pg_copy(open.rd_att);
+                    plan.columns
+                        .iter()
+                        .filter_map(|number| descriptor.get(*number as usize - 1))
+                        .filter(|attribute| !attribute.attisdropped)
+                        .map(|attribute| Target::new(relation, attribute, table.object, memory))
+                        .collect()
+                }
+            };
             let expressions = pg_sys::ExecInitExprList((*foreign_scan).fdw_exprs, node.cast());
             Scan {
                 relation,
@@ -136,8 +194,9 @@ impl Scan {
                 page_size: table.page_size,
                 plan,
                 targets,
-                key_value: PgList::from_pg(expressions).get_ptr(0),
+                expressions: PgList::from_pg(expressions).iter_ptr().collect(),
                 progress: Progress::NotStarted,
+                spent: Spent::default(),
             }
         }
     }
@@ -149,6 +208,12 @@ impl Scan {
                 // SAFETY: the caller's.
                 Progress::NotStarted => self.progress = unsafe { self.start(node) },
                 Progress::Ended => return false,
+                Progress::CountedNothing => {
+                    // SAFETY: as below.
+                    unsafe { fill_count(slot, 0) };
+                    self.progress = Progress::Ended;
+                    return true;
+                }
                 Progress::Reading(reading) => {
                     if let Some(page) = reading.page.as_ref().filter(|page| reading.row < page.len()) {
                         // SAFETY: the caller's.
@@ -160,15 +225,22 @@ impl Scan {
                     // The old page's memory is given back before the wait for the next one.
                     reading.page = None;
                     match reading.pages.next() {
+                        Ok(Some(page)) if self.plan.count => {
+                            let count = page.total_count().unwrap_or(0);
+                            // SAFETY: the slot has one attribute of type bigint for each count(*).
+                            unsafe { fill_count(slot, count) };
+                            self.go_to(Progress::Ended);
+                            return true;
+                        }
                         Ok(Some(page)) => (reading.page, reading.row) = (Some(page), 0),
                         Ok(None) => {
-                            if self.key_value.is_none() {
+                            if reading.is_whole {
                                 connection::saw_rows(self.relation, reading.rows);
                             }
-                            self.progress = Progress::Ended;
+                            self.go_to(Progress::Ended);
                         }
                         Err(error) => {
-                            self.progress = Progress::Ended;
+                            self.go_to(Progress::Ended);
                             FdwError::Clerk { error, server: self.server.name.clone() }.raise();
                         }
                     }
@@ -178,20 +250,22 @@ impl Scan {
     }
 
     /// Starts reading.
-    unsafe fn start(&self, node: *mut pg_sys::ForeignScanState) -> Progress {
-        let key = self.plan.key.as_ref().and_then(|column| self.object.key(column));
-        let from = match (key, self.key_value) {
-            (Some(key), Some(expression)) => {
-                // SAFETY: the caller's; the expression was prepared for this node.
-                match unsafe { text_value(expression, (*node).ss.ps.ps_ExprContext) } {
-                    Some(value) => From::Key { key, value },
-                    // No row's value equals NULL.
-                    None => return Progress::Ended,
-                }
-            }
-            _ => From::All,
+    unsafe fn start(&mut self, node: *mut pg_sys::ForeignScanState) -> Progress {
+        // SAFETY: the caller's; the expressions were prepared for this node.
+        let known = unsafe { self.known(|_, state| evaluate(state, (*node).ss.ps.ps_ExprContext)) };
+        let order = self.order();
+        let from = shippable::read(self.object, &self.plan.conditions, &known, order, self.plan.count);
+        let Some(from) = from else {
+            return match self.plan.count {
+                // No row is a count of 0.
+                true => Progress::CountedNothing,
+                false => Progress::Ended,
+            };
         };
-        let client = self.server.connect(self.role).or_raise();
+        let from = self.or_all(from, order);
+        let is_whole = matches!(&from, From::List { filters, .. } if filters.is_empty());
+        let (client, reused) = self.server.connect(self.role).or_raise();
+        self.spent.reused = Some(reused);
         let read = Read {
             object: self.object,
             from,
@@ -201,7 +275,76 @@ impl Scan {
             enough: self.plan.enough,
         };
         let pages = Pages::start(read, client).or_raise();
-        Progress::Reading(Reading { pages, page: None, row: 0, rows: 0.0 })
+        Progress::Reading(Reading { pages, page: None, row: 0, rows: 0.0, is_whole })
+    }
+
+    /// The order that the rows must come in, as Clerk calls it.
+    pub fn order(&self) -> Option<Ordered> {
+        let order = self.plan.order.as_ref()?;
+        let parameter = self.object.order(&order.column)?.parameter;
+        Some(Ordered { parameter, descending: order.descending })
+    }
+
+    /// The values of the plan's conditions, as far as they can be told.
+    pub unsafe fn known(
+        &self,
+        mut evaluate: impl FnMut(usize, *mut pg_sys::ExprState) -> Option<pg_sys::Datum>,
+    ) -> Vec<Known> {
+        let conditions = self.plan.conditions.iter();
+        // SAFETY: the caller's; the planner has matched the kinds to the expressions.
+        conditions
+            .map(|condition| unsafe {
+                value::known(condition, |number| evaluate(number, *self.expressions.get(number)?))
+            })
+            .collect()
+    }
+
+    /// Where a read would take more requests than reading all of the table, all of the table instead: Postgres leaves
+    /// out what was not asked for.
+    fn or_all(&self, from: From, order: Option<Ordered>) -> From {
+        let requests = match &from {
+            From::Batches { values, .. } => values.len().div_ceil(MOST_VALUES),
+            From::Keys { values, .. } => values.len(),
+            _ => return from,
+        };
+        // SAFETY: the relation is open, or its plan would have been made anew.
+        let analyzed = unsafe {
+            let relation = pg_sys::RelationIdGetRelation(self.relation);
+            let rows = (*(*relation).rd_rel).reltuples;
+            pg_sys::RelationClose(relation);
+            rows
+        };
+        let pages =
+            cost::known_rows(self.relation, analyzed.into()).unwrap_or(UNKNOWN_ROWS) / f64::from(self.page_size);
+        match requests as f64 > 2.0 * pages.ceil() + 8.0 {
+            true => From::List { filters: Vec::new(), order },
+            false => from,
+        }
+    }
+}
+
+/// As many rows a table is taken to have, before it is known, where that decides what is read.
+const UNKNOWN_ROWS: f64 = 20_000.0;
+
+/// The value of an expression; `None` for NULL.
+unsafe fn evaluate(expression: *mut pg_sys::ExprState, context: *mut pg_sys::ExprContext) -> Option<pg_sys::Datum> {
+    // SAFETY: the expression was prepared for the node that the context belongs to.
+    unsafe {
+        let function = (*expression).evalfunc?;
+        let mut null = false;
+        let value = pg_sys::ffi::pg_guard_ffi_boundary(|| function(expression, context, &mut null));
+        (!null).then_some(value)
+    }
+}
+
+/// Puts a count into every attribute of the slot.
+unsafe fn fill_count(slot: *mut pg_sys::TupleTableSlot, count: u64) {
+    // SAFETY: a slot has as many values and flags as its descriptor has attributes.
+    unsafe {
+        for attribute in 0..(*(*slot).tts_tupleDescriptor).natts as usize {
+            (*slot).tts_values.add(attribute).write((count as i64).into());
+            (*slot).tts_isnull.add(attribute).write(false);
+        }
     }
 }
 
@@ -211,6 +354,11 @@ unsafe fn role(node: *mut pg_sys::ForeignScanState, plan: *mut pg_sys::ForeignSc
     unsafe {
         #[cfg(any(feature = "pg14", feature = "pg15"))]
         let checked = {
+            // A scan that only counts has no relation of its own, but stands for one.
+            let number = match (*plan).scan.scanrelid {
+                0 => pg_sys::bms_next_member((*plan).fs_relids, -1),
+                number => number as i32,
+            };
             let table = PgList::<pg_sys::RangeTblEntry>::from_pg((*(*node).ss.ps.state).es_range_table);
             table.get_ptr((*plan).scan.scanrelid as usize - 1).map_or(pg_sys::InvalidOid, |entry| (*entry).checkAsUser)
         };
@@ -223,22 +371,8 @@ unsafe fn role(node: *mut pg_sys::ForeignScanState, plan: *mut pg_sys::ForeignSc
     }
 }
 
-/// The value of an expression of type text, in UTF-8; `None` for NULL.
-unsafe fn text_value(expression: *mut pg_sys::ExprState, context: *mut pg_sys::ExprContext) -> Option<String> {
-    // SAFETY: the expression was prepared for the node that the context belongs to; its value is a text.
-    unsafe {
-        let evaluate = (*expression).evalfunc?;
-        let mut null = false;
-        let value = pg_sys::ffi::pg_guard_ffi_boundary(|| evaluate(expression, context, &mut null));
-        if null {
-            return None;
-        }
-        Some(from_server(pg_sys::text_to_cstring(value.cast_mut_ptr())))
-    }
-}
-
 /// Converts one object into the slot. Errors name the object and the column, those of input functions as well.
-unsafe fn fill(
+pub unsafe fn fill(
     slot: *mut pg_sys::TupleTableSlot,
     page: &Page,
     row: usize,

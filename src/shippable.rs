@@ -1,128 +1,269 @@
-//! What of a query Clerk can answer. Postgres checks every condition again, so what is found here only decides how
-//! much is read.
+//! What of a query Clerk can answer: which endpoint, with which parameters, in which order.
+//!
+//! Postgres checks every condition again, so what is found here only decides how much is read. What Clerk evaluates
+//! exactly is worth more: a limit and a count can trust it.
 
-use clerk_api::object::{Key, Object};
-use pgrx::{PgList, is_a, pg_sys};
+use clerk_api::object::{Answer, Column, Filter, Key, MOST_VALUES, Object, Test};
+use clerk_api::{Filters, From, Ordered};
 
-use crate::convert;
-use crate::option;
+use crate::condition::{Condition, Operator};
 
-/// A condition `column = value` on a column whose value alone finds the objects that have it.
-pub struct KeyCondition {
-    pub key: &'static Key,
-    /// An expression over parameters and constants, of type text.
-    pub value: *mut pg_sys::Expr,
+/// The values of a condition when the query runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Known {
+    /// Any of these; NULLs are left out.
+    Texts(Vec<String>),
+    /// The moments from the first to the last, both included, in Unix milliseconds.
+    Moments {
+        first: Option<i64>,
+        last: Option<i64>,
+    },
+    Flag(bool),
+    /// No row can satisfy it.
+    Never,
+    /// Nothing that another condition does not say.
+    Nothing,
 }
 
-/// The first condition of the table that leads to an endpoint of its own.
-///
-/// # Safety
-/// Called while planning, with the planner's own structures; `relation` is the table that `rel` stands for.
-pub unsafe fn key_condition(
-    root: *mut pg_sys::PlannerInfo,
-    rel: *mut pg_sys::RelOptInfo,
-    relation: pg_sys::Oid,
-    object: &'static Object,
-) -> Option<KeyCondition> {
-    // SAFETY: the list holds RestrictInfos, whose clauses are expressions.
-    unsafe {
-        let conditions = PgList::<pg_sys::RestrictInfo>::from_pg((*rel).baserestrictinfo);
-        conditions.iter_ptr().find_map(|condition| {
-            let (var, value) = equality((*condition).clause, (*rel).relid)?;
-            if pg_sys::bms_membership(pg_sys::pull_varnos(root, value.cast())) != pg_sys::BMS_Membership::BMS_EMPTY_SET
-                || pg_sys::contain_volatile_functions(value.cast())
-            {
-                return None;
-            }
-            let column = convert::column_of(relation, (*var).varattno, object)?;
-            Some(KeyCondition { key: object.key(column.name)?, value })
-        })
-    }
+/// How Clerk serves one condition.
+#[derive(Debug, Clone, Copy)]
+pub enum Service {
+    /// Its values choose the endpoint.
+    Key(&'static Key),
+    /// A parameter of the object's list.
+    Filter(&'static Filter),
+    /// A parameter, taking any of its values, of the key's list.
+    KeyFilter(&'static str),
 }
 
-/// The two sides of `column = value` as texts, whichever way round it was written.
-unsafe fn equality(clause: *mut pg_sys::Expr, relid: pg_sys::Index) -> Option<(*mut pg_sys::Var, *mut pg_sys::Expr)> {
-    // SAFETY: node tags tell what a pointer points to.
-    unsafe {
-        if !is_a(clause.cast(), pg_sys::NodeTag::T_OpExpr) {
-            return None;
-        }
-        let operation: *mut pg_sys::OpExpr = clause.cast();
-        if (*operation).opno != pg_sys::Oid::from(pg_sys::TextEqualOperator) {
-            return None;
-        }
-        // Under a nondeterministic collation more is equal than Clerk would find.
-        let collation = (*operation).inputcollid;
-        if collation != pg_sys::InvalidOid && !pg_sys::get_collation_isdeterministic(collation) {
-            return None;
-        }
-        let sides = PgList::<pg_sys::Expr>::from_pg((*operation).args);
-        let (left, right) = (sides.get_ptr(0)?, sides.get_ptr(1)?);
-        match (var_of(left, relid), var_of(right, relid)) {
-            (Some(var), None) => Some((var, right)),
-            (None, Some(var)) => Some((var, left)),
-            _ => None,
+impl Service {
+    /// Whether Clerk finds just what the condition means.
+    pub fn is_exact(&self) -> bool {
+        match self {
+            Service::Key(_) | Service::KeyFilter(_) => true,
+            Service::Filter(filter) => filter.exact,
         }
     }
 }
 
-/// The table's column that an expression is, below casts that change nothing.
-unsafe fn var_of(mut expression: *mut pg_sys::Expr, relid: pg_sys::Index) -> Option<*mut pg_sys::Var> {
-    // SAFETY: as above.
-    unsafe {
-        while is_a(expression.cast(), pg_sys::NodeTag::T_RelabelType) {
-            expression = (*expression.cast::<pg_sys::RelabelType>()).arg;
-        }
-        if !is_a(expression.cast(), pg_sys::NodeTag::T_Var) {
-            return None;
-        }
-        let var: *mut pg_sys::Var = expression.cast();
-        ((*var).varno as pg_sys::Index == relid && (*var).varlevelsup == 0 && (*var).varattno > 0).then_some(var)
+/// Which conditions Clerk serves and how; none of those that stay with Postgres alone.
+pub fn services(object: &'static Object, conditions: &[Condition]) -> Vec<Option<Service>> {
+    let keyed = |key: &&Key| conditions.iter().any(|condition| is_key(condition, key));
+    if let Some(key) = object.keys.iter().find(keyed) {
+        return conditions
+            .iter()
+            .map(|condition| {
+                let parameter = || key.filters.iter().find(|(column, _)| *column == condition.column);
+                match condition.operator {
+                    _ if is_key(condition, key) => Some(Service::Key(key)),
+                    Operator::Equal => parameter().map(|(_, parameter)| Service::KeyFilter(parameter)),
+                    _ => None,
+                }
+            })
+            .collect();
     }
-}
-
-/// How many rows the query can want of the table at most: a LIMIT (with its OFFSET) that nothing stands before.
-/// It sizes the first page and cuts nothing off.
-///
-/// # Safety
-/// Called while planning, with the planner's own structures.
-pub unsafe fn enough(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo, conditions: usize) -> Option<u32> {
-    // SAFETY: plain reads. Postgres itself has set limit_tuples to -1 where grouping, DISTINCT, window functions or
-    // set-returning functions stand between.
-    unsafe {
-        let alone = (*rel).reloptkind == pg_sys::RelOptKind::RELOPT_BASEREL
-            && pg_sys::bms_membership((*root).all_baserels) == pg_sys::BMS_Membership::BMS_SINGLETON;
-        let unfiltered = PgList::<pg_sys::Node>::from_pg((*rel).baserestrictinfo).len() <= conditions;
-        let unordered = (*root).query_pathkeys.is_null();
-        let limit = (*root).limit_tuples;
-        (alone && unfiltered && unordered && limit >= 1.0).then(|| limit.min(f64::from(u32::MAX)) as u32)
-    }
-}
-
-/// The numbers of the table's columns whose values the query uses.
-///
-/// # Safety
-/// As [`enough`]; `relation` is the table that `rel` stands for.
-pub unsafe fn used_columns(rel: *mut pg_sys::RelOptInfo, columns: i16) -> Vec<i16> {
-    // SAFETY: the target list and the conditions are expressions; a bitmap set tells its members in order.
-    unsafe {
-        let mut used = std::ptr::null_mut();
-        pg_sys::pull_varattnos((*(*rel).reltarget).exprs.cast(), (*rel).relid, &mut used);
-        for condition in PgList::<pg_sys::RestrictInfo>::from_pg((*rel).baserestrictinfo).iter_ptr() {
-            pg_sys::pull_varattnos((*condition).clause.cast(), (*rel).relid, &mut used);
-        }
-        let has = |number: i16| {
-            let member = i32::from(number) - pg_sys::FirstLowInvalidHeapAttributeNumber;
-            pg_sys::bms_is_member(member, used)
+    let mut services: Vec<Option<Service>> = Vec::new();
+    for condition in conditions {
+        let column = object.column(&condition.column, true);
+        let filter = column.and_then(|column| filter(column, condition.operator));
+        // A parameter that takes one text cannot serve two conditions.
+        let is_taken = |filter: &Filter| {
+            filter.test == Test::Contains
+                && services
+                    .iter()
+                    .any(|other| matches!(other, Some(Service::Filter(other)) if other.parameter == filter.parameter))
         };
-        // Number 0 stands for the whole row.
-        let all = has(0);
-        (1..=columns).filter(|number| all || has(*number)).collect()
+        services.push(filter.filter(|filter| !is_taken(filter)).map(Service::Filter));
+    }
+    services
+}
+
+fn is_key(condition: &Condition, key: &Key) -> bool {
+    condition.operator == Operator::Equal && condition.column == key.column
+}
+
+/// The filter of the object's list that serves an operator on a column.
+fn filter(column: &'static Column, operator: Operator) -> Option<&'static Filter> {
+    column.filter(|test| match (test, operator) {
+        (Test::Equal { .. } | Test::Is, Operator::Equal) => true,
+        (Test::After, Operator::AtLeast | Operator::Above | Operator::Equal) => true,
+        (Test::Before { .. }, Operator::AtMost | Operator::Below) => true,
+        (Test::Contains, Operator::Like | Operator::ILike) => true,
+        (Test::Is, Operator::Is(_)) => true,
+        _ => false,
+    })
+}
+
+/// What to read, given the values of all conditions; `None` if no row can come of it.
+pub fn read(
+    object: &'static Object,
+    conditions: &[Condition],
+    known: &[Known],
+    order: Option<Ordered>,
+    count: bool,
+) -> Option<From> {
+    let known = together(conditions, known)?;
+    let mut filters = Filters::new();
+    let mut keys: Option<(&'static Key, Vec<String>)> = None;
+    let mut many: Option<(&'static str, Vec<String>)> = None;
+    for ((condition, service), known) in conditions.iter().zip(services(object, conditions)).zip(&known) {
+        let Some(service) = service else { continue };
+        match (service, known) {
+            (Service::Key(key), Known::Texts(values)) => keys = Some((key, values.clone())),
+            (Service::KeyFilter(parameter), Known::Texts(values)) if values.len() <= MOST_VALUES => {
+                filters.extend(values.iter().map(|value| (parameter, signed(value))));
+            }
+            (Service::Filter(filter), Known::Texts(values)) => match filter.test {
+                Test::Equal { signed: has_sign } => {
+                    let values = values.iter().map(|value| if has_sign { signed(value) } else { value.clone() });
+                    if values.len() <= MOST_VALUES {
+                        filters.extend(values.map(|value| (filter.parameter, value)));
+                    } else if many.is_none() {
+                        many = Some((filter.parameter, values.collect()));
+                    }
+                }
+                Test::Contains => {
+                    let ignores_case = condition.operator == Operator::ILike;
+                    let part = values.first().and_then(|pattern| literal_part(pattern, ignores_case));
+                    filters.extend(part.map(|part| (filter.parameter, part)));
+                }
+                _ => {}
+            },
+            (Service::Filter(_), Known::Moments { first, last }) => {
+                let column = object.column(&condition.column, true)?;
+                for filter in column.filters {
+                    match filter.test {
+                        Test::After => {
+                            filters.extend(first.map(|first| (filter.parameter, first.saturating_sub(1).to_string())));
+                        }
+                        Test::Before { within } => {
+                            let before = last.map(|last| last.saturating_add(1).saturating_add(within));
+                            filters.extend(before.map(|before| (filter.parameter, before.to_string())));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            (Service::Filter(filter), Known::Flag(value)) => filters.push((filter.parameter, value.to_string())),
+            _ => {}
+        }
+    }
+    if one_bound_each(&mut filters) {
+        return None;
+    }
+    if let Some((key, values)) = keys {
+        if let (true, [value]) = (count, &values[..]) {
+            return Some(From::Count { below: Some((key, value.clone())), filters });
+        }
+        if key.answer == Answer::One && values.len() > 1 {
+            let column = object.column(key.column, true)?;
+            if let Some(Filter { parameter, .. }) = column.filter(|test| matches!(test, Test::Equal { .. })) {
+                let values = values.iter().map(|value| signed(value)).collect();
+                return Some(From::Batches { parameter, values, filters: Vec::new() });
+            }
+        }
+        return Some(From::Keys { key, values, filters, order });
+    }
+    if count {
+        return Some(From::Count { below: None, filters });
+    }
+    Some(match many {
+        Some((parameter, values)) => From::Batches { parameter, values, filters },
+        None => From::List { filters, order },
+    })
+}
+
+/// Several bounds on one time become the narrower one, and several flags one; true if they leave nothing.
+fn one_bound_each(filters: &mut Filters) -> bool {
+    let mut kept = Filters::new();
+    for (name, value) in filters.drain(..) {
+        let Some((_, other)) = kept.iter_mut().find(|(other, _)| *other == name) else {
+            kept.push((name, value));
+            continue;
+        };
+        match (name.ends_with("_after"), name.ends_with("_before"), other.parse::<i64>(), value.parse::<i64>()) {
+            (true, _, Ok(a), Ok(b)) => *other = a.max(b).to_string(),
+            (_, true, Ok(a), Ok(b)) => *other = a.min(b).to_string(),
+            _ if matches!(value.as_str(), "true" | "false") && *other != value => return true,
+            _ => kept.push((name, value)),
+        }
+    }
+    let bound = |name: String| kept.iter().find(|(other, _)| **other == name)?.1.parse::<i64>().ok();
+    let is_empty = kept.iter().filter_map(|(name, _)| name.strip_suffix("_after")).any(|name| {
+        let bounds = bound(format!("{name}_after")).zip(bound(format!("{name}_before")));
+        bounds.is_some_and(|(after, before)| after.saturating_add(1) >= before)
+    });
+    *filters = kept;
+    is_empty
+}
+
+/// Clerk takes a `+` or `-` before a value for a sign.
+fn signed(value: &str) -> String {
+    match value.starts_with(['+', '-']) {
+        true => format!("+{value}"),
+        false => value.to_owned(),
     }
 }
 
-/// What a table's column is called and which path it was given.
-pub fn column_path(relation: pg_sys::Oid, number: i16) -> Option<String> {
-    // SAFETY: a catalog look-up that gives a list of DefElems.
-    unsafe { option::read(pg_sys::GetForeignColumnOptions(relation, number)) }.remove("path")
+/// What several conditions on one column say together: its values are those that all of them allow, each once, and
+/// stand in the place of the first. `None` if there are none.
+fn together(conditions: &[Condition], known: &[Known]) -> Option<Vec<Known>> {
+    let mut together: Vec<Known> = Vec::new();
+    for (index, known) in known.iter().enumerate() {
+        let mut texts = match known {
+            Known::Never => return None,
+            Known::Texts(texts) if conditions[index].operator == Operator::Equal => texts.clone(),
+            other => {
+                together.push(other.clone());
+                continue;
+            }
+        };
+        let is_same = |other: &usize| {
+            conditions[*other].column == conditions[index].column && conditions[*other].operator == Operator::Equal
+        };
+        if let Some(first) = (0..index).find(is_same)
+            && let Known::Texts(others) = &mut together[first]
+        {
+            others.retain(|other| texts.contains(other));
+            texts = others.clone();
+        }
+        let mut seen = std::collections::HashSet::new();
+        texts.retain(|text| seen.insert(text.clone()));
+        if texts.is_empty() {
+            return None;
+        }
+        together.push(Known::Texts(texts));
+    }
+    // What was taken together is said once.
+    for index in 1..together.len() {
+        let is_same = |other: &usize| {
+            conditions[*other].column == conditions[index].column
+                && conditions[*other].operator == Operator::Equal
+                && matches!(together[*other], Known::Texts(_))
+        };
+        if conditions[index].operator == Operator::Equal && (0..index).any(|other| is_same(&other)) {
+            together[index] = Known::Nothing;
+        }
+    }
+    Some(together)
+}
+
+/// The longest text that everything has in it that matches a LIKE pattern. Where case does not matter, only the letters
+/// and digits of ASCII are sure to be folded alike by Clerk and by the database.
+fn literal_part(pattern: &str, ignores_case: bool) -> Option<String> {
+    let mut parts = vec![String::new()];
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        let literal = match character {
+            '%' | '_' => None,
+            // Postgres refuses a pattern that ends so.
+            '\\' => Some(characters.next()?),
+            other => Some(other),
+        };
+        match (literal.filter(|literal| !ignores_case || literal.is_ascii()), parts.last_mut()) {
+            (Some(literal), Some(part)) => part.push(literal),
+            _ => parts.push(String::new()),
+        }
+    }
+    parts.into_iter().max_by_key(String::len).filter(|part| !part.trim().is_empty())
 }

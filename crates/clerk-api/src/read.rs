@@ -44,8 +44,11 @@ pub enum From {
     Batches { parameter: &'static str, values: Vec<String>, filters: Filters },
     /// What has one of these values in that column; the parameters narrow each of their lists.
     Keys { key: &'static Key, values: Vec<String>, filters: Filters, order: Option<Ordered> },
-    /// No object, only how many there are: see [`Page::total_count`].
-    Count { filters: Filters },
+    /// No object, only how many there are, in the instance's list or below one value of a key whose answer is a list:
+    /// see [`Page::total_count`].
+    Count { below: Option<(&'static Key, String)>, filters: Filters },
+    /// Pages picked at random, enough of them for so many objects of that total.
+    Sample { wanted: u64, total: u64 },
 }
 
 /// Query parameters; a name may repeat.

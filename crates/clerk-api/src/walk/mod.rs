@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::object::{Answer, MOST_VALUES, Object, Paging};
+use crate::object::{Answer, Key, MOST_VALUES, Object, Paging};
 use crate::page::{Malformed, Page, Projection};
 use crate::read::{Closed, Filters, From, Ordered, Out, Read, Walk};
 use crate::request::Request;
@@ -25,7 +25,9 @@ use crate::stats::Stats;
 pub(crate) async fn walk(client: Arc<Client>, read: Read, out: Out, stats: Arc<Stats>) {
     let walk = Walk::new(client, &read, stats);
     let ended = match read.from {
-        From::Count { filters } => count(&walk, read.object, filters, &out).await,
+        From::Count { below, filters } => count(&walk, read.object, below, filters, &out).await,
+        From::Sample { wanted, total } if wanted < total => sample(&walk, read.object, wanted, total, &out).await,
+        From::Sample { .. } => lists(&walk, lists_of(read.object, Read::all(read.object, vec![]).from), &out).await,
         from => lists(&walk, lists_of(read.object, from), &out).await,
     };
     match ended {
@@ -77,7 +79,7 @@ fn lists_of(object: &'static Object, from: From) -> Vec<List> {
                 },
             })
             .collect(),
-        From::Count { .. } => Vec::new(),
+        From::Count { .. } | From::Sample { .. } => Vec::new(),
     }
 }
 
@@ -108,15 +110,59 @@ async fn one_list(walk: &Walk, list: List, out: &Out) -> Result<(), Stop> {
     }
 }
 
+/// Hands over pages from random places. What comes or goes meanwhile does no harm to a sample.
+async fn sample(walk: &Walk, object: &'static Object, wanted: u64, total: u64, out: &Out) -> Result<(), Stop> {
+    let size = u64::from(walk.page_size);
+    let mut places: Vec<u64> = (0..total.div_ceil(size)).collect();
+    fastrand::shuffle(&mut places);
+    places.truncate(wanted.div_ceil(size) as usize);
+    let list = Request::new(object.list).param("order_by", OLDEST_FIRST).param("limit", size);
+    let mut pages = stream::iter(places)
+        .map(|place| {
+            let request = list.clone().param("offset", place * size);
+            async move { walk.page(&request).await }
+        })
+        .buffer_unordered(walk.concurrency());
+    while let Some(page) = pages.try_next().await? {
+        out.send(page).await?;
+    }
+    Ok(())
+}
+
 /// Hands over one page that knows no more than how many objects there are.
-async fn count(walk: &Walk, object: &'static Object, filters: Filters, out: &Out) -> Result<(), Stop> {
-    let page = match object.paging {
-        Paging::Cursor { count } => {
-            walk.fetch(&Request::new(count).params(&filters), &walk.projection, Page::count).await?
+async fn count(
+    walk: &Walk,
+    object: &'static Object,
+    below: Option<(&'static Key, String)>,
+    filters: Filters,
+    out: &Out,
+) -> Result<(), Stop> {
+    let (path, owner) = match (below, object.paging) {
+        (None, Paging::Cursor { count }) => {
+            let page = walk.fetch(&Request::new(count).params(&filters), &walk.projection, Page::count).await?;
+            return Ok(out.hand_over(Ok(page)).await?);
         }
-        Paging::Offset => {
-            let request = Request::new(object.list).params(&filters).param("limit", 1);
-            walk.fetch(&request, &walk.projection, Page::list).await?
+        (None, Paging::Offset) => (Some(Request::new(object.list)), None),
+        (Some((key, value)), _) => {
+            let owner = match key.answer {
+                Answer::List { owner, .. } => Request::with_id(owner, &value).zip(Some(value.clone())),
+                Answer::One => None,
+            };
+            (Request::with_id(key.path, &value), owner)
+        }
+    };
+    let nothing = || Page::count(br#"{"total_count":0}"#.to_vec(), &walk.projection).map_err(|_| Error::BrokenOff);
+    let page = match path {
+        None => nothing()?,
+        Some(path) => {
+            let request = path.params(&filters).param("limit", 1);
+            match walk.fetch(&request, &walk.projection, Page::list).await {
+                Err(error) if error.is_not_found() => {
+                    one::is_missing(walk, owner, error).await?;
+                    nothing()?
+                }
+                page => page?,
+            }
         }
     };
     Ok(out.hand_over(Ok(page)).await?)

@@ -1,0 +1,274 @@
+//! What a condition of a query says about one column of a foreign table, whichever way it is written.
+//!
+//! Everything here looks at the planner's expressions; what Clerk makes of a condition is the question of
+//! [`crate::shippable`].
+
+use clerk_api::object::{Column, Kind, Object};
+use pgrx::{PgList, is_a, pg_sys};
+use serde::{Deserialize, Serialize};
+
+use crate::convert;
+
+/// A condition, as the plan keeps it: its values are expressions that stand beside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Condition {
+    /// The catalogue's name of the column.
+    pub column: String,
+    pub operator: Operator,
+    /// The values; for `Equal` any of them, else the one.
+    pub values: Vec<Value>,
+}
+
+/// How a column is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operator {
+    Equal,
+    AtLeast,
+    Above,
+    AtMost,
+    Below,
+    Like,
+    ILike,
+    /// A boolean's value by itself.
+    Is(bool),
+}
+
+/// Where a value comes from and what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Value {
+    /// The number of the plan's expression.
+    pub expression: usize,
+    pub kind: ValueKind,
+}
+
+/// The type of a value's expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ValueKind {
+    Text,
+    TextArray,
+    Boolean,
+    /// Unix milliseconds, of 2, 4 or 8 bytes.
+    Integer(u8),
+    Timestamp,
+    Timestamptz,
+    /// Compared with a `timestamptz`: midnight in the session's time zone.
+    DateInZone,
+    /// Compared with a `timestamp`: midnight.
+    DateAtMidnight,
+    /// Compared with a `timestamptz`: that time in the session's time zone.
+    TimestampInZone,
+    /// Compared with a `date`.
+    Date,
+}
+
+/// A condition as it was found, with its expressions.
+pub struct Found {
+    pub column: &'static Column,
+    pub operator: Operator,
+    pub values: Vec<(*mut pg_sys::Expr, ValueKind)>,
+}
+
+/// The table that conditions are about.
+#[derive(Clone, Copy)]
+pub struct Subject {
+    pub root: *mut pg_sys::PlannerInfo,
+    /// Its number in the query.
+    pub relid: pg_sys::Index,
+    pub relation: pg_sys::Oid,
+    pub object: &'static Object,
+}
+
+impl Subject {
+    /// What a condition says, if it says something about one column that can be told outside.
+    ///
+    /// # Safety
+    /// The clause is an expression of the query that is being planned.
+    pub unsafe fn understand(&self, clause: *mut pg_sys::Expr) -> Option<Found> {
+        // SAFETY: node tags tell what a pointer points to.
+        unsafe {
+            match (*clause).type_ {
+                pg_sys::NodeTag::T_RestrictInfo => self.understand((*clause.cast::<pg_sys::RestrictInfo>()).clause),
+                pg_sys::NodeTag::T_OpExpr => self.operation(clause.cast()),
+                pg_sys::NodeTag::T_ScalarArrayOpExpr => self.any_of(clause.cast()),
+                pg_sys::NodeTag::T_BoolExpr => self.combination(clause.cast()),
+                pg_sys::NodeTag::T_BooleanTest => {
+                    let test: *mut pg_sys::BooleanTest = clause.cast();
+                    match (*test).booltesttype {
+                        pg_sys::BoolTestType::IS_TRUE => self.flag((*test).arg, true),
+                        pg_sys::BoolTestType::IS_FALSE => self.flag((*test).arg, false),
+                        _ => None,
+                    }
+                }
+                _ => self.flag(clause, true),
+            }
+        }
+    }
+
+    /// A boolean column by itself.
+    unsafe fn flag(&self, expression: *mut pg_sys::Expr, value: bool) -> Option<Found> {
+        // SAFETY: the caller's.
+        let (column, declared) = unsafe { self.column(expression) }?;
+        (column.kind == Kind::Boolean && declared.base == pg_sys::BOOLOID).then(|| Found {
+            column,
+            operator: Operator::Is(value),
+            values: Vec::new(),
+        })
+    }
+
+    /// `NOT column`, and `column = a OR column = b`.
+    unsafe fn combination(&self, expression: *mut pg_sys::BoolExpr) -> Option<Found> {
+        // SAFETY: the caller's; the arguments are expressions.
+        unsafe {
+            let parts = PgList::<pg_sys::Expr>::from_pg((*expression).args);
+            match (*expression).boolop {
+                pg_sys::BoolExprType::NOT_EXPR => self.flag(parts.get_ptr(0)?, false),
+                pg_sys::BoolExprType::OR_EXPR => {
+                    let mut parts = parts.iter_ptr().map(|part| self.understand(part));
+                    let mut all = parts.next()??;
+                    for part in parts {
+                        let part = part?;
+                        if part.column.name != all.column.name || part.operator != Operator::Equal {
+                            return None;
+                        }
+                        all.values.extend(part.values);
+                    }
+                    (all.operator == Operator::Equal && all.column.kind != Kind::Time).then_some(all)
+                }
+                _ => None,
+            }
+        }
+    }
+
+    /// `column = ANY (array)`, and `IN`.
+    unsafe fn any_of(&self, expression: *mut pg_sys::ScalarArrayOpExpr) -> Option<Found> {
+        // SAFETY: as above.
+        unsafe {
+            let sides = PgList::<pg_sys::Expr>::from_pg((*expression).args);
+            let (left, right) = (sides.get_ptr(0)?, sides.get_ptr(1)?);
+            let (column, declared) = self.column(left)?;
+            ((*expression).useOr
+                && is_text_equality((*expression).opno, (*expression).inputcollid)
+                && declared.is_text()
+                && pg_sys::exprType(right.cast()) == pg_sys::TEXTARRAYOID
+                && self.is_value(right))
+            .then(|| Found { column, operator: Operator::Equal, values: vec![(right, ValueKind::TextArray)] })
+        }
+    }
+
+    /// `column operator value`, whichever way round.
+    unsafe fn operation(&self, expression: *mut pg_sys::OpExpr) -> Option<Found> {
+        // SAFETY: as above; a commutator is an operator or invalid.
+        unsafe {
+            let sides = PgList::<pg_sys::Expr>::from_pg((*expression).args);
+            let (left, right) = (sides.get_ptr(0)?, sides.get_ptr(1)?);
+            let (side, value, operator) = match self.column(left) {
+                Some(side) => (side, right, (*expression).opno),
+                None => (self.column(right)?, left, pg_sys::get_commutator((*expression).opno)),
+            };
+            if !self.is_value(value) {
+                return None;
+            }
+            let (column, declared) = side;
+            let found = |operator, kind| Some(Found { column, operator, values: vec![(value, kind)] });
+            let given = pg_sys::exprType(value.cast());
+            match operator.to_u32() {
+                _ if declared.is_text() && given == pg_sys::TEXTOID => match operator.to_u32() {
+                    LIKE => found(Operator::Like, ValueKind::Text),
+                    ILIKE => found(Operator::ILike, ValueKind::Text),
+                    _ if is_text_equality(operator, (*expression).inputcollid) => {
+                        found(Operator::Equal, ValueKind::Text)
+                    }
+                    _ => None,
+                },
+                BOOLEAN_EQUALITY if column.kind == Kind::Boolean && declared.base == pg_sys::BOOLOID => {
+                    found(Operator::Equal, ValueKind::Boolean)
+                }
+                _ if column.kind == Kind::Time && declared.is_exact => {
+                    let (family, kind) = time_value(declared.base, given)?;
+                    let operator = match pg_sys::get_op_opfamily_strategy(operator, family.into()) as u32 {
+                        pg_sys::BTLessStrategyNumber => Operator::Below,
+                        pg_sys::BTLessEqualStrategyNumber => Operator::AtMost,
+                        pg_sys::BTEqualStrategyNumber => Operator::Equal,
+                        pg_sys::BTGreaterEqualStrategyNumber => Operator::AtLeast,
+                        pg_sys::BTGreaterStrategyNumber => Operator::Above,
+                        _ => return None,
+                    };
+                    found(operator, kind)
+                }
+                _ => None,
+            }
+        }
+    }
+
+    /// The table's column that an expression is, below casts that change nothing, and how the table declares it.
+    pub unsafe fn column(&self, mut expression: *mut pg_sys::Expr) -> Option<(&'static Column, Declared)> {
+        // SAFETY: as above.
+        unsafe {
+            while is_a(expression.cast(), pg_sys::NodeTag::T_RelabelType) {
+                expression = (*expression.cast::<pg_sys::RelabelType>()).arg;
+            }
+            if !is_a(expression.cast(), pg_sys::NodeTag::T_Var) {
+                return None;
+            }
+            let var: *mut pg_sys::Var = expression.cast();
+            if (*var).varno as pg_sys::Index != self.relid || (*var).varlevelsup != 0 || (*var).varattno <= 0 {
+                return None;
+            }
+            let column = convert::column_of(self.relation, (*var).varattno, self.object)?;
+            let (base, typmod) = convert::base_type_and_typmod((*var).vartype, (*var).vartypmod);
+            Some((column, Declared { base, is_exact: typmod < 0 }))
+        }
+    }
+
+    /// Whether an expression has the same value for all rows of the table.
+    unsafe fn is_value(&self, expression: *mut pg_sys::Expr) -> bool {
+        // SAFETY: as above.
+        unsafe {
+            let tables = pg_sys::pull_varnos(self.root, expression.cast());
+            !pg_sys::bms_is_member(self.relid as i32, tables) && !pg_sys::contain_volatile_functions(expression.cast())
+        }
+    }
+}
+
+/// How a table declares a column.
+pub struct Declared {
+    /// The type below a domain.
+    pub base: pg_sys::Oid,
+    /// No type modifier rounds or cuts the value.
+    pub is_exact: bool,
+}
+
+impl Declared {
+    fn is_text(&self) -> bool {
+        matches!(self.base, pg_sys::TEXTOID | pg_sys::VARCHAROID) && self.is_exact
+    }
+}
+
+const BOOLEAN_EQUALITY: u32 = pg_sys::BooleanEqualOperator;
+const LIKE: u32 = pg_sys::OID_TEXT_LIKE_OP;
+const ILIKE: u32 = pg_sys::OID_TEXT_ICLIKE_OP;
+
+fn is_text_equality(operator: pg_sys::Oid, collation: pg_sys::Oid) -> bool {
+    // Under a nondeterministic collation more is equal than Clerk would find.
+    // SAFETY: a catalog look-up.
+    operator.to_u32() == pg_sys::TextEqualOperator
+        && (collation == pg_sys::InvalidOid || unsafe { pg_sys::get_collation_isdeterministic(collation) })
+}
+
+/// In which operator family a time of that declared type is compared with a value of that type, and as what. Where the
+/// session's time zone decides what the *column* means, nothing can be told.
+fn time_value(declared: pg_sys::Oid, given: pg_sys::Oid) -> Option<(u32, ValueKind)> {
+    let (integers, times) = (pg_sys::INTEGER_BTREE_FAM_OID, pg_sys::DATETIME_BTREE_FAM_OID);
+    Some(match (declared, given) {
+        (pg_sys::INT8OID, pg_sys::INT8OID) => (integers, ValueKind::Integer(8)),
+        (pg_sys::INT8OID, pg_sys::INT4OID) => (integers, ValueKind::Integer(4)),
+        (pg_sys::INT8OID, pg_sys::INT2OID) => (integers, ValueKind::Integer(2)),
+        (pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID) => (times, ValueKind::Timestamptz),
+        (pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPOID) => (times, ValueKind::TimestampInZone),
+        (pg_sys::TIMESTAMPTZOID, pg_sys::DATEOID) => (times, ValueKind::DateInZone),
+        (pg_sys::TIMESTAMPOID, pg_sys::TIMESTAMPOID) => (times, ValueKind::Timestamp),
+        (pg_sys::TIMESTAMPOID, pg_sys::DATEOID) => (times, ValueKind::DateAtMidnight),
+        (pg_sys::DATEOID, pg_sys::DATEOID) => (times, ValueKind::Date),
+        _ => return None,
+    })
+}
