@@ -185,7 +185,7 @@ impl Subject {
                 }
                 _ if column.kind == Kind::Time && declared.is_exact => {
                     let (family, kind) = time_value(declared.base, given)?;
-                    let operator = match pg_sys::get_op_opfamily_strategy(operator, family.into()) as u32 {
+                    let operator = match pg_sys::get_op_opfamily_strategy(operator, family) as u32 {
                         pg_sys::BTLessStrategyNumber => Operator::Below,
                         pg_sys::BTLessEqualStrategyNumber => Operator::AtMost,
                         pg_sys::BTEqualStrategyNumber => Operator::Equal,
@@ -257,8 +257,10 @@ fn is_text_equality(operator: pg_sys::Oid, collation: pg_sys::Oid) -> bool {
 
 /// In which operator family a time of that declared type is compared with a value of that type, and as what. Where the
 /// session's time zone decides what the *column* means, nothing can be told.
-fn time_value(declared: pg_sys::Oid, given: pg_sys::Oid) -> Option<(u32, ValueKind)> {
-    let (integers, times) = (pg_sys::INTEGER_BTREE_FAM_OID, pg_sys::DATETIME_BTREE_FAM_OID);
+fn time_value(declared: pg_sys::Oid, given: pg_sys::Oid) -> Option<(pg_sys::Oid, ValueKind)> {
+    /// The family `datetime_ops` in pg_opfamily.
+    const DATETIME_BTREE_FAM_OID: u32 = 434;
+    let (integers, times) = (pg_sys::INTEGER_BTREE_FAM_OID, pg_sys::Oid::from(DATETIME_BTREE_FAM_OID));
     Some(match (declared, given) {
         (pg_sys::INT8OID, pg_sys::INT8OID) => (integers, ValueKind::Integer(8)),
         (pg_sys::INT8OID, pg_sys::INT4OID) => (integers, ValueKind::Integer(4)),

@@ -12,7 +12,7 @@ use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
 use serde_json::value::RawValue;
 
 use crate::encoding::{from_server, to_c_string, to_text};
-use crate::shippable::column_path;
+use crate::option;
 
 /// Between 1970-01-01, from which Clerk counts, and 2000-01-01, from which Postgres does.
 const EPOCH_DAYS: i64 = 10_957;
@@ -27,6 +27,12 @@ pub fn column_of(relation: pg_sys::Oid, number: i16, object: &'static Object) ->
     let (name, declared) =
         unsafe { (from_server(pg_sys::get_attname(relation, number, false)), pg_sys::get_atttype(relation, number)) };
     object.column(&name, is_scalar(base_type(declared)))
+}
+
+/// The path that a table's column was given.
+fn column_path(relation: pg_sys::Oid, number: i16) -> Option<String> {
+    // SAFETY: a catalog look-up that gives a list of DefElems.
+    unsafe { option::read(pg_sys::GetForeignColumnOptions(relation, number)) }.remove("path")
 }
 
 /// Neither JSON nor an array.

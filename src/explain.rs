@@ -11,7 +11,7 @@ use crate::error::OrRaise;
 use crate::option;
 use crate::plan::ScanPlan;
 use crate::scan::{Scan, Spent};
-use crate::shippable::{self, Known, Service};
+use crate::shippable::{self, Known};
 use crate::value;
 
 /// Postgres prints one node of a plan.

@@ -360,7 +360,7 @@ unsafe fn role(node: *mut pg_sys::ForeignScanState, plan: *mut pg_sys::ForeignSc
                 number => number as i32,
             };
             let table = PgList::<pg_sys::RangeTblEntry>::from_pg((*(*node).ss.ps.state).es_range_table);
-            table.get_ptr((*plan).scan.scanrelid as usize - 1).map_or(pg_sys::InvalidOid, |entry| (*entry).checkAsUser)
+            table.get_ptr(number as usize - 1).map_or(pg_sys::InvalidOid, |entry| (*entry).checkAsUser)
         };
         #[cfg(not(any(feature = "pg14", feature = "pg15")))]
         let checked = {

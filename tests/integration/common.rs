@@ -78,6 +78,13 @@ impl World {
         Session::open(&self.database)
     }
 
+    /// Waits until no request of an earlier query is on its way any more.
+    pub fn settle(&self) {
+        until("all requests have ended", || {
+            self.sim.requests().iter().all(|request| request.outcome != clerk_sim::Outcome::Pending)
+        });
+    }
+
     /// The requests since this was last asked.
     pub fn requests(&self) -> Vec<clerk_sim::Request> {
         let requests = self.sim.requests();

@@ -114,7 +114,9 @@ impl List<'_> {
                 }
             }
         };
-        self.check_order(cursor, &page)?;
+        // Behind an earlier object may stand one that was imported since with an old time.
+        let since = cursor.tail.created_at.filter(|_| after == cursor.tail.last_id());
+        self.check_order(cursor, since, &page)?;
         cursor.ended = page.received() < limit as usize;
         if after.is_none() && !cursor.tail.ids.is_empty() {
             let tail = std::mem::take(&mut cursor.tail);
@@ -134,14 +136,14 @@ impl List<'_> {
     }
 
     /// A page must go on where the one before ended; one that does not would repeat or miss objects.
-    fn check_order(&self, cursor: &Cursor, page: &Page) -> Result<(), Error> {
+    fn check_order(&self, cursor: &Cursor, since: Option<i64>, page: &Page) -> Result<(), Error> {
         let problem = if cursor.tail.last_known(page).is_some() {
             "a page repeats objects of the one before"
         } else if (0..page.len()).any(|object| !cursor.range.wider().holds(page.created_at(object))) {
             "a page has objects that were created at another time than asked for"
         } else if (0..page.len())
             .map(|object| page.created_at(object))
-            .try_fold(cursor.tail.created_at, |before, at| {
+            .try_fold(since, |before, at| {
                 let in_order = before.is_none() || if self.descending { at <= before } else { before <= at };
                 in_order.then_some(at)
             })

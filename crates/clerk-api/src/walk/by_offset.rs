@@ -34,7 +34,8 @@ pub(super) async fn walk(walk: &Walk, request: Request, order: Option<Ordered>, 
             .take_while(|offset| *offset == first || offset + OVERLAP < total);
         let mut pages = stream::iter(offsets)
             .map(|offset| async move { (offset, list.page(offset, size).await) })
-            .buffered(walk.concurrency());
+            // As many pages may wait for their turn to be handed over as are on their way.
+            .buffered(2 * walk.concurrency());
         while let Some((offset, page)) = pages.next().await {
             if offset != place.next {
                 // A page was shorter than asked for: the rest is asked for anew from where it ended.
