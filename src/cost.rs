@@ -20,7 +20,10 @@ const LIST_ROWS: f64 = 50.0;
 const FEWEST_ROWS: f64 = 10.0;
 
 /// A request in units of the planner's cost, in which reading one page of a local table costs 1.
-pub const REQUEST_COST: f64 = 100.0;
+const REQUEST_COST: f64 = 100.0;
+
+/// A request that is answered with a number alone.
+pub const COUNT_COST: f64 = REQUEST_COST / 2.0;
 
 /// A row in the same units: its conversion costs much more than `cpu_tuple_cost`.
 const ROW_COST: f64 = 0.05;
@@ -77,7 +80,7 @@ impl Estimate {
                 Answer::One => Estimate { rows: values, read: values, requests: (values / BATCH).ceil(), side_by_side },
                 Answer::List { .. } => {
                     let narrowed = services.iter().any(|service| matches!(service, Some(Service::KeyFilter(_))));
-                    let rows = values * if narrowed { 1.0 } else { LIST_ROWS };
+                    let rows = values * if narrowed { FEWEST_ROWS } else { LIST_ROWS };
                     Estimate { rows, read: rows, requests: values * (LIST_ROWS / page).ceil(), side_by_side }
                 }
             };

@@ -2,8 +2,8 @@
 
 use std::ffi::{CStr, CString};
 
-use clerk_api::object::{Object, Paging, Test};
-use clerk_api::{Filters, From, Ordered};
+use clerk_api::object::{Answer, Object, Paging, Test};
+use clerk_api::{Filters, From, OLDEST_FIRST, Ordered};
 use pgrx::{PgList, is_a, pg_guard, pg_sys};
 
 use crate::condition::{Condition, Operator, ValueKind};
@@ -147,7 +147,7 @@ unsafe fn request(plan: &ScanPlan, object: &'static Object, expressions: *mut pg
 fn described(object: &Object, from: From, open: Filters, enough: Option<u32>, page_size: u32) -> String {
     let limit = enough.map_or(page_size, |enough| enough.min(page_size));
     let (path, filters, order) = match from {
-        From::List { filters, order } => (object.list.to_owned(), filters, order),
+        From::List { filters, order } => (object.list.to_owned(), filters, Some(order.unwrap_or(OLDEST_FIRST))),
         From::Sample { .. } => (object.list.to_owned(), Filters::new(), None),
         From::Count { below: None, filters } => match object.paging {
             Paging::Cursor { count } => return get(count, filters.into_iter().chain(open)),
@@ -166,9 +166,8 @@ fn described(object: &Object, from: From, open: Filters, enough: Option<u32>, pa
                 more => format!(", and {more} more"),
             };
             let path = filled(key.path, values.first().map_or("", String::as_str));
-            if key.answer == clerk_api::object::Answer::One {
-                return get(&path, filters) + &more;
-            }
+            let Answer::List { orders, .. } = key.answer else { return get(&path, filters) + &more };
+            let order = orders.then(|| order.unwrap_or(OLDEST_FIRST));
             let limit = ("limit", limit.to_string());
             let order = order.map(|order| ("order_by", order.to_string()));
             return get(&path, filters.into_iter().chain(order).chain([limit])) + &more;

@@ -8,7 +8,7 @@ use pgrx::{PgList, is_a, pg_guard, pg_sys};
 use serde::{Deserialize, Serialize};
 
 use crate::condition::{Operator, Subject};
-use crate::cost::{Estimate, REQUEST_COST};
+use crate::cost::{COUNT_COST, Estimate};
 use crate::error::OrRaise;
 use crate::option::{self, Table};
 use crate::plan::{PlannedOrder, Understood, subject, to_list};
@@ -236,8 +236,8 @@ pub unsafe extern "C-unwind" fn get_foreign_upper_paths(
             1.0,
             #[cfg(feature = "pg18")]
             0,
-            REQUEST_COST,
-            REQUEST_COST + 1.0,
+            COUNT_COST,
+            COUNT_COST,
             null_mut(),
             null_mut(),
             #[cfg(any(feature = "pg17", feature = "pg18"))]

@@ -185,16 +185,18 @@ pub unsafe extern "C-unwind" fn get_foreign_plan(
         let is_alone = (*chosen).path.param_info.is_null();
         let in_order = (*root).query_pathkeys.is_null()
             || (order.is_some() && pg_sys::equal((*root).query_pathkeys.cast(), (*chosen).path.pathkeys.cast()));
+        let enough = path::limit(root, rel).filter(|_| is_alone && in_order && understood.is_exact);
+        let for_enough = |rows: u32| (f64::from(rows) / f64::from(table.page_size)).ceil();
         let plan = ScanPlan {
             relation: relation.to_u32(),
             columns: path::used_columns(rel, conditions),
             conditions: understood.conditions(),
             clauses: PgList::<pg_sys::Expr>::from_pg(conditions).len(),
             is_exact: understood.is_exact,
-            enough: path::limit(root, rel).filter(|_| is_alone && in_order && understood.is_exact),
+            enough,
             order,
             count: false,
-            requests,
+            requests: enough.map_or(requests, |rows| requests.min(for_enough(rows))),
         };
         pg_sys::make_foreignscan(
             targets,

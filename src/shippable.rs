@@ -84,13 +84,13 @@ fn is_key(condition: &Condition, key: &Key) -> bool {
 
 /// The filter of the object's list that serves an operator on a column.
 fn filter(column: &'static Column, operator: Operator) -> Option<&'static Filter> {
-    column.filter(|test| match (test, operator) {
-        (Test::Equal { .. } | Test::Is, Operator::Equal) => true,
-        (Test::After, Operator::AtLeast | Operator::Above | Operator::Equal) => true,
-        (Test::Before { .. }, Operator::AtMost | Operator::Below) => true,
-        (Test::Contains, Operator::Like | Operator::ILike) => true,
-        (Test::Is, Operator::Is(_)) => true,
-        _ => false,
+    column.filter(|test| match test {
+        Test::Equal { .. } => operator == Operator::Equal,
+        // Both bounds of a moment are given where it is equal.
+        Test::After => matches!(operator, Operator::AtLeast | Operator::Above | Operator::Equal),
+        Test::Before { .. } => matches!(operator, Operator::AtMost | Operator::Below),
+        Test::Contains => matches!(operator, Operator::Like | Operator::ILike),
+        Test::Is => matches!(operator, Operator::Is(_) | Operator::Equal),
     })
 }
 

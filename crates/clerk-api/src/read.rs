@@ -62,6 +62,9 @@ pub struct Ordered {
     pub descending: bool,
 }
 
+/// The order of every list whose order does not matter: new objects come last and nothing moves.
+pub const OLDEST_FIRST: Ordered = Ordered { parameter: "created_at", descending: false };
+
 impl fmt::Display for Ordered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.descending { "-" } else { "" })?;

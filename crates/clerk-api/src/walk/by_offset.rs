@@ -23,7 +23,7 @@ pub(super) async fn walk(walk: &Walk, request: Request, order: Option<Ordered>, 
     let list = List { walk, request: request.maybe("order_by", order), order };
     let list = &list;
     let page = list.page(0, walk.first_page.into()).await?;
-    let mut place = list.after(&page, 0, Tail::default())?;
+    let mut place = list.after(&page, 0, walk.first_page.into(), Tail::default())?;
     out.send(page).await?;
     let mut searches = 0;
     while place.next + OVERLAP < place.total || !place.is_sure {
@@ -53,7 +53,7 @@ pub(super) async fn walk(walk: &Walk, request: Request, order: Option<Ordered>, 
                 break;
             }
             let came_to = place.next;
-            place = list.after(&page, offset, place.tail)?;
+            place = list.after(&page, offset, size, place.tail)?;
             if place.next == came_to && place.next + OVERLAP < place.total {
                 return Err(list.stuck("a page has nothing new though more is to come").into());
             }
@@ -93,9 +93,13 @@ impl List<'_> {
     }
 
     /// The place after a page that began at this offset and followed on that tail.
-    fn after(&self, page: &Page, offset: u64, tail: Tail) -> Result<Place, Error> {
+    fn after(&self, page: &Page, offset: u64, limit: u64, tail: Tail) -> Result<Place, Error> {
         let end = offset + page.received() as u64;
-        let total = page.total_count().ok_or_else(|| self.stuck("a page has no total_count"))?;
+        // A bare list does not tell: it goes on as long as its pages are full.
+        let total = page.total_count().unwrap_or(match page.received() as u64 >= limit {
+            true => end + OVERLAP,
+            false => end,
+        });
         if page.received() == 0 && total > offset {
             return Err(self.stuck("a page is empty though more is to come"));
         }
@@ -112,13 +116,13 @@ impl List<'_> {
             match tail.last_known(&page) {
                 Some(last) if last + 1 < page.len() || tail.last_id() == Some(&*page.id(last)) => {
                     let is_sure = last + 1 < page.len();
-                    *place = Place { is_sure, ..self.after(&page, offset, tail)? };
+                    *place = Place { is_sure, ..self.after(&page, offset, size, tail)? };
                     page.skip(last + 1);
                     return Ok(page);
                 }
                 Some(_) => {
                     // All of the page lies before the place: what was handed over last must not be forgotten.
-                    *place = Place { tail, is_sure: false, ..self.after(&page, offset, Tail::default())? };
+                    *place = Place { tail, is_sure: false, ..self.after(&page, offset, size, Tail::default())? };
                     page.skip(page.len());
                     return Ok(page);
                 }
@@ -140,7 +144,7 @@ impl List<'_> {
         let mut offset = 0;
         let mut beginnings = 1;
         loop {
-            let here = self.after(&page, offset, Tail::default())?;
+            let here = self.after(&page, offset, self.size(), Tail::default())?;
             let new: Vec<bool> = (0..page.len()).map(|object| tail.is_before(&page, object, descending)).collect();
             if new.contains(&true) || here.next + OVERLAP >= here.total {
                 *place = Place { tail: Tail { ids: Vec::new(), ..tail }.after(&page), ..here };

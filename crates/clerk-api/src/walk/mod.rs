@@ -17,7 +17,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::object::{Answer, Key, MOST_VALUES, Object, Paging};
 use crate::page::{Malformed, Page, Projection};
-use crate::read::{Closed, Filters, From, Ordered, Out, Read, Walk};
+use crate::read::{Closed, Filters, From, OLDEST_FIRST, Ordered, Out, Read, Walk};
 use crate::request::Request;
 use crate::stats::Stats;
 
@@ -82,9 +82,6 @@ fn lists_of(object: &'static Object, from: From) -> Vec<List> {
         From::Count { .. } | From::Sample { .. } => Vec::new(),
     }
 }
-
-/// The order in which new objects come last and nothing moves.
-const OLDEST_FIRST: Ordered = Ordered { parameter: "created_at", descending: false };
 
 /// Reads several lists side by side.
 async fn lists(walk: &Walk, lists: Vec<List>, out: &Out) -> Result<(), Stop> {
