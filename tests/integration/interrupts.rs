@@ -12,7 +12,7 @@ use crate::common::*;
 /// Ways to wait for a long time, each in a world of its own.
 const WAITS: [&str; 6] = ["silence", "retry_after", "latency", "backoff", "rate_limit", "interval"];
 
-const QUERY: &str = "SELECT count(username) FROM clerk.users";
+const QUERY: &str = "SELECT count(user_id) FROM clerk.users";
 
 /// A world in which [`QUERY`] takes minutes.
 fn waiting(test: &str, wait: &str) -> World {
