@@ -210,6 +210,7 @@ pub unsafe extern "C-unwind" fn get_foreign_upper_paths(
         let query = &*(*root).parse;
         if stage != pg_sys::UpperRelationKind::UPPERREL_GROUP_AGG
             || (*input).reloptkind != pg_sys::RelOptKind::RELOPT_BASEREL
+            || (*input).fdw_private.is_null()
             || !query.groupClause.is_null()
             || !query.groupingSets.is_null()
             || !query.havingQual.is_null()

@@ -156,6 +156,8 @@ pub unsafe extern "C-unwind" fn get_foreign_rel_size(
         pg_sys::set_baserel_size_estimates(root, rel);
         let understood = Understood::of(subject(root, (*rel).relid, relation, &table), (*rel).baserestrictinfo);
         (*rel).rows = Estimate::new(root, rel, &table, &understood).rows;
+        // Tells a scan of this table alone from one of its inheritance children as well.
+        (*rel).fdw_private = to_list(&()).cast();
     }
 }
 

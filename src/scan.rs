@@ -323,8 +323,8 @@ impl Scan {
     }
 }
 
-/// As many rows a table is taken to have, before it is known, where that decides what is read.
-const UNKNOWN_ROWS: f64 = 20_000.0;
+/// As many rows a table is taken to have, before it is known, where that decides whether all of it is read.
+const UNKNOWN_ROWS: f64 = 500_000.0;
 
 /// The value of an expression; `None` for NULL.
 unsafe fn evaluate(expression: *mut pg_sys::ExprState, context: *mut pg_sys::ExprContext) -> Option<pg_sys::Datum> {
