@@ -106,6 +106,13 @@ fn users_who_were_created_at_the_same_moment_come_once() {
 }
 
 #[test]
+fn users_are_read_without_a_count_as_well() {
+    let sim = simulator(1200, 0, 0);
+    sim.fault(Fault::status(404).on_path("/v1/users/count").always());
+    assert_eq!(sorted(ids(&client(&sim), all("users", 100)).unwrap()), every("users", &sim));
+}
+
+#[test]
 fn users_are_read_side_by_side() {
     let sim = simulator(4000, 0, 0);
     sim.set_latency(Duration::from_millis(20));

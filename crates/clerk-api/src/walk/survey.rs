@@ -32,7 +32,12 @@ impl List<'_> {
             shares.add(cursor, 0, 0, 0);
             return Ok(shares);
         };
-        let (total, newest) = try_join(self.count(range.narrow(self.counted())), self.newest(range)).await?;
+        let surveyed = try_join(self.count(range.narrow(self.counted())), self.newest(range)).await;
+        let (total, newest) = match surveyed {
+            // Nothing is lost where there is no count: one reader reads it all.
+            Err(error) if error.is_not_found() => (0, None),
+            surveyed => surveyed?,
+        };
         let pages = total / page_size;
         let Some(newest) = newest.filter(|newest| *newest > oldest && pages >= FEWEST_PAGES) else {
             shares.add(cursor, 0, 0, 0);
