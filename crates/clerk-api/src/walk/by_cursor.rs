@@ -157,7 +157,7 @@ impl List<'_> {
     }
 
     async fn is_gone(&self, id: &str) -> Result<bool, Error> {
-        Ok(self.count(Request::new(self.count).param("user_id", id)).await? == 0)
+        Ok(self.walk.page(&Request::new(self.path).param("user_id", id).param("limit", 1)).await?.is_empty())
     }
 
     /// The last object of the page before that is still there.
