@@ -118,18 +118,22 @@ unsafe fn value_count(root: *mut pg_sys::PlannerInfo, found: &Found) -> f64 {
     if found.operator != Operator::Equal {
         return 1.0;
     }
-    let of_array = |array: *mut pg_sys::Expr| {
-        let _ = root;
-        // SAFETY: the caller's; an expression of the query.
-        #[cfg(any(feature = "pg17", feature = "pg18"))]
-        let length = unsafe { pg_sys::estimate_array_length(root, array.cast()) };
-        #[cfg(not(any(feature = "pg17", feature = "pg18")))]
-        let length = f64::from(unsafe { pg_sys::estimate_array_length(array.cast()) });
-        length.max(1.0)
-    };
     let counts = found.values.iter().map(|(value, kind)| match kind {
-        ValueKind::TextArray => of_array(*value),
+        // SAFETY: the caller's.
+        ValueKind::TextArray => unsafe { array_length(root, *value) },
         _ => 1.0,
     });
     counts.sum()
+}
+
+/// About how many elements an array has, of which older versions of Postgres judge by the expression alone.
+unsafe fn array_length(root: *mut pg_sys::PlannerInfo, array: *mut pg_sys::Expr) -> f64 {
+    // SAFETY: the caller's; an expression of the query that is being planned.
+    unsafe {
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        let length = pg_sys::estimate_array_length(root, array.cast());
+        #[cfg(not(any(feature = "pg17", feature = "pg18")))]
+        let (_, length) = (root, f64::from(pg_sys::estimate_array_length(array.cast())));
+        length.max(1.0)
+    }
 }

@@ -7,7 +7,7 @@ use clerk_api::object::{Answer, Kind};
 use pgrx::{PgList, is_a, pg_guard, pg_sys};
 use serde::{Deserialize, Serialize};
 
-use crate::condition::{Operator, Subject};
+use crate::condition::{Condition, Operator, Subject, ValueKind};
 use crate::cost::{COUNT_COST, Estimate};
 use crate::error::OrRaise;
 use crate::option::{self, Table};
@@ -121,18 +121,25 @@ unsafe fn clerks_order(
 fn is_one_list(table: &Table, understood: &Understood) -> bool {
     let conditions = understood.conditions();
     let services = shippable::services(table.object, &conditions);
-    conditions.iter().zip(services).all(|(condition, service)| {
-        let is_single = match &condition.values[..] {
-            [] => true,
-            [value] => value.kind != crate::condition::ValueKind::TextArray,
-            _ => false,
-        };
-        match service {
-            Some(Service::Key(key)) => is_single && matches!(key.answer, Answer::List { orders: true, .. }),
-            Some(Service::Filter(_)) if condition.operator == Operator::Equal => is_single,
-            _ => true,
-        }
+    conditions.iter().zip(services).all(|(condition, service)| match service {
+        Some(Service::Key(key)) => has_one_value(condition) && matches!(key.answer, Answer::List { orders: true, .. }),
+        Some(Service::Filter(_)) if condition.operator == Operator::Equal => has_one_value(condition),
+        _ => true,
     })
+}
+
+/// Whether Clerk counts what the conditions leave, in the instance's list or below one owner, in one request.
+fn is_countable(table: &Table, understood: &Understood) -> bool {
+    let conditions = understood.conditions();
+    let services = shippable::services(table.object, &conditions);
+    let is_one_object =
+        |service: &Option<Service>| matches!(service, Some(Service::Key(key)) if key.answer == Answer::One);
+    conditions.iter().all(has_one_value) && !services.iter().any(is_one_object)
+}
+
+/// Not several values of a column, for which several requests may be needed.
+fn has_one_value(condition: &Condition) -> bool {
+    condition.values.len() <= 1 && condition.values.iter().all(|value| value.kind != ValueKind::TextArray)
 }
 
 /// The sets of other tables whose rows' values can choose what to read.
@@ -261,26 +268,6 @@ unsafe fn is_count_of_rows(expression: *mut pg_sys::Expr) -> bool {
         let aggregate: *mut pg_sys::Aggref = expression.cast();
         (*aggregate).aggfnoid.to_u32() == COUNT && (*aggregate).aggfilter.is_null()
     }
-}
-
-/// Whether Clerk counts what the conditions leave: in the instance's list, or below one owner.
-fn is_countable(table: &Table, understood: &Understood) -> bool {
-    let conditions = understood.conditions();
-    let services = shippable::services(table.object, &conditions);
-    let keys = services.iter().filter(|service| matches!(service, Some(Service::Key(_)))).count();
-    let lists = services.iter().all(|service| match service {
-        Some(Service::Key(key)) => matches!(key.answer, Answer::List { .. }),
-        _ => true,
-    });
-    // Many values of one parameter would take more than one request.
-    keys <= 1 && lists && is_one_list_of_any_order(&conditions)
-}
-
-fn is_one_list_of_any_order(conditions: &[crate::condition::Condition]) -> bool {
-    conditions.iter().all(|condition| {
-        condition.values.len() <= 1
-            && condition.values.iter().all(|value| value.kind != crate::condition::ValueKind::TextArray)
-    })
 }
 
 /// A LIMIT with its OFFSET, where only this table stands behind it. Postgres itself has set it to -1 where grouping,
