@@ -3,7 +3,7 @@
 PG_CONFIG ?= pg_config
 export PG_CONFIG
 
-.PHONY: all help package install uninstall installcheck test lint demo demo-psql bench dist clean
+.PHONY: all help package install uninstall installcheck test lint demo demo-psql bench docs dist clean
 
 all: package ## build the extension for the Postgres of PG_CONFIG (installs what the build lacks)
 
@@ -37,6 +37,9 @@ demo-psql: ## the demo, then psql in it
 
 bench: package ## the benchmarks (ARGS='…')
 	@bin/bench $(ARGS)
+
+docs: ## write what the catalogue knows into docs/pushdown.md
+	@bin/docs
 
 dist: ## clerk_fdw-VERSION.zip of the committed tree, for PGXN
 	@bin/dist
