@@ -8,8 +8,8 @@ use std::ffi::{c_int, c_void};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use clerk_api::object::{MOST_VALUES, Object};
-use clerk_api::{From, Ordered, Page, Read, Stats};
+use clerk_api::object::Object;
+use clerk_api::{From, Ordered, Page, Read, Stats, batches};
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgList, PgSqlErrorCode, PgTryBuilder, PgTupleDesc, pg_guard, pg_sys};
 
@@ -303,7 +303,7 @@ impl Scan {
     /// out what was not asked for.
     fn or_all(&self, from: From, order: Option<Ordered>) -> From {
         let requests = match &from {
-            From::Batches { values, .. } => values.len().div_ceil(MOST_VALUES),
+            From::Batches { values, .. } => batches(values).count(),
             From::Keys { values, .. } => values.len(),
             _ => return from,
         };

@@ -3,8 +3,8 @@
 //! Postgres checks every condition again, so what is found here only decides how much is read. What Clerk evaluates
 //! exactly is worth more: a limit and a count can trust it.
 
-use clerk_api::object::{Answer, Column, Filter, Key, MOST_VALUES, Object, Test};
-use clerk_api::{Filters, From, Ordered};
+use clerk_api::object::{Answer, Column, Filter, Key, Object, Test};
+use clerk_api::{Filters, From, Ordered, fit_one_request, fits};
 
 use crate::condition::{Condition, Operator};
 
@@ -109,17 +109,28 @@ pub fn read(
     for ((condition, service), known) in conditions.iter().zip(services(object, conditions)).zip(&known) {
         let Some(service) = service else { continue };
         match (service, known) {
-            (Service::Key(key), Known::Texts(values)) => keys = Some((key, values.clone())),
-            (Service::KeyFilter(parameter), Known::Texts(values)) if values.len() <= MOST_VALUES => {
-                filters.extend(values.iter().map(|value| (parameter, signed(value))));
+            // No object has an id or a role that no URL can carry.
+            (Service::Key(_) | Service::KeyFilter(_), Known::Texts(values)) => {
+                let values: Vec<_> = values.iter().filter(|value| fits(value)).cloned().collect();
+                match service {
+                    _ if values.is_empty() => return None,
+                    Service::Key(key) => keys = Some((key, values)),
+                    Service::KeyFilter(parameter) if fit_one_request(&values) => {
+                        filters.extend(values.iter().map(|value| (parameter, signed(value))));
+                    }
+                    _ => {}
+                }
             }
+            // Other values may be as long as they like; Clerk cannot be asked for them.
+            (Service::Filter(_), Known::Texts(values)) if !values.iter().all(|value| fits(value)) => {}
             (Service::Filter(filter), Known::Texts(values)) => match filter.test {
                 Test::Equal { signed: has_sign } => {
                     let values = values.iter().map(|value| if has_sign { signed(value) } else { value.clone() });
-                    if values.len() <= MOST_VALUES {
-                        filters.extend(values.map(|value| (filter.parameter, value)));
+                    let values: Vec<_> = values.collect();
+                    if fit_one_request(&values) {
+                        filters.extend(values.into_iter().map(|value| (filter.parameter, value)));
                     } else if many.is_none() {
-                        many = Some((filter.parameter, values.collect()));
+                        many = Some((filter.parameter, values));
                     }
                 }
                 Test::Contains => {

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
+use url::form_urlencoded::byte_serialize;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::object::{Key, Object};
+use crate::object::{Key, MOST_VALUES, Object};
 use crate::page::{Locator, Page, Projection};
 use crate::stats::Stats;
 use crate::walk;
@@ -49,6 +50,39 @@ pub enum From {
     Count { below: Option<(&'static Key, String)>, filters: Filters },
     /// Pages picked at random, enough of them for so many objects of that total.
     Sample { wanted: u64, total: u64 },
+}
+
+/// Values of one parameter in groups that one request can carry: as many as Clerk takes, and no more than the length
+/// of a URL allows.
+pub fn batches(values: &[String]) -> impl Iterator<Item = &[String]> {
+    let mut rest = values;
+    std::iter::from_fn(move || {
+        let mut length = 0;
+        let fitting = rest.iter().take(MOST_VALUES).take_while(|value| {
+            length += ROOM_FOR_NAME + byte_serialize(value.as_bytes()).map(str::len).sum::<usize>();
+            length <= LONGEST_VALUES
+        });
+        // A value that is too long by itself is sent alone, for Clerk to refuse.
+        let (batch, others) = rest.split_at(fitting.count().max(1).min(rest.len()));
+        rest = others;
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
+/// Servers take URLs of 8 KB; the path and other parameters need some of it.
+const LONGEST_VALUES: usize = 6000;
+
+/// For a parameter's name with `=` and `&`.
+const ROOM_FOR_NAME: usize = 16;
+
+/// Whether one request can carry these values of one parameter.
+pub fn fit_one_request(values: &[String]) -> bool {
+    batches(values).nth(1).is_none() && values.iter().all(|value| fits(value))
+}
+
+/// Whether a request can carry a value.
+pub fn fits(value: &str) -> bool {
+    byte_serialize(value.as_bytes()).map(str::len).sum::<usize>() <= LONGEST_VALUES - ROOM_FOR_NAME
 }
 
 /// Query parameters; a name may repeat.
@@ -253,5 +287,21 @@ impl Walk {
             is_limited: read.enough.is_some(),
             stats,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_hold_a_hundred_values_or_what_a_url_can() {
+        let sizes = |values: Vec<String>| batches(&values).map(<[String]>::len).collect::<Vec<_>>();
+        assert_eq!(sizes((0..250).map(|n| format!("user_{n:027}")).collect()), [100, 100, 50]);
+        assert_eq!(sizes(vec!["ü".repeat(300); 5]), [3, 2], "six bytes in a URL for each");
+        assert_eq!(sizes(vec!["x".repeat(9000), "y".to_owned()]), [1, 1]);
+        assert_eq!(sizes(vec![]), [] as [usize; 0]);
+        assert!(fits("x") && !fits(&"x".repeat(9000)));
+        assert!(!fit_one_request(&vec!["x".to_owned(); 101]));
     }
 }

@@ -15,9 +15,9 @@ use tokio::task::JoinHandle;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::object::{Answer, Key, MOST_VALUES, Object, Paging};
+use crate::object::{Answer, Key, Object, Paging};
 use crate::page::{Malformed, Page, Projection};
-use crate::read::{Closed, Filters, From, OLDEST_FIRST, Ordered, Out, Read, Walk};
+use crate::read::{Closed, Filters, From, OLDEST_FIRST, Ordered, Out, Read, Walk, batches};
 use crate::request::Request;
 use crate::stats::Stats;
 
@@ -58,8 +58,7 @@ fn lists_of(object: &'static Object, from: From) -> Vec<List> {
     };
     match from {
         From::List { filters, order } => vec![list(filters, order)],
-        From::Batches { parameter, values, filters } => values
-            .chunks(MOST_VALUES)
+        From::Batches { parameter, values, filters } => batches(&values)
             .map(|values| {
                 let values = values.iter().map(|value| (parameter, value.clone()));
                 list(filters.iter().cloned().chain(values).collect(), None)
