@@ -132,7 +132,10 @@ impl Subject {
                         }
                         all.values.extend(part.values);
                     }
-                    (all.operator == Operator::Equal && all.column.kind != Kind::Time).then_some(all)
+                    // Any of several texts can be asked for, but neither several moments nor both flags.
+                    let is_text = |kind| matches!(kind, ValueKind::Text | ValueKind::TextArray);
+                    let are_texts = all.values.iter().all(|(_, kind)| is_text(*kind));
+                    (all.operator == Operator::Equal && are_texts).then_some(all)
                 }
                 _ => None,
             }
@@ -147,7 +150,8 @@ impl Subject {
             let (left, right) = (sides.get_ptr(0)?, sides.get_ptr(1)?);
             let (column, declared) = self.column(left)?;
             ((*expression).useOr
-                && is_text_equality((*expression).opno, (*expression).inputcollid)
+                && (*expression).opno.to_u32() == pg_sys::TextEqualOperator
+                && is_deterministic((*expression).inputcollid)
                 && declared.is_text()
                 && pg_sys::exprType(right.cast()) == pg_sys::TEXTARRAYOID
                 && self.is_value(right))
@@ -171,13 +175,12 @@ impl Subject {
             let (column, declared) = side;
             let found = |operator, kind| Some(Found { column, operator, values: vec![(value, kind)] });
             let given = pg_sys::exprType(value.cast());
+            let is_deterministic = is_deterministic((*expression).inputcollid);
             match operator.to_u32() {
                 _ if declared.is_text() && given == pg_sys::TEXTOID => match operator.to_u32() {
-                    LIKE => found(Operator::Like, ValueKind::Text),
-                    ILIKE => found(Operator::ILike, ValueKind::Text),
-                    _ if is_text_equality(operator, (*expression).inputcollid) => {
-                        found(Operator::Equal, ValueKind::Text)
-                    }
+                    LIKE if is_deterministic => found(Operator::Like, ValueKind::Text),
+                    ILIKE if is_deterministic => found(Operator::ILike, ValueKind::Text),
+                    pg_sys::TextEqualOperator if is_deterministic => found(Operator::Equal, ValueKind::Text),
                     _ => None,
                 },
                 BOOLEAN_EQUALITY if column.kind == Kind::Boolean && declared.base == pg_sys::BOOLOID => {
@@ -248,11 +251,10 @@ const BOOLEAN_EQUALITY: u32 = pg_sys::BooleanEqualOperator;
 const LIKE: u32 = pg_sys::OID_TEXT_LIKE_OP;
 const ILIKE: u32 = pg_sys::OID_TEXT_ICLIKE_OP;
 
-fn is_text_equality(operator: pg_sys::Oid, collation: pg_sys::Oid) -> bool {
-    // Under a nondeterministic collation more is equal than Clerk would find.
+/// Under a nondeterministic collation more texts are equal, and like a pattern, than Clerk would find.
+fn is_deterministic(collation: pg_sys::Oid) -> bool {
     // SAFETY: a catalog look-up.
-    operator.to_u32() == pg_sys::TextEqualOperator
-        && (collation == pg_sys::InvalidOid || unsafe { pg_sys::get_collation_isdeterministic(collation) })
+    collation == pg_sys::InvalidOid || unsafe { pg_sys::get_collation_isdeterministic(collation) }
 }
 
 /// In which operator family a time of that declared type is compared with a value of that type, and as what. Where the

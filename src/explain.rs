@@ -109,24 +109,32 @@ unsafe fn request(plan: &ScanPlan, object: &'static Object, expressions: *mut pg
         PgList::<pg_sys::Expr>::from_pg(expressions).iter_ptr().map(constant).collect()
     };
     let mut open = Filters::new();
+    let is_constant = |condition: &Condition| {
+        condition.values.iter().all(|value| constants.get(value.expression).is_some_and(Option::is_some))
+    };
+    // What other values a column may have besides is not known before the query runs.
+    let is_open = |condition: &&Condition| condition.operator == Operator::Equal && !is_constant(condition);
+    let open_columns: Vec<_> = plan.conditions.iter().filter(is_open).map(|condition| &condition.column).collect();
     let known: Vec<_> = plan
         .conditions
         .iter()
         .map(|condition| {
-            let are_constant =
-                condition.values.iter().all(|value| constants.get(value.expression).is_some_and(Option::is_some));
-            if are_constant {
+            let is_joined = condition.operator == Operator::Equal && open_columns.contains(&&condition.column);
+            if is_constant(condition) && !is_joined {
                 // SAFETY: the planner has matched the kinds to the expressions.
                 return unsafe { value::known(condition, |number| constants.get(number).copied().flatten().flatten()) };
             }
             let braces = format!("{{{}}}", condition.column);
             match condition.values.first().map(|value| value.kind) {
-                Some(ValueKind::Text | ValueKind::TextArray) => Known::Texts(vec![braces]),
+                Some(ValueKind::Text | ValueKind::TextArray) if condition.operator == Operator::Equal => {
+                    Known::Texts(vec![braces])
+                }
                 _ => {
                     let filters = object.column(&condition.column, true).map_or(&[][..], |column| column.filters);
                     let serving = filters.iter().filter(|filter| match condition.operator {
                         Operator::AtLeast | Operator::Above => filter.test == Test::After,
                         Operator::AtMost | Operator::Below => matches!(filter.test, Test::Before { .. }),
+                        Operator::Like | Operator::ILike => filter.test == Test::Contains,
                         _ => true,
                     });
                     open.extend(serving.map(|filter| (filter.parameter, braces.clone())));

@@ -111,12 +111,17 @@ pub fn read(
         match (service, known) {
             // No object has an id or a role that no URL can carry.
             (Service::Key(_) | Service::KeyFilter(_), Known::Texts(values)) => {
-                let values: Vec<_> = values.iter().filter(|value| fits(value)).cloned().collect();
+                let is_signed = match service {
+                    Service::Key(key) => has_signs(object, key.column),
+                    _ => true,
+                };
+                let is_somebodys = |value: &&String| fits(value) && !(is_signed && is_nobodys(value));
+                let values: Vec<_> = values.iter().filter(is_somebodys).cloned().collect();
                 match service {
                     _ if values.is_empty() => return None,
                     Service::Key(key) => keys = Some((key, values)),
                     Service::KeyFilter(parameter) if fit_one_request(&values) => {
-                        filters.extend(values.iter().map(|value| (parameter, signed(value))));
+                        filters.extend(values.into_iter().map(|value| (parameter, value)));
                     }
                     _ => {}
                 }
@@ -155,7 +160,14 @@ pub fn read(
                     }
                 }
             }
-            (Service::Filter(filter), Known::Flag(value)) => filters.push((filter.parameter, value.to_string())),
+            (Service::Filter(filter), Known::Flag(value)) => {
+                let value = value.to_string();
+                match filters.iter().find(|(name, _)| *name == filter.parameter) {
+                    Some((_, other)) if *other != value => return None,
+                    Some(_) => {}
+                    None => filters.push((filter.parameter, value)),
+                }
+            }
             _ => {}
         }
     }
@@ -169,7 +181,6 @@ pub fn read(
         if key.answer == Answer::One && values.len() > 1 {
             let column = object.column(key.column, true)?;
             if let Some(Filter { parameter, .. }) = column.filter(|test| matches!(test, Test::Equal { .. })) {
-                let values = values.iter().map(|value| signed(value)).collect();
                 return Some(From::Batches { parameter, values, filters: Vec::new() });
             }
         }
@@ -184,7 +195,7 @@ pub fn read(
     })
 }
 
-/// Several bounds on one time become the narrower one, and several flags one; true if they leave nothing.
+/// Several bounds on one time become the narrower one; true if they leave nothing.
 fn one_bound_each(filters: &mut Filters) -> bool {
     let mut kept = Filters::new();
     for (name, value) in filters.drain(..) {
@@ -195,7 +206,6 @@ fn one_bound_each(filters: &mut Filters) -> bool {
         match (name.ends_with("_after"), name.ends_with("_before"), other.parse::<i64>(), value.parse::<i64>()) {
             (true, _, Ok(a), Ok(b)) => *other = a.max(b).to_string(),
             (_, true, Ok(a), Ok(b)) => *other = a.min(b).to_string(),
-            _ if matches!(value.as_str(), "true" | "false") && *other != value => return true,
             _ => kept.push((name, value)),
         }
     }
@@ -206,6 +216,18 @@ fn one_bound_each(filters: &mut Filters) -> bool {
     });
     *filters = kept;
     is_empty
+}
+
+/// Whether a parameter takes the column's values with signs.
+fn has_signs(object: &'static Object, column: &str) -> bool {
+    let filter =
+        object.column(column, true).and_then(|column| column.filter(|test| test == Test::Equal { signed: true }));
+    filter.is_some()
+}
+
+/// No id and no role begins with a sign or is empty. Clerk could take such a value for another id, or for no value.
+fn is_nobodys(value: &str) -> bool {
+    value.is_empty() || value.starts_with(['+', '-'])
 }
 
 /// Clerk takes a `+` or `-` before a value for a sign.
@@ -259,8 +281,9 @@ fn together(conditions: &[Condition], known: &[Known]) -> Option<Vec<Known>> {
     Some(together)
 }
 
-/// The longest text that everything has in it that matches a LIKE pattern. Where case does not matter, only the letters
-/// and digits of ASCII are sure to be folded alike by Clerk and by the database.
+/// The longest text that everything has in it that matches a LIKE pattern. Where case does not matter, only ASCII is
+/// sure to be folded alike by Clerk and by the database. What a capital sigma is folded to depends on what follows it.
+/// Spaces on either side may not be there at Clerk, which compares with first and last name at once.
 fn literal_part(pattern: &str, ignores_case: bool) -> Option<String> {
     let mut parts = vec![String::new()];
     let mut characters = pattern.chars();
@@ -271,10 +294,12 @@ fn literal_part(pattern: &str, ignores_case: bool) -> Option<String> {
             '\\' => Some(characters.next()?),
             other => Some(other),
         };
-        match (literal.filter(|literal| !ignores_case || literal.is_ascii()), parts.last_mut()) {
+        let is_sure = |literal: &char| literal.is_ascii() || !ignores_case && *literal != 'Σ';
+        match (literal.filter(is_sure), parts.last_mut()) {
             (Some(literal), Some(part)) => part.push(literal),
             _ => parts.push(String::new()),
         }
     }
-    parts.into_iter().max_by_key(String::len).filter(|part| !part.trim().is_empty())
+    let parts = parts.iter().map(|part| part.trim());
+    parts.max_by_key(|part| part.len()).filter(|part| !part.is_empty()).map(str::to_owned)
 }
