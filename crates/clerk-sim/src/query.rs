@@ -301,7 +301,7 @@ fn read_value(parameter: &Parameter, first: &str, given: &[&str]) -> Result<Valu
                 let value = plus(&value);
                 match value.strip_prefix('-') {
                     Some(excluded) => signed.exclude.push(excluded.to_owned()),
-                    None => signed.include.push(value.trim_start_matches('+').to_owned()),
+                    None => signed.include.push(value.strip_prefix('+').unwrap_or(&value).to_owned()),
                 }
             }
             Value::Signed(signed)
