@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Deref;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clerk_sim::{Config, Object, RateLimit, Sim};
@@ -118,6 +119,7 @@ impl Drop for World {
 /// One connection, and so one backend.
 pub struct Session {
     client: RefCell<Client>,
+    notices: Arc<Mutex<Vec<String>>>,
 }
 
 impl Session {
@@ -127,7 +129,15 @@ impl Session {
         config.host_path(variable("PGHOST")).port(variable("PGPORT").parse().expect("PGPORT is a number"));
         // A query that hangs fails its own test, not all of them.
         config.user(&variable("PGUSER")).dbname(database).options("-c statement_timeout=60s");
-        Session { client: RefCell::new(config.connect(NoTls).expect("a connection")) }
+        let notices = Arc::<Mutex<Vec<String>>>::default();
+        let heard = Arc::clone(&notices);
+        config.notice_callback(move |notice| heard.lock().unwrap().push(notice.to_string()));
+        Session { client: RefCell::new(config.connect(NoTls).expect("a connection")), notices }
+    }
+
+    /// What the server said beside its answers since this was last asked: warnings, notices.
+    pub fn notices(&self) -> Vec<String> {
+        std::mem::take(&mut self.notices.lock().unwrap())
     }
 
     /// The client itself, for what is not here.

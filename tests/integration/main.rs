@@ -13,6 +13,8 @@ mod joins;
 mod memory;
 mod plans;
 mod pressure;
+mod pushdown;
 mod requests;
 mod secrets;
+mod twin;
 mod values;
