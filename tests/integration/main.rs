@@ -14,6 +14,7 @@ mod memory;
 mod plans;
 mod pressure;
 mod pushdown;
+mod random;
 mod requests;
 mod secrets;
 mod twin;
