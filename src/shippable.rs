@@ -225,14 +225,14 @@ fn has_signs(object: &'static Object, column: &str) -> bool {
     filter.is_some()
 }
 
-/// No id and no role begins with a sign or is empty. Clerk could take such a value for another id, or for no value.
+/// No id and no role begins with a sign or a space, or is empty. Clerk could take such a value for another id, or for no value.
 fn is_nobodys(value: &str) -> bool {
-    value.is_empty() || value.starts_with(['+', '-'])
+    value.is_empty() || value.starts_with(['+', '-', ' '])
 }
 
-/// Clerk takes a `+` or `-` before a value for a sign.
+/// Clerk takes a `+` or `-` before a value for a sign, and a space for a `+` that was not encoded.
 fn signed(value: &str) -> String {
-    match value.starts_with(['+', '-']) {
+    match value.starts_with(['+', '-', ' ']) {
         true => format!("+{value}"),
         false => value.to_owned(),
     }

@@ -107,6 +107,7 @@ fn users_by_what_they_are_known_by() {
             ("username = ''", &["/users?username="]),
             ("external_id = '+ada'", &["/users?external_id=++ada"]),
             ("external_id = '-bob'", &["/users?external_id=+-bob"]),
+            ("external_id = ' Ada'", &["/users?external_id=+ Ada"]),
             ("external_id = 'a,b'", &["/users?external_id=a,b"]),
             ("external_id IN ('a,b', 'Ada', '-bob')", &["/users?external_id=+-bob&external_id=Ada&external_id=a,b"]),
             ("external_id = 'Ada' AND username = 'ada'", &["/users?external_id=Ada&username=ada"]),
@@ -258,6 +259,7 @@ fn memberships() {
             ("organization_id = 'org_acme' AND user_id = 'user_ada'", &[&format!("{acme}?user_id=user_ada")]),
             ("organization_id = 'org_acme' AND user_id = '+user_ada'", NOTHING),
             ("organization_id = 'org_acme' AND user_id = ''", NOTHING),
+            ("organization_id = 'org_acme' AND user_id = ' user_ada'", NOTHING),
             (
                 "organization_id = 'org_acme' AND user_id IN ('user_ada', 'user_bob')",
                 &[&format!("{acme}?user_id=user_ada&user_id=user_bob")],
