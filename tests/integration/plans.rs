@@ -165,7 +165,7 @@ fn prepared_statements_follow_alter() {
     let other = Sim::start(Config { users: 33, ..small() }).unwrap();
     world.run(
         "SET plan_cache_mode = force_generic_plan;
-         PREPARE whole AS SELECT count(user_id) FROM clerk.users;
+         PREPARE whole AS SELECT count(attrs) FROM clerk.users;
          PREPARE names AS SELECT username FROM clerk.users;
          EXECUTE whole; EXECUTE names",
     );
