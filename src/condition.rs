@@ -152,7 +152,7 @@ impl Subject {
             ((*expression).useOr
                 && (*expression).opno.to_u32() == pg_sys::TextEqualOperator
                 && is_deterministic((*expression).inputcollid)
-                && declared.is_text()
+                && declared.is_text(column)
                 && pg_sys::exprType(right.cast()) == pg_sys::TEXTARRAYOID
                 && self.is_value(right))
             .then(|| Found { column, operator: Operator::Equal, values: vec![(right, ValueKind::TextArray)] })
@@ -177,7 +177,7 @@ impl Subject {
             let given = pg_sys::exprType(value.cast());
             let is_deterministic = is_deterministic((*expression).inputcollid);
             match operator.to_u32() {
-                _ if declared.is_text() && given == pg_sys::TEXTOID => match operator.to_u32() {
+                _ if declared.is_text(column) && given == pg_sys::TEXTOID => match operator.to_u32() {
                     LIKE if is_deterministic => found(Operator::Like, ValueKind::Text),
                     ILIKE if is_deterministic => found(Operator::ILike, ValueKind::Text),
                     pg_sys::TextEqualOperator if is_deterministic => found(Operator::Equal, ValueKind::Text),
@@ -242,8 +242,11 @@ pub struct Declared {
 }
 
 impl Declared {
-    fn is_text(&self) -> bool {
-        matches!(self.base, pg_sys::TEXTOID | pg_sys::VARCHAROID) && self.is_exact
+    /// Whether a text is what Clerk has, too: anything can be declared as one.
+    fn is_text(&self, column: &Column) -> bool {
+        matches!(column.kind, Kind::Text | Kind::Phone)
+            && matches!(self.base, pg_sys::TEXTOID | pg_sys::VARCHAROID)
+            && self.is_exact
     }
 }
 
