@@ -27,6 +27,25 @@ const TABLES: &str = r#"
         SERVER clerk OPTIONS (object 'organization_memberships');
 "#;
 
+/// Columns that Clerk knows conditions on, under any of the tables' names.
+const KNOWN: &[&str] = &[
+    "user_id",
+    "id",
+    "email",
+    "phone_number",
+    "username",
+    "external_id",
+    "first_name",
+    "banned",
+    "created_at",
+    "last_sign_in_at",
+    "last_active_at",
+    "organization_id",
+    "slug",
+    "name",
+    "role",
+];
+
 /// A column that conditions can be about, and some of its values.
 #[derive(Clone)]
 struct Column {
@@ -169,9 +188,18 @@ impl Maker {
         self.value(&kind, Maker::quoted(&text))
     }
 
+    /// One of the table's columns, likely one that Clerk knows conditions on.
+    fn column<'t>(&mut self, table: &'t Table) -> &'t Column {
+        let known: Vec<_> = table.columns.iter().filter(|column| KNOWN.contains(&&*column.name)).collect();
+        match known.len() {
+            many @ 1.. if self.chance(75) => known[self.random.usize(..many)],
+            _ => &table.columns[self.random.usize(..table.columns.len())],
+        }
+    }
+
     /// A condition on one column.
     fn condition(&mut self, table: &Table, alias: &str) -> String {
-        let column = &table.columns[self.random.usize(..table.columns.len())];
+        let column = self.column(table);
         let name = format!("{alias}.{}", column.name);
         let operator = self.one(&["=", "=", "=", "<>", "<", "<=", ">", ">="]);
         if self.chance(4) {
@@ -258,7 +286,7 @@ impl Maker {
             6 if depth > 0 => format!("NOT ({})", self.conditions(table, alias, depth - 1)),
             // Several values of one column.
             7 => {
-                let column = &table.columns[self.random.usize(..table.columns.len())];
+                let column = self.column(table);
                 let one = Table { columns: vec![column.clone()], ..*table };
                 let parts: Vec<_> = (0..2).map(|_| self.condition(&one, alias)).collect();
                 format!("({})", parts.join(self.one(&[" OR ", " AND "])))
@@ -281,9 +309,11 @@ impl Maker {
     /// A query over one table.
     fn query(&mut self, table: &Table) -> String {
         let (name, key) = (table.name, table.key);
-        let condition = match self.chance(8) {
-            true => "true".to_owned(),
-            false => self.conditions(table, "t", 3),
+        let condition = match self.random.u32(..12) {
+            0 => "true".to_owned(),
+            1..4 => self.condition(table, "t"),
+            4..7 => format!("{} AND {}", self.condition(table, "t"), self.condition(table, "t")),
+            _ => self.conditions(table, "t", 3),
         };
         let column = &table.columns[self.random.usize(..table.columns.len())].name;
         let mut sorts = vec!["created_at", "created_at", "created_at", column];
@@ -312,6 +342,44 @@ impl Maker {
             _ => format!(
                 "SELECT EXISTS (SELECT FROM clerk.{name} t WHERE {condition}), {column}, count(*) FROM clerk.{name} t GROUP BY {column}"
             ),
+        }
+    }
+
+    /// A query that joins users with local rows, with memberships and organizations, or each with itself.
+    fn join(&mut self, users: &Table, memberships: &Table) -> String {
+        let condition = self.conditions(users, "u", 1);
+        let other = self.conditions(memberships, "m", 1);
+        let by = self.one(&["user_id", "user_id", "email", "external_id", "username", "created_at", "phone_number"]);
+        let rows = self.one(&["few", "few", "many"]);
+        let join = self.one(&["JOIN", "LEFT JOIN", "FULL JOIN", "RIGHT JOIN"]);
+        let not = self.one(&["", "NOT "]);
+        let users_of = format!("clerk.users u WHERE u.{by} = r.{by} AND {condition}");
+        match self.random.u32(..12) {
+            0 => format!("SELECT r.n, u.user_id FROM own.{rows} r JOIN clerk.users u ON u.{by} = r.{by} WHERE {condition}"),
+            1 => format!("SELECT r.n, u.user_id FROM own.{rows} r {join} clerk.users u USING ({by})"),
+            2 => format!("SELECT r.n, u.user_id FROM own.{rows} r LEFT JOIN clerk.users u ON u.{by} = r.{by} AND {condition}"),
+            3 => format!("SELECT r.n, s.* FROM own.{rows} r, LATERAL (SELECT u.user_id, u.email FROM {users_of}) s"),
+            4 => format!("SELECT r.n, s FROM own.few r LEFT JOIN LATERAL (SELECT created_at FROM {users_of} ORDER BY created_at DESC LIMIT 1) s ON true ORDER BY r.n"),
+            5 => format!("SELECT r.n FROM own.{rows} r WHERE {not}EXISTS (SELECT FROM {users_of})"),
+            6 => format!("SELECT r.n FROM own.{rows} r WHERE r.{by} {not}IN (SELECT u.{by} FROM clerk.users u WHERE {condition})"),
+            7 => format!(
+                "SELECT r.n, (SELECT count(*) FROM clerk.organization_memberships m WHERE m.organization_id = r.organization_id AND {other}),
+                   (SELECT count(*) FROM clerk.organization_memberships m WHERE m.organization_id = r.organization_id AND m.user_id = r.user_id),
+                   (SELECT count(*) FROM {users_of}) FROM own.few r"
+            ),
+            8 => format!(
+                "SELECT u.user_id, m.membership_id, o.name FROM clerk.users u {join} clerk.organization_memberships m USING (user_id)
+                   LEFT JOIN clerk.organizations o USING (organization_id) WHERE {condition} AND {other}"
+            ),
+            9 => format!(
+                "SELECT u.user_id, w.user_id FROM clerk.users u JOIN clerk.users w ON w.{by} = u.{by} WHERE {condition}
+                   UNION ALL SELECT m.role, u.email FROM clerk.organization_memberships m, clerk.users u WHERE u.user_id = m.user_id AND {other}"
+            ),
+            10 => format!(
+                "WITH s AS (SELECT u.* FROM clerk.users u WHERE {condition}) SELECT s.user_id, r.n, m.role FROM s JOIN own.few r USING ({by})
+                   JOIN clerk.organization_memberships m ON m.user_id = s.user_id AND m.organization_id = r.organization_id"
+            ),
+            _ => format!("SELECT u.user_id, r.n FROM clerk.users u JOIN own.{rows} r USING ({by}) WHERE {condition} FOR UPDATE OF u"),
         }
     }
 
@@ -413,4 +481,26 @@ fn random_queries_over_memberships() {
         "random_members",
         &[("organization_memberships", "membership_id"), ("members_old", "user_id || organization_id")],
     );
+}
+
+#[test]
+fn random_joins() {
+    let mut tables = None;
+    hold("random_joins", |twin, maker| {
+        let (users, memberships) = tables.get_or_insert_with(|| {
+            twin.run(
+                "CREATE SCHEMA own;
+                 CREATE TABLE own.many AS
+                   SELECT row_number() OVER () AS n, u.user_id, u.email, u.external_id, u.username, u.phone_number, u.created_at, o.organization_id
+                   FROM copy.users u, copy.organizations o;
+                 CREATE TABLE own.few AS SELECT * FROM own.many ORDER BY hashint8(n) LIMIT 12;
+                 INSERT INTO own.few VALUES (1, NULL, NULL, NULL, NULL, NULL, NULL, NULL), (2, 'user_nobody', '', '', '', '', 'infinity', 'org_nobody');
+                 INSERT INTO own.few (n, user_id, external_id) VALUES (3, '+user_ada', '+ada'), (4, 'user_ada', '-bob');
+                 INSERT INTO own.few SELECT * FROM own.few;
+                 ANALYZE own.many; ANALYZE own.few",
+            );
+            (Table::new(twin, "users", "user_id"), Table::new(twin, "organization_memberships", "membership_id"))
+        });
+        maker.join(users, memberships)
+    });
 }
