@@ -93,6 +93,7 @@ fn middle(times: &mut [Duration]) -> Duration {
 
 pub fn shown(time: Duration) -> String {
     match time.as_secs_f64() {
+        seconds if seconds < 0.01 => format!("{:.2} ms", seconds * 1000.0),
         seconds if seconds < 0.2 => format!("{:.1} ms", seconds * 1000.0),
         seconds => format!("{seconds:.2} s"),
     }
