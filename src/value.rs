@@ -74,16 +74,26 @@ unsafe fn scaled(kind: ValueKind, datum: pg_sys::Datum) -> Moment {
         i32::MAX => Moment::AfterAll,
         days => whole((i64::from(days) + EPOCH_DAYS) * DAY),
     };
-    // SAFETY: the caller's; the functions take and give what they are called after.
-    let converted = |function| unsafe {
-        pgrx::fcinfo::direct_function_call_as_datum(function, &[Some(datum)]).map_or(0, |time| time.value() as i64)
+    // What is too late or too early for a timestamptz can still be compared with one.
+    let in_zone = |(time, overflow): (i64, i32)| match overflow {
+        0 => postgres_time(time),
+        1.. => Moment::AfterAll,
+        _ => Moment::BeforeAll,
     };
+    let mut overflow = 0;
     match kind {
         ValueKind::Integer(2) => whole((datum.value() as i16).into()),
         ValueKind::Integer(4) => whole((datum.value() as i32).into()),
         ValueKind::Timestamp | ValueKind::Timestamptz => postgres_time(datum.value() as i64),
-        ValueKind::TimestampInZone => postgres_time(converted(pg_sys::timestamp_timestamptz)),
-        ValueKind::DateInZone => postgres_time(converted(pg_sys::date_timestamptz)),
+        // SAFETY: these functions look at nothing but the value and the session's time zone.
+        ValueKind::TimestampInZone => unsafe {
+            let time = pg_sys::timestamp2timestamptz_opt_overflow(datum.value() as i64, &mut overflow);
+            in_zone((time, overflow))
+        },
+        ValueKind::DateInZone => unsafe {
+            let time = pg_sys::date2timestamptz_opt_overflow(days, &mut overflow);
+            in_zone((time, overflow))
+        },
         ValueKind::DateAtMidnight => midnight,
         ValueKind::Date => match midnight {
             Moment::At { milliseconds, .. } => Moment::Day { begins: milliseconds },
