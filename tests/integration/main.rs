@@ -14,6 +14,8 @@ mod memory;
 mod plans;
 mod pressure;
 mod pushdown;
+mod pushdown_explain;
+mod pushdown_joins;
 mod pushdown_orders;
 mod pushdown_types;
 mod random;
