@@ -7,8 +7,6 @@ mod clerk_fdw {
     use clerk_api::object::OBJECTS;
     use pgrx::prelude::*;
 
-    use crate::import::sql_type;
-
     /// Every column of every object that a foreign table can show: its name, other names that mean it, the type that
     /// IMPORT FOREIGN SCHEMA declares, and a description.
     #[pg_extern(immutable, parallel_safe)]
@@ -25,7 +23,7 @@ mod clerk_fdw {
         TableIterator::new(OBJECTS.iter().flat_map(|object| {
             object.columns.iter().map(|column| {
                 let aliases = column.aliases.iter().chain(column.scalar_aliases).copied().collect();
-                (object.name, column.name, aliases, sql_type(column.kind), column.description)
+                (object.name, column.name, aliases, column.kind.sql_type(), column.description)
             })
         }))
     }

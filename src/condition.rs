@@ -19,6 +19,13 @@ pub struct Condition {
     pub values: Vec<Value>,
 }
 
+impl Condition {
+    /// Not several values, for which several requests may be needed.
+    pub fn has_one_value(&self) -> bool {
+        self.values.len() <= 1 && self.values.iter().all(|value| value.kind != ValueKind::TextArray)
+    }
+}
+
 /// How a column is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operator {

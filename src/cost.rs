@@ -79,7 +79,7 @@ impl Estimate {
             return match key.answer {
                 Answer::One => Estimate { rows: values, read: values, requests: (values / BATCH).ceil(), side_by_side },
                 Answer::List { .. } => {
-                    let narrowed = services.iter().any(|service| matches!(service, Some(Service::KeyFilter(_))));
+                    let narrowed = services.iter().any(|service| matches!(service, Some(Service::KeyFilter { .. })));
                     let rows = values * if narrowed { FEWEST_ROWS } else { LIST_ROWS };
                     Estimate { rows, read: rows, requests: values * (LIST_ROWS / page).ceil(), side_by_side }
                 }

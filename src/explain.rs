@@ -127,7 +127,8 @@ unsafe fn request(plan: &ScanPlan, object: &'static Object, expressions: *mut pg
             let braces = format!("{{{}}}", condition.column);
             match condition.values.first().map(|value| value.kind) {
                 Some(ValueKind::Text | ValueKind::TextArray) if condition.operator == Operator::Equal => {
-                    Known::Texts(vec![braces])
+                    let are_many = condition.values.iter().any(|value| value.kind == ValueKind::TextArray);
+                    Known::Texts([braces].into_iter().chain(are_many.then(|| MORE.to_owned())).collect())
                 }
                 _ => {
                     let filters = object.column(&condition.column, true).map_or(&[][..], |column| column.filters);
@@ -165,12 +166,17 @@ fn described(object: &Object, from: From, open: Filters, enough: Option<u32>, pa
             return get(&filled(key.path, &value), filters.into_iter().chain([("limit", "1".to_owned())]));
         }
         From::Batches { parameter, values, filters } => {
-            let more = format!(", {} values of {parameter} by the hundred", values.len());
-            return get(object.list, filters.into_iter().chain(open)) + &more;
+            let more = match are_open(&values) {
+                true => format!(", values of {parameter} by the hundred"),
+                false => format!(", {} values of {parameter} by the hundred", values.len()),
+            };
+            let first = values.into_iter().next().map(|value| (parameter, value));
+            return get(object.list, first.into_iter().chain(filters).chain(open)) + &more;
         }
         From::Keys { key, values, filters, order } => {
             let more = match values.len() - 1 {
                 0 => String::new(),
+                _ if are_open(&values) => ", one for each value".to_owned(),
                 more => format!(", and {more} more"),
             };
             let path = filled(key.path, values.first().map_or("", String::as_str));
@@ -183,6 +189,13 @@ fn described(object: &Object, from: From, open: Filters, enough: Option<u32>, pa
     };
     let order = order.map(|order| ("order_by", order.to_string()));
     get(&path, filters.into_iter().chain(open).chain(order).chain([("limit", limit.to_string())]))
+}
+
+/// Stands for the values after the first that are not known before the query runs.
+const MORE: &str = "...";
+
+fn are_open(values: &[String]) -> bool {
+    values.last().is_some_and(|value| value == MORE)
 }
 
 fn filled(path: &str, value: &str) -> String {

@@ -3,7 +3,7 @@
 //! Postgres takes nothing but CREATE FOREIGN TABLE from this callback, and the columns' comments would be lost. So
 //! the tables are made here, with the rights of the role that imports, and Postgres is told that nothing is left to do.
 
-use clerk_api::object::{Kind, OBJECTS, Object};
+use clerk_api::object::{OBJECTS, Object};
 use pgrx::{PgList, pg_guard, pg_sys};
 
 use crate::encoding::{from_server, to_c_string};
@@ -103,7 +103,7 @@ fn commands(server: &str, schema: &str, object: &Object) -> Vec<String> {
     let columns: Vec<_> = object
         .columns
         .iter()
-        .map(|column| format!("{} {}", quote_identifier(column.name), sql_type(column.kind)))
+        .map(|column| format!("{} {}", quote_identifier(column.name), column.kind.sql_type()))
         .collect();
     let create = format!(
         "CREATE FOREIGN TABLE {table} ({}) SERVER {} OPTIONS (object {})",
@@ -117,16 +117,4 @@ fn commands(server: &str, schema: &str, object: &Object) -> Vec<String> {
         format!("COMMENT ON COLUMN {table}.{name} IS {text}")
     });
     [create, comment].into_iter().chain(comments).collect()
-}
-
-/// The type that an imported column is declared with.
-pub fn sql_type(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Text | Kind::Phone => "text",
-        Kind::Boolean => "boolean",
-        Kind::Integer => "bigint",
-        Kind::Time => "timestamptz",
-        Kind::Json => "jsonb",
-        Kind::TextArray => "text[]",
-    }
 }

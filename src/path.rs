@@ -7,7 +7,7 @@ use clerk_api::object::{Answer, Kind};
 use pgrx::{PgList, is_a, pg_guard, pg_sys};
 use serde::{Deserialize, Serialize};
 
-use crate::condition::{Condition, Operator, Subject, ValueKind};
+use crate::condition::{Condition, Operator, Subject};
 use crate::cost::{COUNT_COST, Estimate};
 use crate::error::OrRaise;
 use crate::option::{self, Table};
@@ -122,8 +122,8 @@ fn is_one_list(table: &Table, understood: &Understood) -> bool {
     let conditions = understood.conditions();
     let services = shippable::services(table.object, &conditions);
     conditions.iter().zip(services).all(|(condition, service)| match service {
-        Some(Service::Key(key)) => has_one_value(condition) && matches!(key.answer, Answer::List { orders: true, .. }),
-        Some(Service::Filter(_)) if condition.operator == Operator::Equal => has_one_value(condition),
+        Some(Service::Key(key)) => condition.has_one_value() && matches!(key.answer, Answer::List { orders: true, .. }),
+        Some(Service::Filter(_)) if condition.operator == Operator::Equal => condition.has_one_value(),
         _ => true,
     })
 }
@@ -134,12 +134,7 @@ fn is_countable(table: &Table, understood: &Understood) -> bool {
     let services = shippable::services(table.object, &conditions);
     let is_one_object =
         |service: &Option<Service>| matches!(service, Some(Service::Key(key)) if key.answer == Answer::One);
-    conditions.iter().all(has_one_value) && !services.iter().any(is_one_object)
-}
-
-/// Not several values of a column, for which several requests may be needed.
-fn has_one_value(condition: &Condition) -> bool {
-    condition.values.len() <= 1 && condition.values.iter().all(|value| value.kind != ValueKind::TextArray)
+    conditions.iter().all(Condition::has_one_value) && !services.iter().any(is_one_object)
 }
 
 /// The sets of other tables whose rows' values can choose what to read.

@@ -265,7 +265,8 @@ impl Scan {
         let from = self.or_all(from, order);
         let is_whole = matches!(&from, From::List { filters, .. } if filters.is_empty());
         let (client, reused) = self.server.connect(self.role).or_raise();
-        self.spent.reused = Some(reused);
+        // Later loops of this execution find the connection that the first one has opened.
+        self.spent.reused.get_or_insert(reused);
         let read = Read {
             object: self.object,
             from,

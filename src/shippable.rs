@@ -32,15 +32,16 @@ pub enum Service {
     Key(&'static Key),
     /// A parameter of the object's list.
     Filter(&'static Filter),
-    /// A parameter, taking any of its values, of the key's list.
-    KeyFilter(&'static str),
+    /// A parameter of the key's list; more values than one request can carry are left to Postgres.
+    KeyFilter { parameter: &'static str, has_one_value: bool },
 }
 
 impl Service {
     /// Whether Clerk finds just what the condition means.
     pub fn is_exact(&self) -> bool {
         match self {
-            Service::Key(_) | Service::KeyFilter(_) => true,
+            Service::Key(_) => true,
+            Service::KeyFilter { has_one_value, .. } => *has_one_value,
             Service::Filter(filter) => filter.exact,
         }
     }
@@ -56,7 +57,10 @@ pub fn services(object: &'static Object, conditions: &[Condition]) -> Vec<Option
                 let parameter = || key.filters.iter().find(|(column, _)| *column == condition.column);
                 match condition.operator {
                     _ if is_key(condition, key) => Some(Service::Key(key)),
-                    Operator::Equal => parameter().map(|(_, parameter)| Service::KeyFilter(parameter)),
+                    Operator::Equal => parameter().map(|(_, parameter)| Service::KeyFilter {
+                        parameter,
+                        has_one_value: condition.has_one_value(),
+                    }),
                     _ => None,
                 }
             })
@@ -110,7 +114,7 @@ pub fn read(
         let Some(service) = service else { continue };
         match (service, known) {
             // No object has an id or a role that no URL can carry.
-            (Service::Key(_) | Service::KeyFilter(_), Known::Texts(values)) => {
+            (Service::Key(_) | Service::KeyFilter { .. }, Known::Texts(values)) => {
                 let is_signed = match service {
                     Service::Key(key) => has_signs(object, key.column),
                     _ => true,
@@ -120,7 +124,7 @@ pub fn read(
                 match service {
                     _ if values.is_empty() => return None,
                     Service::Key(key) => keys = Some((key, values)),
-                    Service::KeyFilter(parameter) if fit_one_request(&values) => {
+                    Service::KeyFilter { parameter, .. } if fit_one_request(&values) => {
                         filters.extend(values.into_iter().map(|value| (parameter, value)));
                     }
                     _ => {}

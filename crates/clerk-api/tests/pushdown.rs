@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use clerk_api::object::{Answer, Column, Filter, Key, Kind, MOST_VALUES, OBJECTS, Object, Paging, Test};
+use clerk_api::object::{Answer, Column, Filter, Key, MOST_VALUES, OBJECTS, Object, Paging, Test};
 
 const PAGE: &str = "../../docs/pushdown.md";
 
@@ -42,7 +42,7 @@ fn form(object: &Object) -> String {
     text += "| column | type | what it is | conditions passed on |\n| --- | --- | --- | --- |\n";
     for column in object.columns {
         let (names, conditions) = (names(column), conditions(object, column));
-        text += &format!("| {names} | `{}` | {} | {conditions} |\n", sql_type(column.kind), column.description);
+        text += &format!("| {names} | `{}` | {} | {conditions} |\n", column.kind.sql_type(), column.description);
     }
     text += "\n";
     for key in object.keys {
@@ -70,18 +70,6 @@ fn names(column: &Column) -> String {
     match &others[..] {
         [] => format!("`{}`", column.name),
         others => format!("`{}` (or {})", column.name, others.join(", ")),
-    }
-}
-
-/// The type that IMPORT FOREIGN SCHEMA declares.
-fn sql_type(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Text | Kind::Phone => "text",
-        Kind::Boolean => "boolean",
-        Kind::Integer => "bigint",
-        Kind::Time => "timestamptz",
-        Kind::Json => "jsonb",
-        Kind::TextArray => "text[]",
     }
 }
 

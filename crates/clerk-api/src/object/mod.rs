@@ -150,6 +150,20 @@ pub enum Kind {
     TextArray,
 }
 
+impl Kind {
+    /// The SQL type that says most about it.
+    pub fn sql_type(self) -> &'static str {
+        match self {
+            Kind::Text | Kind::Phone => "text",
+            Kind::Boolean => "boolean",
+            Kind::Integer => "bigint",
+            Kind::Time => "timestamptz",
+            Kind::Json => "jsonb",
+            Kind::TextArray => "text[]",
+        }
+    }
+}
+
 /// Where in Clerk's object a column's value lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {

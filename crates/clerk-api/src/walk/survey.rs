@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::try_join_all;
 
 use super::by_cursor::{Cursor, List};
 use super::range::{Range, Slice};
@@ -12,7 +12,7 @@ use crate::page::{Page, Projection};
 use crate::request::Request;
 
 /// With fewer pages than this to come, finding out how to read them side by side takes longer than reading them.
-const FEWEST_PAGES: u64 = 4;
+const FEWEST_PAGES: u64 = 8;
 
 /// Into how many pieces a slice of time is cut at once.
 const MOST_PIECES: u64 = 16;
@@ -32,14 +32,14 @@ impl List<'_> {
             shares.add(cursor, 0, 0, 0);
             return Ok(shares);
         };
-        let surveyed = try_join(self.count(range.narrow(self.counted())), self.newest(range)).await;
-        let (total, newest) = match surveyed {
+        let total = match self.count(range.narrow(self.counted())).await {
             // Nothing is lost where there is no count: one reader reads it all.
-            Err(error) if error.is_not_found() => (0, None),
-            surveyed => surveyed?,
+            Err(error) if error.is_not_found() => 0,
+            total => total?,
         };
         let pages = total / page_size;
-        let Some(newest) = newest.filter(|newest| *newest > oldest && pages >= FEWEST_PAGES) else {
+        let newest = if pages < FEWEST_PAGES { None } else { self.newest(range).await? };
+        let Some(newest) = newest.filter(|newest| *newest > oldest) else {
             shares.add(cursor, 0, 0, 0);
             return Ok(shares);
         };
