@@ -140,6 +140,47 @@ fn counts() {
     }
 }
 
+/// Whatever surrounds a count, it is right.
+#[test]
+fn counts_in_company() {
+    let twin = world("push_company");
+    for query in [
+        "SELECT count(*) + 1 FROM clerk.users",
+        "SELECT count(*), 1, 'x' FROM clerk.users",
+        "SELECT count(*)::int, count(*)::text FROM clerk.users",
+        "SELECT count(1) FROM clerk.users WHERE NOT banned",
+        "SELECT DISTINCT count(*) FROM clerk.users",
+        "SELECT count(*) FROM clerk.users ORDER BY 1 LIMIT 1",
+        "SELECT count(*) FROM clerk.users OFFSET 1",
+        "SELECT sum(count(*)) OVER () FROM clerk.users",
+        "SELECT count(u) FROM clerk.users u",
+        "SELECT count(*) FROM clerk.users u WHERE u IS NOT NULL",
+        "SELECT count(*) FROM clerk.users WHERE tableoid IS NOT NULL",
+        "SELECT count(*) FROM clerk.users WHERE banned GROUP BY ()",
+        "SELECT count(*) FROM clerk.users u WHERE EXISTS (SELECT FROM clerk.organization_memberships m WHERE m.user_id = u.user_id)",
+        "SELECT (SELECT count(*) FROM clerk.users v WHERE v.created_at < u.created_at) AS older FROM clerk.users u ORDER BY 1",
+        "SELECT count(*) FROM clerk.users a, clerk.users b WHERE a.banned AND b.banned",
+        "SELECT CASE WHEN count(*) > 5 THEN 'many' END FROM clerk.users",
+        "SELECT max(created_at), min(created_at) FROM clerk.users",
+        "SELECT max(updated_at) FROM clerk.users WHERE banned",
+        "SELECT u FROM clerk.users u WHERE user_id = 'user_ada'",
+        "WITH n AS (SELECT count(*) AS n FROM clerk.users) SELECT n.n, o.name FROM n, clerk.organizations o",
+        "SELECT row_number() OVER (ORDER BY created_at, user_id), user_id FROM clerk.users",
+        "SELECT DISTINCT ON (created_at) created_at FROM clerk.users ORDER BY created_at DESC",
+        "SELECT created_at, count(*) FROM clerk.users GROUP BY created_at ORDER BY created_at DESC LIMIT 5",
+        "SELECT created_at, generate_series(1, 2) FROM clerk.users ORDER BY created_at LIMIT 3",
+    ] {
+        assert_eq!(twin.difference(query), None, "{query}");
+        let plan = twin.column::<String>(&format!("EXPLAIN (VERBOSE) {query}"));
+        assert!(plan.iter().any(|line| line.contains("Clerk: GET /")), "{plan:?}");
+    }
+    twin.run("CREATE TABLE copy.counted AS SELECT count(*) FROM clerk.users WHERE banned");
+    assert_eq!(
+        twin.one::<i64>("SELECT count FROM copy.counted"),
+        twin.one::<i64>("SELECT count(*) FROM copy.users WHERE banned")
+    );
+}
+
 /// A count belongs to the role whose key a scan would use, and to each execution of a plan.
 #[test]
 fn counts_have_owners_and_values() {

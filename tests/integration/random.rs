@@ -315,6 +315,15 @@ impl Maker {
             4..7 => format!("{} AND {}", self.condition(table, "t"), self.condition(table, "t")),
             _ => self.conditions(table, "t", 3),
         };
+        // Lists below an owner are asked for when the owner is known.
+        let owner = table.columns.iter().find(|column| column.name == self.one(&["organization_id", "user_id"]));
+        let condition = match owner.filter(|_| table.name.contains("members") && self.chance(50)) {
+            Some(owner) => {
+                let known = Maker::quoted(&owner.values[self.random.usize(..owner.values.len())]);
+                format!("{condition} AND t.{} = {}", owner.name, self.value("text", known))
+            }
+            None => condition,
+        };
         let column = &table.columns[self.random.usize(..table.columns.len())].name;
         let mut sorts = vec!["created_at", "created_at", "created_at", column];
         for sort in ["updated_at", "members_count"] {
