@@ -18,7 +18,7 @@ fn explain_says_what_would_be_asked() {
         ),
         (
             "clerk.users WHERE user_id IN ('a', 'b')",
-            &["Clerk: GET /users, 2 values of user_id by the hundred", "Evaluated by Clerk: user_id IN"],
+            &["Clerk: GET /users?user_id=a, 2 values of user_id by the hundred", "Evaluated by Clerk: user_id IN"],
         ),
         (
             "clerk.users WHERE created_at > '2024-03-10 12:00Z' AND email ILIKE '%x%' AND first_name = 'Ada' AND length(email) > 3",
@@ -105,7 +105,7 @@ fn explain_analyze_counts_what_was_asked() {
         assert_eq!(sum("Bytes Received") > 0, !asked.is_empty(), "{query}");
         // A count is not one of Clerk's rows.
         if !query.contains("count") {
-            assert_eq!(sum("Rows Received") > 0, plan[0]["Plan"]["Actual Rows"] != 0, "{query}");
+            assert_eq!(sum("Rows Received") > 0, plan[0]["Plan"]["Actual Rows"].as_f64() > Some(0.0), "{query}");
         }
         for scan in &scans {
             assert!(

@@ -205,7 +205,7 @@ fn tables_that_are_named_otherwise() {
             ("SELECT count(*) FROM clerk.days WHERE created_at = '2024-03-10'", day),
             ("SELECT count(*) FROM ONLY clerk.days WHERE created_at = '2024-03-10'", &["/users/count?created_at_after=1710028799999&created_at_before=1710115200000"]),
             ("SELECT * FROM clerk.users WHERE user_id = 'user_ada' FOR UPDATE", ada),
-            ("SELECT user_id FROM clerk.users TABLESAMPLE_ WHERE user_id = 'user_ada'", ada),
+            ("SELECT user_id FROM clerk.users AS other WHERE user_id = 'user_ada'", ada),
             ("PREPARE q(text) AS SELECT * FROM clerk.users WHERE user_id = $1; EXECUTE q('user_ada')", ada),
             ("SET plan_cache_mode = force_generic_plan; PREPARE q(text) AS SELECT * FROM clerk.users WHERE user_id = $1; EXECUTE q('user_ada')", ada),
             ("SET plan_cache_mode = force_generic_plan; PREPARE q(text[]) AS SELECT * FROM clerk.users WHERE email = ANY($1); EXECUTE q('{a@b.c,d@e.f}')", &["/users?email_address=a@b.c&email_address=d@e.f"]),
