@@ -1,6 +1,6 @@
 //! How many rows a scan gives, how many requests it takes, and what that costs.
 
-use clerk_api::object::{Answer, Test};
+use clerk_api::object::{Answer, Paging, Test};
 use pgrx::pg_sys;
 
 use crate::condition::{Found, Operator, ValueKind};
@@ -10,7 +10,10 @@ use crate::plan::Understood;
 use crate::shippable::{self, Service};
 
 /// Rows of a table that nobody has read or analyzed yet.
-const DEFAULT_ROWS: f64 = 5000.0;
+const DEFAULT_ROWS: f64 = 3000.0;
+
+/// With fewer pages than this one cursor reads a list to its end.
+const FEWEST_PAGES: f64 = 8.0;
 
 /// Rows of a list below one owner, such as the members of an organization.
 const LIST_ROWS: f64 = 50.0;
@@ -93,12 +96,18 @@ impl Estimate {
         }
         let rows = rows.max(FEWEST_ROWS.min(tuples));
         let read = if services.iter().any(Option::is_some) { rows } else { tuples.max(rows) };
-        Estimate { rows, read, requests: (read / page).ceil().max(1.0), side_by_side }
+        let requests = (read / page).ceil().max(1.0);
+        let one_by_one = matches!(table.object.paging, Paging::Cursor { .. }) && requests < FEWEST_PAGES;
+        let side_by_side = if one_by_one { 1.0 } else { side_by_side };
+        Estimate { rows, read, requests, side_by_side }
     }
 
-    /// The same, one request after the other and perhaps not to the end.
-    pub fn in_sequence(self) -> Self {
-        Estimate { side_by_side: 1.0, ..self }
+    /// The same in an order of Clerk's: a list with cursors is then read one page after the other.
+    pub fn in_order(self, table: &Table) -> Self {
+        match table.object.paging {
+            Paging::Cursor { .. } => Estimate { side_by_side: 1.0, ..self },
+            Paging::Offset => self,
+        }
     }
 
     pub fn startup_cost(&self, table: &Table) -> f64 {

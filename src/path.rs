@@ -38,7 +38,7 @@ pub unsafe extern "C-unwind" fn get_foreign_paths(
         let estimate = Estimate::new(root, rel, &table, &understood);
         add(root, rel, &table, estimate, None, null_mut(), (*rel).lateral_relids);
         if let Some((order, pathkeys)) = clerks_order(root, rel, &table, subject, &understood) {
-            add(root, rel, &table, estimate.in_sequence(), Some(order), pathkeys, (*rel).lateral_relids);
+            add(root, rel, &table, estimate.in_order(&table), Some(order), pathkeys, (*rel).lateral_relids);
         }
         for parameters in parameterizations(root, rel, subject) {
             let clauses = pg_sys::list_concat_copy((*parameters).ppi_clauses, (*rel).baserestrictinfo);
@@ -222,8 +222,8 @@ pub unsafe extern "C-unwind" fn get_foreign_upper_paths(
             return;
         }
         let target = (*root).upper_targets[stage as usize];
-        let outputs = PgList::<pg_sys::Expr>::from_pg((*target).exprs);
-        if outputs.is_empty() || !outputs.iter_ptr().all(|output| is_count_of_rows(output)) {
+        let counts = PgList::<pg_sys::Expr>::from_pg(inputs_of((*target).exprs));
+        if counts.is_empty() || !counts.iter_ptr().all(|count| is_count_of_rows(count)) {
             return;
         }
         let relation = (**(*root).simple_rte_array.add((*input).relid as usize)).relid;
@@ -251,17 +251,36 @@ pub unsafe extern "C-unwind" fn get_foreign_upper_paths(
     }
 }
 
-/// `count(*)` without FILTER.
+/// What expressions are computed from: columns, aggregates, and whatever else Postgres knows to come from below.
+///
+/// # Safety
+/// The list holds expressions of the query that is being planned.
+pub unsafe fn inputs_of(expressions: *mut pg_sys::List) -> *mut pg_sys::List {
+    let all = pg_sys::PVC_INCLUDE_AGGREGATES | pg_sys::PVC_INCLUDE_WINDOWFUNCS | pg_sys::PVC_INCLUDE_PLACEHOLDERS;
+    // SAFETY: the caller's.
+    unsafe { pg_sys::pull_var_clause(expressions.cast(), all as i32) }
+}
+
+/// `count(*)`, or `count` of a constant, without FILTER and DISTINCT.
 unsafe fn is_count_of_rows(expression: *mut pg_sys::Expr) -> bool {
-    /// The aggregate count() in pg_proc.
+    /// The aggregates count() and count("any") in pg_proc.
     const COUNT: u32 = 2803;
-    // SAFETY: the node's tag tells what it is.
+    const COUNT_ANY: u32 = 2147;
+    // SAFETY: a node's tag tells what it is; an aggregate's arguments are target entries.
     unsafe {
         if !is_a(expression.cast(), pg_sys::NodeTag::T_Aggref) {
             return false;
         }
-        let aggregate: *mut pg_sys::Aggref = expression.cast();
-        (*aggregate).aggfnoid.to_u32() == COUNT && (*aggregate).aggfilter.is_null()
+        let aggregate = &*expression.cast::<pg_sys::Aggref>();
+        let counts_all = match aggregate.aggfnoid.to_u32() {
+            COUNT => true,
+            COUNT_ANY => PgList::<pg_sys::TargetEntry>::from_pg(aggregate.args).iter_ptr().all(|argument| {
+                let constant: *mut pg_sys::Const = (*argument).expr.cast();
+                is_a(constant.cast(), pg_sys::NodeTag::T_Const) && !(*constant).constisnull
+            }),
+            _ => false,
+        };
+        counts_all && aggregate.aggfilter.is_null() && aggregate.aggdistinct.is_null()
     }
 }
 

@@ -243,7 +243,7 @@ unsafe fn count_plan(
             0,
             understood.expressions(),
             to_list(&plan),
-            pg_sys::list_copy(targets),
+            pg_sys::add_to_flat_tlist(null_mut(), path::inputs_of(targets)),
             null_mut(),
             null_mut(),
         )
