@@ -121,8 +121,11 @@ impl List<'_> {
                     return Ok(page);
                 }
                 Some(_) => {
-                    // All of the page lies before the place: what was handed over last must not be forgotten.
-                    *place = Place { tail, is_sure: false, ..self.after(&page, offset, size, Tail::default())? };
+                    // All of the page lies before the place: what was handed over last must not be forgotten. Where the
+                    // list ends with the page, what was handed over last is gone and nothing came behind it.
+                    let here = self.after(&page, offset, size, Tail::default())?;
+                    let is_sure = here.next + OVERLAP >= here.total;
+                    *place = Place { tail, is_sure, ..here };
                     page.skip(page.len());
                     return Ok(page);
                 }
