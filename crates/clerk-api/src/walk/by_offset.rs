@@ -120,12 +120,15 @@ impl List<'_> {
                     page.skip(last + 1);
                     return Ok(page);
                 }
-                Some(_) => {
-                    // All of the page lies before the place: what was handed over last must not be forgotten. Where the
-                    // list ends with the page, what was handed over last is gone and nothing came behind it.
+                Some(last) => {
                     let here = self.after(&page, offset, size, Tail::default())?;
-                    let is_sure = here.next + OVERLAP >= here.total;
-                    *place = Place { tail, is_sure, ..here };
+                    // All of the page lies before the place: what was handed over last must not be forgotten, unless
+                    // the list ends here. Then it is gone, and the next page has to bear out that this is the end.
+                    let tail = match here.next + OVERLAP >= here.total {
+                        true => tail.up_to(&page.id(last)),
+                        false => tail,
+                    };
+                    *place = Place { tail, is_sure: false, ..here };
                     page.skip(page.len());
                     return Ok(page);
                 }

@@ -244,6 +244,13 @@ impl Tail {
         Tail { ids: (0..page.len()).map(|object| page.id(object).into_owned()).collect(), created_at, same_moment }
     }
 
+    /// The same, ending with this object.
+    fn up_to(mut self, id: &str) -> Self {
+        let kept = self.ids.iter().position(|other| other == id).map_or(0, |index| index + 1);
+        self.ids.truncate(kept);
+        self
+    }
+
     fn last_id(&self) -> Option<&str> {
         self.ids.last().map(String::as_str)
     }
