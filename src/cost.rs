@@ -1,5 +1,6 @@
 //! How many rows a scan gives, how many requests it takes, and what that costs.
 
+use clerk_api::FEWEST_PAGES;
 use clerk_api::object::{Answer, Paging, Test};
 use pgrx::pg_sys;
 
@@ -11,9 +12,6 @@ use crate::shippable::{self, Service};
 
 /// Rows of a table that nobody has read or analyzed yet.
 const DEFAULT_ROWS: f64 = 3000.0;
-
-/// With fewer pages than this one cursor reads a list to its end.
-const FEWEST_PAGES: f64 = 8.0;
 
 /// Rows of a list below one owner, such as the members of an organization.
 const LIST_ROWS: f64 = 50.0;
@@ -97,7 +95,7 @@ impl Estimate {
         let rows = rows.max(FEWEST_ROWS.min(tuples));
         let read = if services.iter().any(Option::is_some) { rows } else { tuples.max(rows) };
         let requests = (read / page).ceil().max(1.0);
-        let one_by_one = matches!(table.object.paging, Paging::Cursor { .. }) && requests < FEWEST_PAGES;
+        let one_by_one = matches!(table.object.paging, Paging::Cursor { .. }) && requests < FEWEST_PAGES as f64;
         let side_by_side = if one_by_one { 1.0 } else { side_by_side };
         Estimate { rows, read, requests, side_by_side }
     }

@@ -27,8 +27,6 @@ pub struct ScanPlan {
     pub conditions: Vec<Condition>,
     /// How many conditions there are, understood or not.
     pub clauses: usize,
-    /// Whether every condition of the table is among these, and Clerk evaluates all of them exactly.
-    pub is_exact: bool,
     /// The column whose order the rows must come in.
     pub order: Option<PlannedOrder>,
     /// How many rows the query can want at most.
@@ -133,12 +131,7 @@ impl Understood {
 }
 
 /// The table that a relation of the query is.
-pub unsafe fn subject(
-    root: *mut pg_sys::PlannerInfo,
-    relid: pg_sys::Index,
-    relation: pg_sys::Oid,
-    table: &Table,
-) -> Subject {
+pub fn subject(root: *mut pg_sys::PlannerInfo, relid: pg_sys::Index, relation: pg_sys::Oid, table: &Table) -> Subject {
     Subject { root, relid, relation, object: table.object }
 }
 
@@ -194,7 +187,6 @@ pub unsafe extern "C-unwind" fn get_foreign_plan(
             columns: path::used_columns(rel, conditions),
             conditions: understood.conditions(),
             clauses: PgList::<pg_sys::Expr>::from_pg(conditions).len(),
-            is_exact: understood.is_exact,
             enough,
             order,
             count: false,
@@ -231,7 +223,6 @@ unsafe fn count_plan(
             columns: Vec::new(),
             conditions: understood.conditions(),
             clauses: understood.found.len(),
-            is_exact: true,
             order: None,
             enough: None,
             count: true,

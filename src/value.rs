@@ -58,7 +58,7 @@ enum Moment {
     AfterAll,
 }
 
-unsafe fn scaled(kind: ValueKind, datum: pg_sys::Datum) -> Moment {
+fn scaled(kind: ValueKind, datum: pg_sys::Datum) -> Moment {
     let whole = |milliseconds| Moment::At { milliseconds, is_exact: true };
     let postgres_time = |microseconds: i64| match microseconds {
         i64::MIN => Moment::BeforeAll,
@@ -90,6 +90,7 @@ unsafe fn scaled(kind: ValueKind, datum: pg_sys::Datum) -> Moment {
             let time = pg_sys::timestamp2timestamptz_opt_overflow(datum.value() as i64, &mut overflow);
             in_zone((time, overflow))
         },
+        // SAFETY: as above.
         ValueKind::DateInZone => unsafe {
             let time = pg_sys::date2timestamptz_opt_overflow(days, &mut overflow);
             in_zone((time, overflow))

@@ -41,7 +41,8 @@ pub use client::{Client, Settings, check_api_url};
 pub use error::{Error, Problem};
 pub use page::{Locator, Page};
 pub use read::{
-    Filters, From, LARGEST_PAGE, Next, OLDEST_FIRST, Ordered, Read, Reader, batches, fit_one_request, fits,
+    FEWEST_PAGES, Filters, From, LARGEST_PAGE, Next, OLDEST_FIRST, Ordered, Read, Reader, batches, fit_one_request,
+    fits,
 };
 pub use request::Request;
 pub use stats::Stats;

@@ -18,6 +18,9 @@ use crate::walk;
 /// As many objects as Clerk puts in one page.
 pub const LARGEST_PAGE: u32 = 500;
 
+/// With fewer pages than this, finding out how to read a list with cursors side by side takes longer than reading them.
+pub const FEWEST_PAGES: u64 = 8;
+
 /// Pages that wait for the reader beside those in flight.
 const QUEUE: usize = 2;
 

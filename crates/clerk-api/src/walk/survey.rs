@@ -9,10 +9,8 @@ use super::range::{Range, Slice};
 use super::shares::Shares;
 use crate::error::Error;
 use crate::page::{Page, Projection};
+use crate::read::FEWEST_PAGES;
 use crate::request::Request;
-
-/// With fewer pages than this to come, finding out how to read them side by side takes longer than reading them.
-const FEWEST_PAGES: u64 = 8;
 
 /// Into how many pieces a slice of time is cut at once.
 const MOST_PIECES: u64 = 16;
