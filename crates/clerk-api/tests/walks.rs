@@ -424,3 +424,41 @@ fn what_was_there_all_the_time_comes_exactly_once() {
         assert!(missed.is_empty(), "seed {seed}: {name} missed {missed:?}");
     }
 }
+
+/// Puts organizations with old times among those that are being read, and takes a few away, in ways that a seed
+/// decides: what moves on because of it must not come again.
+#[test]
+fn what_others_are_put_before_comes_exactly_once() {
+    for seed in 0..200 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let sim = simulator(10, 80, 20);
+        let client = with(&sim, |settings| settings.max_concurrency = 1);
+        let organizations = sim.organizations();
+        let mut times: Vec<i64> = organizations.iter().map(|organization| organization.created_at).collect();
+        times.sort();
+        for nth in 2..9 {
+            let mut random = random.fork();
+            let (times, place) = (times.clone(), random.usize(0..80));
+            let gone = organizations[random.usize(..80)].id.clone();
+            sim.before(When::path(ORGANIZATIONS).nth(nth), move |state| {
+                for _ in 0..random.usize(0..14) {
+                    let near = random.usize(place.saturating_sub(6)..place + 3).min(79);
+                    let created_at = times[near] + random.i64(0..2);
+                    state.create_organization(serde_json::json!({"created_at": created_at})).expect("another one");
+                }
+                if random.bool() {
+                    // It may be gone already.
+                    let _ = state.delete_organization(&gone);
+                }
+            });
+        }
+        let before: HashSet<String> = every("organizations", &sim).into_iter().collect();
+        let read = ids(&client, all("organizations", 10)).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let came: HashSet<String> = read.iter().cloned().collect();
+        let twice = read.len() - came.len();
+        assert_eq!(twice, 0, "seed {seed}: {twice} of {} came twice", read.len());
+        let after: HashSet<String> = every("organizations", &sim).into_iter().collect();
+        let missed: Vec<_> = before.intersection(&after).filter(|id| !came.contains(*id)).collect();
+        assert!(missed.is_empty(), "seed {seed}: missed {missed:?}");
+    }
+}

@@ -4,6 +4,8 @@
 //! for by offset then misses what slipped onto the page before. So each page begins with the object that the
 //! page before ended with. Where it does not, the walk looks for the place where it left off.
 
+use std::collections::HashSet;
+
 use futures_util::stream::{self, StreamExt};
 
 use super::{Stop, Tail};
@@ -26,6 +28,9 @@ pub(super) async fn walk(walk: &Walk, request: Request, order: Option<Ordered>, 
     let mut place = list.after(&page, 0, walk.first_page.into(), Tail::default())?;
     out.send(page).await?;
     let mut searches = 0;
+    // What was handed over and may come again: a search that finds an object of the page before, but not the last,
+    // cannot tell whether those in between are gone or moved on, because others were put before them.
+    let mut displaced = HashSet::new();
     while place.next + OVERLAP < place.total || !place.is_sure {
         out.wanted().await;
         let (first, total, size) = (place.next, place.total, list.size());
@@ -36,20 +41,15 @@ pub(super) async fn walk(walk: &Walk, request: Request, order: Option<Ordered>, 
             .map(|offset| async move { (offset, list.page(offset, size).await) })
             // As many pages may wait for their turn to be handed over as are on their way.
             .buffered(2 * walk.concurrency());
+        let mut is_lost = false;
         while let Some((offset, page)) = pages.next().await {
             if offset != place.next {
                 // A page was shorter than asked for: the rest is asked for anew from where it ended.
                 break;
             }
             let mut page = page?;
-            if page.is_empty() || Some(&*page.id(0)) != place.tail.last_id() {
-                drop(pages);
-                page = list.search(&mut place).await?;
-                searches = if place.is_sure { 0 } else { searches + 1 };
-                if searches > MOST_SEARCHES {
-                    return Err(list.stuck("they repeat or skip objects however often they are read").into());
-                }
-                out.send(page).await?;
+            is_lost = page.is_empty() || Some(&*page.id(0)) != place.tail.last_id();
+            if is_lost {
                 break;
             }
             let came_to = place.next;
@@ -58,10 +58,26 @@ pub(super) async fn walk(walk: &Walk, request: Request, order: Option<Ordered>, 
                 return Err(list.stuck("a page has nothing new though more is to come").into());
             }
             page.skip(OVERLAP as usize);
-            out.send(page).await?;
+            out.send(without(page, &displaced)).await?;
+        }
+        drop(pages);
+        if is_lost {
+            let page = list.search(&mut place, &mut displaced).await?;
+            searches = if place.is_sure { 0 } else { searches + 1 };
+            if searches > MOST_SEARCHES {
+                return Err(list.stuck("they repeat or skip objects however often they are read").into());
+            }
+            out.send(without(page, &displaced)).await?;
         }
     }
     Ok(())
+}
+
+fn without(mut page: Page, displaced: &HashSet<String>) -> Page {
+    if !displaced.is_empty() {
+        page.retain(|page, object| !displaced.contains(&*page.id(object)));
+    }
+    page
 }
 
 struct List<'w> {
@@ -107,7 +123,7 @@ impl List<'_> {
     }
 
     /// Looks for where the walk left off, backwards from where it should be; what is behind it is new.
-    async fn search(&self, place: &mut Place) -> Result<Page, Error> {
+    async fn search(&self, place: &mut Place, displaced: &mut HashSet<String>) -> Result<Page, Error> {
         let size = self.size();
         let mut offset = place.next.saturating_sub(size / 2);
         loop {
@@ -116,6 +132,7 @@ impl List<'_> {
             match tail.last_known(&page) {
                 Some(last) if last + 1 < page.len() || tail.last_id() == Some(&*page.id(last)) => {
                     let is_sure = last + 1 < page.len();
+                    displaced.extend(tail.behind(&page.id(last)));
                     *place = Place { is_sure, ..self.after(&page, offset, size, tail)? };
                     page.skip(last + 1);
                     return Ok(page);
@@ -132,7 +149,10 @@ impl List<'_> {
                     page.skip(page.len());
                     return Ok(page);
                 }
-                None if offset == 0 => return self.begin_again(place, page, tail).await,
+                None if offset == 0 => {
+                    displaced.extend(tail.ids.iter().chain(&tail.same_moment).cloned());
+                    return self.begin_again(place, page, tail).await;
+                }
                 None => {
                     place.tail = tail;
                     offset = offset.saturating_sub(size);

@@ -251,6 +251,11 @@ impl Tail {
         self
     }
 
+    /// What followed this object.
+    fn behind(&self, id: &str) -> impl Iterator<Item = String> {
+        self.ids.iter().skip_while(move |other| *other != id).skip(1).cloned()
+    }
+
     fn last_id(&self) -> Option<&str> {
         self.ids.last().map(String::as_str)
     }
