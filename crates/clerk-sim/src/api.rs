@@ -8,7 +8,7 @@ use crate::error::ClerkError;
 use crate::query::{self, Query};
 use crate::request::{Request, decode};
 use crate::state::State;
-use crate::{memberships, organizations, users};
+use crate::{instance, memberships, organizations, users};
 
 /// Which of the keys the request came with.
 pub(crate) fn authenticate(head: &Parts, keys: &[String]) -> Result<usize, ClerkError> {
@@ -37,6 +37,10 @@ pub(crate) fn answer(state: &State, head: &Parts, request: &Request) -> Result<V
 
     match segments.as_slice() {
         ["v1", _, ""] | ["v1", _, "", ..] => Err(ClerkError::no_such_route()),
+        ["v1", "instance"] => {
+            read(&query::INSTANCE)?;
+            instance::get(state)
+        }
         ["v1", "users"] => users::list(state, &read(&query::USERS)?),
         ["v1", "users", "count"] => users::count(state, &read(&query::USER_COUNT)?),
         ["v1", "users", id] => {

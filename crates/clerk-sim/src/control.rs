@@ -8,6 +8,7 @@
 //! | `POST /_sim/faults` | adds a fault: `{"kind":"status","status":500,"path":"/v1/users","nth":3,"times":2}` |
 //! | `DELETE /_sim/faults` | removes all faults |
 //! | `PUT /_sim/latency` | `{"ms":100}` before every answer |
+//! | `PUT /_sim/instance` | `{"id":"ins_…"}`: the keys belong to another instance |
 //! | `POST /_sim/users`, `…/organizations`, `…/memberships` | creates one from the fields given, answers with it |
 //! | `GET`, `PATCH`, `DELETE /_sim/users/{id}`, … | reads, changes or deletes one |
 
@@ -64,6 +65,10 @@ pub(crate) async fn answer(shared: &Shared, head: &Parts, body: Incoming) -> Ans
             shared.latency.set(Duration::from_millis(latency.ms));
             Vec::new()
         }),
+        ("PUT", ["instance"]) => parse::<NewInstance>(&body).map(|instance| {
+            write(&shared.state).set_instance(instance.id);
+            Vec::new()
+        }),
         ("POST", [kind]) => create(&mut write(&shared.state), kind, &body),
         ("GET", [kind, id]) => show(&read(&shared.state), kind, id),
         ("PATCH", [kind, id]) => update(&mut write(&shared.state), kind, id, &body),
@@ -80,6 +85,11 @@ pub(crate) async fn answer(shared: &Shared, head: &Parts, body: Incoming) -> Ans
 #[derive(Deserialize)]
 struct NewLatency {
     ms: u64,
+}
+
+#[derive(Deserialize)]
+struct NewInstance {
+    id: String,
 }
 
 /// The user and the organization of a new membership, and its other fields.

@@ -18,9 +18,9 @@
 //! its own, so that blocking and asynchronous programs can use it alike, and stops when the [`Sim`] is dropped. The
 //! program `clerk-sim` is the same for a shell; other programs control it under `/_sim` (see the `control` module).
 //!
-//! Where to find what: `query` has the endpoints and their parameters; `users`, `organizations` and `memberships`
-//! answer them from `state`; `generate` makes the objects up, in the shapes of `shape`; `server` takes requests in and
-//! applies what `fault` and `rate_limit` decide.
+//! Where to find what: `query` has the endpoints and their parameters; `instance`, `users`, `organizations` and
+//! `memberships` answer them from `state`; `generate` makes the objects up, in the shapes of `shape`; `server` takes
+//! requests in and applies what `fault` and `rate_limit` decide.
 
 mod answer;
 mod api;
@@ -28,6 +28,7 @@ pub mod control;
 mod error;
 mod fault;
 mod generate;
+mod instance;
 mod memberships;
 mod object;
 mod organizations;
@@ -69,6 +70,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Decides all that is made up.
     pub seed: u64,
+    /// The id of the instance; `None`, the default, is one that the seed decides.
+    pub instance: Option<String>,
     /// How many users there are at first.
     pub users: usize,
     /// How many organizations there are at first.
@@ -90,6 +93,7 @@ impl Default for Config {
         Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             seed: 1,
+            instance: None,
             users: 100,
             organizations: 10,
             memberships: 150,
@@ -221,6 +225,16 @@ impl Sim {
     /// Sleeps so long before every answer from now on.
     pub fn set_latency(&self, latency: Duration) {
         self.shared.latency.set(latency);
+    }
+
+    /// The id of the instance that the keys belong to.
+    pub fn instance(&self) -> String {
+        read(&self.shared.state).instance.id.clone()
+    }
+
+    /// See [`State::set_instance`].
+    pub fn set_instance(&self, id: impl Into<String>) {
+        self.change(|state| state.set_instance(id));
     }
 
     /// Every user, the oldest first.

@@ -22,6 +22,10 @@ struct Options {
     #[arg(long, default_value_t = 1)]
     seed: u64,
 
+    /// The id of the instance [default: one that the seed decides]
+    #[arg(long, value_name = "ID")]
+    instance: Option<String>,
+
     /// How many users there are
     #[arg(long, default_value_t = 1000)]
     users: usize,
@@ -64,6 +68,7 @@ impl Options {
         let mut config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], self.port)),
             seed: self.seed,
+            instance: self.instance.clone(),
             users: self.users,
             organizations: self.organizations,
             memberships: self.memberships,

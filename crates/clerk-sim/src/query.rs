@@ -97,6 +97,8 @@ const ORGANIZATION_EXTRAS: &[Parameter] = &[
     parameter("include_missing_member_with_elevated_permissions", Kind::Boolean),
 ];
 
+pub(crate) const INSTANCE: Endpoint = Endpoint { path: "/instance", parameters: &[] };
+
 pub(crate) const USERS: Endpoint = Endpoint {
     path: "/users",
     parameters: &[
@@ -172,8 +174,17 @@ pub(crate) const MEMBERSHIPS: Endpoint =
     Endpoint { path: "/organization_memberships", parameters: &[&[parameter("order_by", MEMBERSHIP_ORDER)], PAGE] };
 
 /// Every endpoint of Clerk's Backend API that the simulator answers, all of them with GET.
-pub const ENDPOINTS: &[Endpoint] =
-    &[USERS, USER_COUNT, USER, USER_MEMBERSHIPS, ORGANIZATIONS, ORGANIZATION, ORGANIZATION_MEMBERSHIPS, MEMBERSHIPS];
+pub const ENDPOINTS: &[Endpoint] = &[
+    INSTANCE,
+    USERS,
+    USER_COUNT,
+    USER,
+    USER_MEMBERSHIPS,
+    ORGANIZATIONS,
+    ORGANIZATION,
+    ORGANIZATION_MEMBERSHIPS,
+    MEMBERSHIPS,
+];
 
 /// Values to include and values to exclude.
 #[derive(Debug, Default)]

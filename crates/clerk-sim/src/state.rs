@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::Config;
 use crate::generate::{self, id};
+use crate::instance::Instance;
 use crate::object::{self, Fields, Membership, Organization, User, raw};
 use crate::shape;
 use crate::table::Table;
@@ -42,6 +43,7 @@ pub enum ChangeError {
 /// [`RawValue`] where the JSON has to arrive to the letter. They take the place of the object's own; those that
 /// Clerk does not know are kept.
 pub struct State {
+    pub(crate) instance: Instance,
     pub(crate) users: Table<User>,
     pub(crate) organizations: Table<Organization>,
     pub(crate) memberships: Table<Membership>,
@@ -63,6 +65,7 @@ impl State {
         let mut random = StdRng::seed_from_u64(config.seed);
         let made = generate::instance(&mut random, config);
         let mut state = State {
+            instance: Instance::new(config),
             users: Table::new(made.users),
             organizations: Table::new(made.organizations),
             memberships: Table::new(made.memberships),
@@ -82,6 +85,11 @@ impl State {
             link(&mut state.by_organization, &membership.organization_id, &membership.id);
         }
         state
+    }
+
+    /// Makes the keys belong to an instance of another id, which holds the same objects.
+    pub fn set_instance(&mut self, id: impl Into<String>) {
+        self.instance.id = id.into();
     }
 
     /// Adds a user and returns its id.

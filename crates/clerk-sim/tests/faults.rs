@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clerk_sim::{Fault, Outcome, Sim, When};
+use clerk_sim::{Config, Fault, Outcome, Sim, When};
 use common::{control, exchange, get, id, parse, send, start};
 use serde_json::json;
 
@@ -217,6 +217,27 @@ fn memberships_follow_their_user_and_organization() {
     assert!(sim.create_user(json!({ "id": other })).is_err(), "the id is taken");
     assert!(sim.create_user(json!(["not", "an", "object"])).is_err());
     assert!(sim.create_user(json!({ "banned": "perhaps" })).is_err());
+}
+
+#[test]
+fn the_keys_can_come_to_belong_to_another_instance() {
+    let sim = start(5, 0, 0);
+    let first = sim.instance();
+    assert_eq!(first.len(), "ins_".len() + 27);
+    assert_eq!(get(&sim, "/instance").json()["id"], first);
+    assert_eq!(start(9, 0, 0).instance(), first);
+    let other = Sim::start(Config { seed: 2, ..Config::default() }).expect("a simulator");
+    assert_ne!(other.instance(), first);
+
+    sim.before(When::path("/v1/instance").nth(2), |state| state.set_instance("ins_second"));
+    assert_eq!(get(&sim, "/instance").json()["id"], first);
+    assert_eq!(get(&sim, "/instance").json()["id"], "ins_second");
+    assert_eq!(control(&sim, "PUT", "/instance", r#"{"id":"ins_third"}"#).status, 204);
+    assert_eq!(sim.instance(), "ins_third");
+
+    sim.fault(Fault::status(503).on_path("/v1/instance"));
+    assert_eq!(get(&sim, "/instance").status, 503);
+    assert_eq!(sim.request_count(), 4);
 }
 
 #[test]

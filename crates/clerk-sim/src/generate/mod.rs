@@ -12,7 +12,7 @@ use fake::rand::Rng;
 use crate::Config;
 use crate::object::{Membership, Organization, User};
 
-pub(crate) use time::END;
+pub(crate) use time::{END, START};
 
 pub(crate) struct Instance {
     pub(crate) users: Vec<User>,

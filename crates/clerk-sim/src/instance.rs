@@ -1,0 +1,39 @@
+//! `/instance`: which Clerk instance the keys belong to.
+
+use fake::rand::SeedableRng;
+use fake::rand::rngs::StdRng;
+use serde::Serialize;
+
+use crate::Config;
+use crate::error::ClerkError;
+use crate::generate::{START, id};
+use crate::state::State;
+
+/// The instance as Clerk's OpenAPI description draws it.
+#[derive(Serialize)]
+pub(crate) struct Instance {
+    object: &'static str,
+    pub(crate) id: String,
+    environment_type: &'static str,
+    allowed_origins: Option<Vec<String>>,
+    workspace_id: Option<String>,
+}
+
+impl Instance {
+    pub(crate) fn new(config: &Config) -> Instance {
+        // A generator of its own: whether the id is set or made up, the users are the same.
+        let made_up = || id::new("ins_", &mut StdRng::seed_from_u64(config.seed), START);
+        let live = config.keys.first().is_some_and(|key| key.starts_with("sk_live_"));
+        Instance {
+            object: "instance",
+            id: config.instance.clone().unwrap_or_else(made_up),
+            environment_type: if live { "production" } else { "development" },
+            allowed_origins: None,
+            workspace_id: None,
+        }
+    }
+}
+
+pub(crate) fn get(state: &State) -> Result<Vec<u8>, ClerkError> {
+    serde_json::to_vec(&state.instance).map_err(ClerkError::bad_body)
+}
