@@ -157,6 +157,7 @@ fn described(object: &Object, from: From, open: Filters, enough: Option<u32>, pa
     let limit = enough.map_or(page_size, |enough| enough.min(page_size));
     let (path, filters, order) = match from {
         From::List { filters, order } => (object.list.to_owned(), filters, Some(order.unwrap_or(OLDEST_FIRST))),
+        From::Itself => return get(object.list, Filters::new()),
         From::Sample { .. } => (object.list.to_owned(), Filters::new(), None),
         From::Count { below: None, filters } => match object.paging {
             Paging::Cursor { count } => return get(count, filters.into_iter().chain(open)),

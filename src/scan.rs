@@ -274,6 +274,7 @@ impl Scan {
             asks: self.targets.iter().filter_map(|target| target.asks).collect(),
             page_size: self.page_size,
             enough: self.plan.enough,
+            after: None,
         };
         let pages = Pages::start(read, client).or_raise();
         Progress::Reading(Reading { pages, page: None, row: 0, rows: 0.0, is_whole })

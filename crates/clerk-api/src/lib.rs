@@ -23,6 +23,7 @@
 //! - [`Client`] sends single requests: pacing, retries, errors.
 //! - [`Read`] says what to read, [`Reader`] hands over its pages while the next ones are on their way.
 //! - [`json`] looks into JSON text without building a tree.
+//! - [`webhook`] tells whether a delivery is Clerk's own, and what it says.
 //!
 //! Nothing here knows Postgres. Everything runs on the tokio runtime that [`Read::start`] is called in.
 
@@ -36,6 +37,7 @@ mod read;
 mod request;
 mod stats;
 mod walk;
+pub mod webhook;
 
 pub use client::{Client, Settings, check_api_url};
 pub use error::{Error, Problem};
@@ -46,3 +48,4 @@ pub use read::{
 };
 pub use request::Request;
 pub use stats::Stats;
+pub use walk::{Mark, rest};

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::json::{self, Key};
 use crate::object::Source;
+use crate::walk::Mark;
 
 /// Where in an object one value lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +100,7 @@ pub struct Page {
     spans: Vec<Option<Span>>,
     total_count: Option<u64>,
     received: usize,
+    mark: Option<Mark>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -169,7 +171,7 @@ impl Page {
             })
         })?;
         let received = spans.len() / projection.width;
-        Ok(Page { body, width: projection.width, spans, total_count, received })
+        Ok(Page { body, width: projection.width, spans, total_count, received, mark: None })
     }
 
     /// How many objects the page holds.
@@ -201,6 +203,15 @@ impl Page {
     /// How many objects Clerk says that the whole list has.
     pub fn total_count(&self) -> Option<u64> {
         self.total_count
+    }
+
+    /// How much of the list is read with this page, where that can be told.
+    pub fn mark(&self) -> Option<&Mark> {
+        self.mark.as_ref()
+    }
+
+    pub(crate) fn set_mark(&mut self, mark: Option<Mark>) {
+        self.mark = mark;
     }
 
     /// How many objects came, counting those that were dropped since.

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::object::{Key, MOST_VALUES, Object};
 use crate::page::{Locator, Page, Projection};
 use crate::stats::Stats;
-use crate::walk;
+use crate::walk::{self, Mark};
 
 /// As many objects as Clerk puts in one page.
 pub const LARGEST_PAGE: u32 = 500;
@@ -37,6 +37,8 @@ pub struct Read {
     pub page_size: u32,
     /// How many objects are likely enough: the first page is no larger.
     pub enough: Option<u32>,
+    /// Where a list that is read by offset shall go on: the mark of the last page that an earlier reading handed over.
+    pub after: Option<Mark>,
 }
 
 /// Which of an object's list to read.
@@ -48,6 +50,8 @@ pub enum From {
     Batches { parameter: &'static str, values: Vec<String>, filters: Filters },
     /// What has one of these values in that column; the parameters narrow each of their lists.
     Keys { key: &'static Key, values: Vec<String>, filters: Filters, order: Option<Ordered> },
+    /// The one object that the object's endpoint gives.
+    Itself,
     /// No object, only how many there are, in the instance's list or below one value of a key whose answer is a list:
     /// see [`Page::total_count`].
     Count { below: Option<(&'static Key, String)>, filters: Filters },
@@ -119,6 +123,7 @@ impl Read {
             asks: Vec::new(),
             page_size: LARGEST_PAGE,
             enough: None,
+            after: None,
         }
     }
 
@@ -275,6 +280,7 @@ pub(crate) struct Walk {
     pub(crate) first_page: u32,
     /// The reader will probably stop early: what it may not need is not begun before it asks.
     pub(crate) is_limited: bool,
+    pub(crate) after: Option<Mark>,
     pub(crate) stats: Arc<Stats>,
 }
 
@@ -288,6 +294,7 @@ impl Walk {
             page_size,
             first_page: read.enough.unwrap_or(page_size).clamp(1, page_size),
             is_limited: read.enough.is_some(),
+            after: read.after.clone(),
             stats,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clerk_api::object::object;
-use clerk_api::{Client, Error, Filters, From, Locator, Next, Ordered, Read, Settings};
+use clerk_api::{Client, Error, Filters, From, Locator, Next, Ordered, Page, Read, Settings};
 use clerk_sim::{Config, Fault, RateLimit, Sim, State, When};
 
 const USERS: &str = "/v1/users";
@@ -47,20 +47,24 @@ fn below(organization: &str, page_size: u32) -> Read {
 
 /// The ids that a read gives, in its order.
 fn ids(client: &Arc<Client>, read: Read) -> Result<Vec<String>, Box<Error>> {
+    let pages = pages(client, read, usize::MAX)?;
+    Ok(pages.iter().flat_map(|page| (0..page.len()).map(|object| page.id(object).into_owned())).collect())
+}
+
+/// The first pages that a read gives, as many as are wanted.
+fn pages(client: &Arc<Client>, read: Read, wanted: usize) -> Result<Vec<Page>, Box<Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut reader = read.start(Arc::clone(client), || {});
-        let mut ids = Vec::new();
-        loop {
+        let mut pages = Vec::new();
+        while pages.len() < wanted {
             match reader.poll() {
-                Next::Page(page) => {
-                    let page = page?;
-                    ids.extend((0..page.len()).map(|object| page.id(object).into_owned()));
-                }
+                Next::Page(page) => pages.push(page?),
                 Next::Pending => tokio::time::sleep(Duration::from_millis(1)).await,
-                Next::End => return Ok(ids),
+                Next::End => break,
             }
         }
+        Ok(pages)
     })
 }
 
@@ -460,5 +464,33 @@ fn what_others_are_put_before_comes_exactly_once() {
         let after: HashSet<String> = every("organizations", &sim).into_iter().collect();
         let missed: Vec<_> = before.intersection(&after).filter(|id| !came.contains(*id)).collect();
         assert!(missed.is_empty(), "seed {seed}: missed {missed:?}");
+    }
+}
+
+/// Stops reading after a few pages and goes on from what their marks leave, as often as it takes.
+#[test]
+fn reading_goes_on_where_it_was_cut_off() {
+    let sim = simulator(900, 130, 900);
+    for seed in 0..30 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let name = ["users", "organizations", "organization_memberships"][random.usize(..3)];
+        let client = with(&sim, |settings| settings.max_concurrency = random.usize(1..9));
+        let (mut marks, mut came, mut read, mut left) = (Vec::new(), Vec::new(), 0, usize::MAX);
+        while left > 0 {
+            left = random.usize(3..12);
+            for rest in clerk_api::rest(&all(name, 20), marks.clone()) {
+                let pages = pages(&client, rest, left).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+                (read, left) = (read + pages.len(), left - pages.len());
+                came.extend(pages.iter().flat_map(|page| (0..page.len()).map(|object| page.id(object).into_owned())));
+                marks.extend(pages.iter().filter_map(|page| page.mark().cloned()));
+            }
+            // It is cut off where not all pages that were wanted were needed.
+            left = usize::from(left == 0);
+        }
+        came.sort();
+        came.dedup();
+        assert_eq!(came, every(name, &sim), "seed {seed}: {name}");
+        let fewest = came.len().div_ceil(19);
+        assert!(read <= 2 * fewest + 20, "seed {seed}: {read} pages of {name}");
     }
 }

@@ -6,9 +6,12 @@
 
 use crate::request::Request;
 
+mod instance;
 mod organization_memberships;
 mod organizations;
 mod users;
+
+pub use instance::INSTANCE;
 
 /// The version of Clerk's Backend API that the catalogue describes, sent as `Clerk-API-Version`.
 pub const API_VERSION: &str = "2026-05-12";

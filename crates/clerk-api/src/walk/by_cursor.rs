@@ -9,7 +9,7 @@ use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use super::range::Range;
 use super::shares::{Shares, Taken};
-use super::{Stop, Tail};
+use super::{Mark, Stop, Tail};
 use crate::error::Error;
 use crate::page::Page;
 use crate::read::{Filters, Ordered, Out, Walk};
@@ -32,6 +32,9 @@ pub(super) async fn walk(
         let limit = if cursor.tail.ids.is_empty() { walk.first_page } else { walk.page_size };
         let mut page = list.page_after(&mut cursor, limit).await?;
         page.retain(|page, object| range.holds(page.created_at(object)));
+        if !descending {
+            page.set_mark(covered(range, None, &cursor, cursor.ended));
+        }
         out.send(page).await?;
         if cursor.ended {
             return Ok(());
@@ -48,6 +51,13 @@ pub(super) async fn walk(
         out.send(page).await?;
     }
     Ok(())
+}
+
+/// What is read of a range with the page before the cursor, which began behind `before`. Of the moment in which the
+/// page ended there may be more.
+fn covered(range: Range, before: Option<i64>, cursor: &Cursor, ended: bool) -> Option<Mark> {
+    let last = if ended { range.last } else { Some(cursor.tail.created_at?.saturating_sub(1)) };
+    Some(Mark::Covered { first: before.or(range.first), last })
 }
 
 /// A place in one range.
@@ -77,11 +87,13 @@ impl List<'_> {
         stream::try_unfold(None::<Taken>, move |reading| async move {
             let Some(mut taken) = reading.or_else(|| shares.take()) else { return Ok(None) };
             taken.cursor.range = shares.range(&taken);
+            let before = taken.cursor.tail.created_at;
             let mut page = self.page_after(&mut taken.cursor, self.walk.page_size).await?;
             // Another reader may have taken over the later part while the page was on its way.
             let range = shares.range(&taken);
             page.retain(|page, object| range.holds(page.created_at(object)));
             let ended = taken.cursor.ended || range.last.is_some_and(|last| taken.cursor.tail.created_at > Some(last));
+            page.set_mark(covered(range, before, &taken.cursor, ended));
             shares.note(&taken, page.len(), ended);
             Ok(Some((page, (!ended).then_some(taken))))
         })

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::{Stop, Tail};
+use super::{Mark, Stop, Tail};
 use crate::error::Error;
 use crate::page::Page;
 use crate::read::{Ordered, Out, Walk};
@@ -24,9 +24,17 @@ const MOST_SEARCHES: u32 = 8;
 pub(super) async fn walk(walk: &Walk, request: Request, order: Option<Ordered>, out: &Out) -> Result<(), Stop> {
     let list = List { walk, request: request.maybe("order_by", order), order };
     let list = &list;
-    let page = list.page(0, walk.first_page.into()).await?;
-    let mut place = list.after(&page, 0, walk.first_page.into(), Tail::default())?;
-    out.send(page).await?;
+    let mut place = match walk.after.clone().and_then(Mark::place) {
+        // How many there are is not known before the first page: it has to bear out that this is the place.
+        Some((next, tail)) => Place { next, total: 0, tail, is_sure: false },
+        None => {
+            let mut page = list.page(0, walk.first_page.into()).await?;
+            let place = list.after(&page, 0, walk.first_page.into(), Tail::default())?;
+            page.set_mark(place.mark());
+            out.send(page).await?;
+            place
+        }
+    };
     let mut searches = 0;
     // What was handed over and may come again: a search that finds an object of the page before, but not the last,
     // cannot tell whether those in between are gone or moved on, because others were put before them.
@@ -58,11 +66,13 @@ pub(super) async fn walk(walk: &Walk, request: Request, order: Option<Ordered>, 
                 return Err(list.stuck("a page has nothing new though more is to come").into());
             }
             page.skip(OVERLAP as usize);
+            page.set_mark(place.mark());
             out.send(without(page, &displaced)).await?;
         }
         drop(pages);
         if is_lost {
-            let page = list.search(&mut place, &mut displaced).await?;
+            let mut page = list.search(&mut place, &mut displaced).await?;
+            page.set_mark(place.mark());
             searches = if place.is_sure { 0 } else { searches + 1 };
             if searches > MOST_SEARCHES {
                 return Err(list.stuck("they repeat or skip objects however often they are read").into());
@@ -95,6 +105,12 @@ struct Place {
     tail: Tail,
     /// Not so after a search that found nothing new: the next page has to bear it out, even at the list's end.
     is_sure: bool,
+}
+
+impl Place {
+    fn mark(&self) -> Option<Mark> {
+        self.is_sure.then(|| Mark::behind(self.next, &self.tail))
+    }
 }
 
 impl List<'_> {

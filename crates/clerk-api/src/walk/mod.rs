@@ -2,10 +2,13 @@
 
 mod by_cursor;
 mod by_offset;
+mod mark;
 mod one;
 mod range;
 mod shares;
 mod survey;
+
+pub use mark::{Mark, rest};
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -57,6 +60,7 @@ fn lists_of(object: &'static Object, from: From) -> Vec<List> {
         },
     };
     match from {
+        From::Itself => vec![List::One(Request::new(object.list))],
         From::List { filters, order } => vec![list(filters, order)],
         From::Batches { parameter, values, filters } => batches(&values)
             .map(|values| {
