@@ -1,0 +1,289 @@
+//! Webhooks as Clerk sends them, and as nobody but Clerk may.
+//!
+//! The description of all events is not part of the project: it is looked for where `CLERK_OPENAPI_DIR` says, else
+//! beside the project's directory.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clerk_api::object::OBJECTS;
+use clerk_api::webhook::{Change, Event, Refusal, TOLERANCE, check_secret, verify};
+use secrecy::SecretString;
+use serde_json::Value;
+use standardwebhooks::Webhook;
+
+/// The key, id, time, body and signature that the scheme's own libraries are tested with.
+const PUBLISHED_KEY: &str = "C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+const PUBLISHED_ID: &str = "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk";
+const PUBLISHED_TIME: i64 = 1_649_367_553;
+const PUBLISHED_BODY: &[u8] = br#"{"email":"test@example.com","username":"test_user"}"#;
+const PUBLISHED_SIGNATURE: &str = "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=";
+
+/// base64 of "an old webhook secret".
+const OLD: &str = "whsec_YW4gb2xkIHdlYmhvb2sgc2VjcmV0";
+/// base64 of "a new webhook secret!".
+const NEW: &str = "whsec_YSBuZXcgd2ViaG9vayBzZWNyZXQh";
+
+/// A delivery as it arrives; each test changes what it is about.
+struct Delivery {
+    secrets: Vec<String>,
+    id: String,
+    timestamp: String,
+    signature: String,
+    body: Vec<u8>,
+    now: i64,
+}
+
+impl Delivery {
+    fn published() -> Self {
+        Delivery {
+            secrets: vec![format!("whsec_{PUBLISHED_KEY}")],
+            id: PUBLISHED_ID.to_owned(),
+            timestamp: PUBLISHED_TIME.to_string(),
+            signature: PUBLISHED_SIGNATURE.to_owned(),
+            body: PUBLISHED_BODY.to_vec(),
+            now: PUBLISHED_TIME,
+        }
+    }
+
+    /// The same, signed with this secret instead.
+    fn signed_with(mut self, secret: &str) -> Self {
+        let time = self.timestamp.parse().unwrap();
+        self.signature = Webhook::new(secret).unwrap().sign(&self.id, time, &self.body).unwrap();
+        self
+    }
+
+    fn verify(&self) -> Result<(), Refusal> {
+        let secrets: Vec<SecretString> = self.secrets.iter().map(|secret| secret.as_str().into()).collect();
+        verify(&secrets, &self.id, &self.timestamp, &self.signature, &self.body, at(self.now))
+    }
+}
+
+fn at(seconds: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds as u64)
+}
+
+/// What a published delivery is answered with after this change.
+fn after(change: impl FnOnce(&mut Delivery)) -> Result<(), Refusal> {
+    let mut delivery = Delivery::published();
+    change(&mut delivery);
+    delivery.verify()
+}
+
+#[test]
+fn the_published_signature_is_accepted() {
+    assert_eq!(Delivery::published().verify(), Ok(()));
+}
+
+#[test]
+fn all_that_is_signed_counts() {
+    assert_eq!(after(|delivery| delivery.body.push(b' ')), Err(Refusal::BadSignature));
+    assert_eq!(after(|delivery| delivery.id.push('x')), Err(Refusal::BadSignature));
+    assert_eq!(after(|delivery| delivery.timestamp = (PUBLISHED_TIME + 1).to_string()), Err(Refusal::BadSignature));
+    assert_eq!(after(|delivery| delivery.secrets = vec![OLD.to_owned()]), Err(Refusal::BadSignature));
+    assert_eq!(after(|delivery| delivery.body = b"\xff".to_vec()), Err(Refusal::NotText));
+}
+
+#[test]
+fn signatures_match_as_a_whole() {
+    for signature in ["v1,", "v1", ",", " ", &PUBLISHED_SIGNATURE[..8], &PUBLISHED_SIGNATURE[3..]] {
+        assert_eq!(
+            after(|delivery| delivery.signature = signature.to_owned()),
+            Err(Refusal::BadSignature),
+            "{signature}"
+        );
+    }
+    let other_version = PUBLISHED_SIGNATURE.replacen("v1", "v1a", 1);
+    assert_eq!(after(|delivery| delivery.signature = other_version.clone()), Err(Refusal::BadSignature));
+    let among_others = format!("v1,bm90IHRoaXMgb25l {other_version} {PUBLISHED_SIGNATURE} v2,x");
+    assert_eq!(after(|delivery| delivery.signature = among_others), Ok(()));
+}
+
+#[test]
+fn secrets_can_be_rotated() {
+    let both = vec![OLD.to_owned(), NEW.to_owned()];
+    for secret in &both {
+        let mut delivery = Delivery::published().signed_with(secret);
+        delivery.secrets.clone_from(&both);
+        assert_eq!(delivery.verify(), Ok(()));
+    }
+    // Svix signs with the old and the new one while both are valid.
+    let (old, new) =
+        (Delivery::published().signed_with(OLD).signature, Delivery::published().signed_with(NEW).signature);
+    for secret in both {
+        let signed_twice = |delivery: &mut Delivery| {
+            delivery.signature = format!("{old} {new}");
+            delivery.secrets = vec![secret];
+        };
+        assert_eq!(after(signed_twice), Ok(()));
+    }
+}
+
+#[test]
+fn five_minutes_are_tolerated_either_way() {
+    for off in [-TOLERANCE, TOLERANCE] {
+        assert_eq!(after(|delivery| delivery.now += off), Ok(()));
+    }
+    let late = TOLERANCE + 1;
+    assert_eq!(after(|delivery| delivery.now += late), Err(Refusal::TooOld { age: late }));
+    assert_eq!(after(|delivery| delivery.now -= late), Err(Refusal::InFuture { ahead: late }));
+    for extreme in [i64::MIN, i64::MAX] {
+        let refusal = after(|delivery| delivery.timestamp = extreme.to_string()).unwrap_err();
+        assert!(matches!(refusal, Refusal::TooOld { .. } | Refusal::InFuture { .. }), "{refusal}");
+    }
+    let milliseconds = after(|delivery| delivery.timestamp = format!("{PUBLISHED_TIME}000"));
+    assert!(matches!(milliseconds, Err(Refusal::InFuture { .. })));
+}
+
+#[test]
+fn headers_are_needed() {
+    assert_eq!(after(|delivery| delivery.id.clear()), Err(Refusal::MissingHeader("svix-id")));
+    assert_eq!(after(|delivery| delivery.timestamp.clear()), Err(Refusal::MissingHeader("svix-timestamp")));
+    assert_eq!(after(|delivery| delivery.signature.clear()), Err(Refusal::MissingHeader("svix-signature")));
+    for timestamp in ["soon", "1649367553.0", " 1649367553", "99999999999999999999"] {
+        assert_eq!(after(|delivery| delivery.timestamp = timestamp.to_owned()), Err(Refusal::BadTimestamp));
+    }
+}
+
+#[test]
+fn what_is_no_secret_never_verifies() {
+    assert_eq!(after(|delivery| delivery.secrets.clear()), Err(Refusal::NoSecret));
+    for secret in ["", "whsec_", PUBLISHED_KEY, "whsec_not base64", "whsec_QQ", "sk_test_key", " whsec_QQ=="] {
+        assert_eq!(check_secret(secret), Err(Refusal::BadSecret), "{secret:?}");
+        // Beside one that matches as well: whoever set it should know.
+        assert_eq!(after(|delivery| delivery.secrets.push(secret.to_owned())), Err(Refusal::BadSecret));
+    }
+    assert_eq!(check_secret(OLD), Ok(()));
+}
+
+#[test]
+fn refusals_say_what_is_wrong() {
+    for (refusal, text) in [
+        (Refusal::TooOld { age: 301 }, "the delivery was sent 301 s ago, and at most 300 s are accepted"),
+        (Refusal::MissingHeader("svix-id"), "the header svix-id is missing"),
+    ] {
+        assert_eq!(refusal.to_string(), text);
+    }
+}
+
+#[test]
+fn an_event_is_read_as_it_stands() {
+    let body = r#" {"data": { "id":"user_1",  "first_name":"\ud800" }, "object": "event",
+        "type": "user.updated", "timestamp": 1716883200123, "instance_id": "ins_1", "new": {"\udc00": 1}}"#;
+    let event = Event::parse(body.as_bytes()).unwrap();
+    assert_eq!(event.type_, "user.updated");
+    assert_eq!(event.object.unwrap().name, "users");
+    assert_eq!(event.change, Change::Upsert);
+    assert_eq!(event.id.as_deref(), Some("user_1"));
+    assert_eq!(event.timestamp_ms, Some(1_716_883_200_123));
+    assert_eq!(event.instance_id.as_deref(), Some("ins_1"));
+    assert_eq!(event.data, r#"{ "id":"user_1",  "first_name":"\ud800" }"#);
+}
+
+#[test]
+fn timestamps_are_seconds_or_milliseconds() {
+    for (sent, read) in [
+        ("1716883200", Some(1_716_883_200_000)),
+        ("1716883200123", Some(1_716_883_200_123)),
+        ("99999999999", Some(99_999_999_999_000)),
+        ("100000000000", Some(100_000_000_000)),
+        ("null", None),
+    ] {
+        let body = format!(r#"{{"type":"sms.created","timestamp":{sent},"data":{{}}}}"#);
+        assert_eq!(Event::parse(body.as_bytes()).unwrap().timestamp_ms, read, "{sent}");
+    }
+    assert_eq!(Event::parse(br#"{"type":"sms.created","data":{}}"#).unwrap().timestamp_ms, None);
+}
+
+#[test]
+fn events_of_nothing_we_know_have_no_object() {
+    for event_type in ["email.created", "user.promoted", "user.created.again", "userx.created", "users", ""] {
+        let body = format!(r#"{{"type":"{event_type}","data":null}}"#);
+        let event = Event::parse(body.as_bytes()).unwrap();
+        assert!(event.object.is_none(), "{event_type}");
+        assert_eq!((event.id, event.data), (None, "null"));
+    }
+}
+
+#[test]
+fn what_is_no_event_is_an_error() {
+    for (body, expected) in [
+        ("", "EOF while parsing"),
+        ("hello", "line 1 column 1"),
+        ("\"text\"", "invalid type: string"),
+        (r#"["user.created", {}, null, null]"#, "it is an array"),
+        (r#"{"data": {}}"#, "missing field `type`"),
+        (r#"{"type": "user.created"}"#, "missing field `data`"),
+        (r#"{"type": 1, "data": {}}"#, "expected a string at line 1"),
+        (r#"{"type": "user.created", "data": {"id": "user_1"}"#, "EOF while parsing an object"),
+        (r#"{"type": "user.created", "data": {"id": "user_1"}} and more"#, "trailing characters"),
+        (r#"{"type": "user.created", "data": {}}"#, "data.id of user.created"),
+        (r#"{"type": "user.created", "data": {"id": 1}}"#, "data.id of user.created"),
+        (r#"{"type": "user.created", "data": {"id": ""}}"#, "data.id of user.created"),
+        (r#"{"type": "organization.deleted", "data": "org_1"}"#, "data.id of organization.deleted"),
+    ] {
+        let error = Event::parse(body.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{body}: {error}");
+    }
+    assert!(Event::parse(b"\xff\xfe").is_err());
+}
+
+/// Clerk's description of its webhooks as JSON, or `None` (and a word about it) where there is none.
+fn described() -> Option<Value> {
+    let directory = std::env::var_os("CLERK_OPENAPI_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clerk"), PathBuf::from);
+    let file = directory.join("webhooks-2025-04-15.yml");
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Some(serde_norway::from_str(&text).expect("the description is YAML")),
+        Err(error) => {
+            eprintln!("SKIPPED: {}: {error}", file.display());
+            None
+        }
+    }
+}
+
+/// The example of an event, which may stand elsewhere.
+fn example<'d>(api: &'d Value, event_type: &str) -> &'d Value {
+    let content = &api["x-webhooks"][event_type]["post"]["requestBody"]["content"]["application/json"];
+    let example = content.get("example").unwrap_or(&content["examples"]["default"]);
+    let example = match example.get("$ref").and_then(Value::as_str) {
+        Some(reference) => api.pointer(reference.trim_start_matches('#')).expect(reference),
+        None => example,
+    };
+    example.get("value").unwrap_or(example)
+}
+
+#[test]
+fn every_event_that_clerk_describes_is_understood() {
+    let Some(api) = described() else { return };
+    for event_type in api["x-webhooks"].as_object().expect("the description has webhooks").keys() {
+        let sent = example(&api, event_type);
+        let body = sent.to_string();
+        let event = Event::parse(body.as_bytes()).unwrap_or_else(|error| panic!("{event_type}: {error}"));
+        assert_eq!(&event.type_, event_type);
+        assert_eq!(event.id.as_deref(), sent["data"]["id"].as_str(), "{event_type}");
+        assert_eq!(event.instance_id.as_deref(), sent["instance_id"].as_str(), "{event_type}");
+        assert!(event.timestamp_ms.is_some_and(|time| time > 1_500_000_000_000), "{event_type}");
+        assert_eq!(serde_json::from_str::<Value>(event.data).unwrap(), sent["data"], "{event_type}");
+    }
+}
+
+#[test]
+fn every_object_of_the_catalogue_has_its_lifecycle() {
+    let Some(api) = described() else { return };
+    let mut found = Vec::new();
+    for event_type in api["x-webhooks"].as_object().expect("the description has webhooks").keys() {
+        let body = example(&api, event_type).to_string();
+        let event = Event::parse(body.as_bytes()).unwrap();
+        found.extend(event.object.map(|object| (object.name, event_type.split_once('.').unwrap().1, event.change)));
+    }
+    let expected = OBJECTS.iter().flat_map(|object| {
+        let lifecycle = [("created", Change::Upsert), ("updated", Change::Upsert), ("deleted", Change::Delete)];
+        lifecycle.map(|(what, change)| (object.name, what, change))
+    });
+    let sorted = |mut changes: Vec<(&'static str, &str, Change)>| {
+        changes.sort_unstable_by_key(|(object, what, _)| (*object, what.to_string()));
+        format!("{changes:?}")
+    };
+    assert_eq!(sorted(found), sorted(expected.collect()));
+}
