@@ -9,6 +9,10 @@
 //! | `DELETE /_sim/faults` | removes all faults |
 //! | `PUT /_sim/latency` | `{"ms":100}` before every answer |
 //! | `PUT /_sim/instance` | `{"id":"ins_…"}`: the keys belong to another instance |
+//! | `GET /_sim/webhooks` | the events so far: `[{"id":"msg_…","timestamp":n,"type":"user.created","body":"…"}]` |
+//! | `DELETE /_sim/webhooks` | forgets them |
+//! | `PUT /_sim/receiver` | `{"url":"http://…","secret":"whsec_…"}`: events are POSTed there from now on |
+//! | `DELETE /_sim/receiver` | events are POSTed nowhere |
 //! | `POST /_sim/users`, `…/organizations`, `…/memberships` | creates one from the fields given, answers with it |
 //! | `GET`, `PATCH`, `DELETE /_sim/users/{id}`, … | reads, changes or deletes one |
 
@@ -26,9 +30,11 @@ use crate::error::ClerkError;
 use crate::fault::Fault;
 use crate::memberships;
 use crate::object::Fields;
+use crate::organizations::Extras;
 use crate::request::decode;
 use crate::server::Shared;
 use crate::state::{ChangeError, State};
+use crate::webhook::Receiver;
 use crate::{lock, read, write};
 
 pub(crate) async fn answer(shared: &Shared, head: &Parts, body: Incoming) -> Answer {
@@ -69,6 +75,21 @@ pub(crate) async fn answer(shared: &Shared, head: &Parts, body: Incoming) -> Ans
             write(&shared.state).set_instance(instance.id);
             Vec::new()
         }),
+        ("GET", ["webhooks"]) => {
+            serde_json::to_vec(read(&shared.state).outbox.deliveries()).map_err(ClerkError::bad_body)
+        }
+        ("DELETE", ["webhooks"]) => {
+            write(&shared.state).outbox.clear();
+            Ok(Vec::new())
+        }
+        ("PUT", ["receiver"]) => new_receiver(&body).map(|receiver| {
+            write(&shared.state).outbox.set_receiver(Some(receiver));
+            Vec::new()
+        }),
+        ("DELETE", ["receiver"]) => {
+            write(&shared.state).outbox.set_receiver(None);
+            Ok(Vec::new())
+        }
         ("POST", [kind]) => create(&mut write(&shared.state), kind, &body),
         ("GET", [kind, id]) => show(&read(&shared.state), kind, id),
         ("PATCH", [kind, id]) => update(&mut write(&shared.state), kind, id, &body),
@@ -92,6 +113,12 @@ struct NewInstance {
     id: String,
 }
 
+#[derive(Deserialize)]
+struct NewReceiver {
+    url: String,
+    secret: String,
+}
+
 /// The user and the organization of a new membership, and its other fields.
 #[derive(Deserialize)]
 struct NewMembership {
@@ -107,6 +134,11 @@ fn refuse(error: &ClerkError) -> Answer {
 
 fn parse<'a, T: Deserialize<'a>>(body: &'a Bytes) -> Result<T, ClerkError> {
     serde_json::from_slice(body).map_err(ClerkError::bad_body)
+}
+
+fn new_receiver(body: &Bytes) -> Result<Receiver, ClerkError> {
+    let new: NewReceiver = parse(body)?;
+    Receiver::new(&new.url, &new.secret).map_err(ClerkError::bad_body)
 }
 
 fn create(state: &mut State, kind: &str, body: &Bytes) -> Result<Vec<u8>, ClerkError> {
@@ -131,7 +163,7 @@ fn show(state: &State, kind: &str, id: &str) -> Result<Vec<u8>, ClerkError> {
         }
         "memberships" => state.memberships.get(id).map(|membership| {
             let mut json = Vec::new();
-            memberships::write(state, membership, &mut json);
+            memberships::write(state, membership, Extras::NONE, &mut json);
             json
         }),
         _ => return Err(ClerkError::no_such_route()),

@@ -20,18 +20,22 @@
 //!
 //! Where to find what: `query` has the endpoints and their parameters; `instance`, `users`, `organizations` and
 //! `memberships` answer them from `state`; `generate` makes the objects up, in the shapes of `shape`; `server` takes
-//! requests in and applies what `fault` and `rate_limit` decide.
+//! requests in and applies what `fault` and `rate_limit` decide. Changes of `state` become webhooks: `event` has
+//! what they tell, `webhook` how they look, `outbox` keeps and sends them.
 
 mod answer;
 mod api;
 pub mod control;
 mod error;
+mod event;
 mod fault;
 mod generate;
+mod identification;
 mod instance;
 mod memberships;
 mod object;
 mod organizations;
+mod outbox;
 mod page;
 mod query;
 mod rate_limit;
@@ -41,6 +45,7 @@ mod shape;
 mod state;
 mod table;
 mod users;
+pub mod webhook;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -58,10 +63,12 @@ pub use request::{Outcome, Request};
 pub use state::{ChangeError, State};
 
 use crate::fault::Plan;
+use crate::organizations::Extras;
 use crate::rate_limit::Limiter;
 use crate::request::Log;
 use crate::server::{Latency, Shared};
 use crate::table::Row;
+use crate::webhook::{Delivery, Receiver};
 
 /// How a simulator is made.
 #[derive(Clone, Debug)]
@@ -86,6 +93,8 @@ pub struct Config {
     pub rate_limit: RateLimit,
     /// The secret keys that are accepted.
     pub keys: Vec<String>,
+    /// Where webhooks are POSTed to. [`Sim::webhooks`] has them either way.
+    pub receiver: Option<Receiver>,
 }
 
 impl Default for Config {
@@ -101,6 +110,7 @@ impl Default for Config {
             latency: Duration::ZERO,
             rate_limit: RateLimit::default(),
             keys: vec!["sk_test_simulator".to_owned()],
+            receiver: None,
         }
     }
 }
@@ -134,7 +144,12 @@ impl Sim {
         let listener = TcpListener::bind(config.listen)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let state = State::generate(&config);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("clerk-sim-worker")
+            .enable_all()
+            .build()?;
+        let state = State::generate(&config, runtime.handle().clone());
         let shared = Arc::new(Shared {
             state: RwLock::new(state),
             log: Mutex::new(Log::new()),
@@ -144,11 +159,6 @@ impl Sim {
             keys: config.keys,
         });
 
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("clerk-sim-worker")
-            .enable_all()
-            .build()?;
         let (stop, stopped) = oneshot::channel();
         let serving = Arc::clone(&shared);
         // A runtime may be neither blocked on nor dropped inside another one: it gets a thread of its own.
@@ -237,6 +247,30 @@ impl Sim {
         self.change(|state| state.set_instance(id));
     }
 
+    /// The webhooks since the start or the last [`Sim::clear_webhooks`], in the order of what happened. Those who
+    /// test a receiver may hand them over in any order, twice or not at all, as Clerk may.
+    pub fn webhooks(&self) -> Vec<Delivery> {
+        read(&self.shared.state).outbox.deliveries().to_vec()
+    }
+
+    /// Forgets the webhooks so far.
+    pub fn clear_webhooks(&self) {
+        self.change(|state| state.outbox.clear());
+    }
+
+    /// POSTs the webhooks from now on to this receiver, or to nobody.
+    pub fn set_receiver(&self, receiver: Option<Receiver>) {
+        self.change(|state| state.outbox.set_receiver(receiver));
+    }
+
+    /// A webhook of this instance about something that has not happened: see [`webhook::event`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn event(&self, kind: &str, data: impl Serialize, timestamp: i64) -> serde_json::Result<Delivery> {
+        webhook::event_of(&self.instance(), kind, data, timestamp)
+    }
+
     /// Every user, the oldest first.
     pub fn users(&self) -> Vec<Object> {
         let state = read(&self.shared.state);
@@ -258,7 +292,7 @@ impl Sim {
         memberships
             .map(|membership| {
                 let mut json = Vec::new();
-                memberships::write(&state, membership, &mut json);
+                memberships::write(&state, membership, Extras::NONE, &mut json);
                 object(membership, String::from_utf8_lossy(&json).into_owned())
             })
             .collect()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use clap::Parser;
+use clerk_sim::webhook::Receiver;
 use clerk_sim::{Config, RateLimit, Sim};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -58,13 +59,21 @@ struct Options {
     #[arg(long = "key", value_name = "KEY")]
     keys: Vec<String>,
 
+    /// POST webhooks to this URL
+    #[arg(long, value_name = "URL", requires = "webhook_secret")]
+    webhook_url: Option<String>,
+
+    /// The secret to sign webhooks with, whsec_ and base64
+    #[arg(long, value_name = "SECRET", requires = "webhook_url")]
+    webhook_secret: Option<String>,
+
     /// Write the base URL to this file once requests are answered
     #[arg(long, value_name = "PATH")]
     url_file: Option<PathBuf>,
 }
 
 impl Options {
-    fn config(&self) -> Config {
+    fn config(&self) -> io::Result<Config> {
         let mut config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], self.port)),
             seed: self.seed,
@@ -84,13 +93,16 @@ impl Options {
         if !self.keys.is_empty() {
             config.keys.clone_from(&self.keys);
         }
-        config
+        if let (Some(url), Some(secret)) = (&self.webhook_url, &self.webhook_secret) {
+            config.receiver = Some(Receiver::new(url, secret)?);
+        }
+        Ok(config)
     }
 }
 
 fn main() -> io::Result<()> {
     let options = Options::parse();
-    let sim = Sim::start(options.config())?;
+    let sim = Sim::start(options.config()?)?;
     println!(
         "Clerk simulator on {} (key {}, {} users, {} organizations, {} memberships)",
         sim.url(),

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::error::ClerkError;
 use crate::object::Membership;
+use crate::organizations::{self, Extras};
 use crate::page;
 use crate::query::Query;
 use crate::state::State;
@@ -63,16 +64,16 @@ fn answer(state: &State, query: &Query, rows: Vec<&Membership>) -> Vec<u8> {
         user.map_or(page::text(None), |user| users::sort_key(user, field))
     });
     page::counted(&page, total, |membership, out| {
-        write(state, membership, out);
+        write(state, membership, Extras::NONE, out);
     })
 }
 
 /// The membership with its organization and its user as they are now.
-pub(crate) fn write(state: &State, membership: &Membership, out: &mut Vec<u8>) {
+pub(crate) fn write(state: &State, membership: &Membership, extras: Extras, out: &mut Vec<u8>) {
     page::open_object(&membership.json, out);
     if let Some(organization) = state.organizations.get(&membership.organization_id) {
         out.extend_from_slice(br#","organization":"#);
-        out.extend_from_slice(organization.json.as_bytes());
+        organizations::write(state, organization, extras, out);
     }
     if let Some(user) = state.users.get(&membership.user_id) {
         out.extend_from_slice(br#","public_user_data":"#);

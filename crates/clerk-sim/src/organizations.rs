@@ -57,8 +57,9 @@ pub(crate) fn list(state: &State, query: &Query) -> Vec<u8> {
             page::number(i64::try_from(count).ok())
         }
     });
+    let extras = Extras::asked(query);
     page::counted(&page, total, |organization, out| {
-        write(state, query, organization, out);
+        write(state, organization, extras, out);
     })
 }
 
@@ -66,19 +67,38 @@ pub(crate) fn get(state: &State, query: &Query, id_or_slug: &str) -> Result<Vec<
     let organization = state.organization(id_or_slug);
     let organization = organization.ok_or_else(|| ClerkError::not_found("organization", id_or_slug))?;
     let mut out = Vec::new();
-    write(state, query, organization, &mut out);
+    write(state, organization, Extras::asked(query), &mut out);
     Ok(out)
 }
 
-/// The organization with what the request wants to know besides.
-fn write(state: &State, query: &Query, organization: &Organization, out: &mut Vec<u8>) {
+/// What can be told of an organization besides.
+#[derive(Clone, Copy)]
+pub(crate) struct Extras {
+    members_count: bool,
+    missing_admin: bool,
+}
+
+impl Extras {
+    pub(crate) const NONE: Extras = Extras { members_count: false, missing_admin: false };
+    pub(crate) const ALL: Extras = Extras { members_count: true, missing_admin: true };
+
+    fn asked(query: &Query) -> Extras {
+        Extras {
+            members_count: query.boolean("include_members_count") == Some(true),
+            missing_admin: query.boolean("include_missing_member_with_elevated_permissions") == Some(true),
+        }
+    }
+}
+
+/// The organization as it is now.
+pub(crate) fn write(state: &State, organization: &Organization, extras: Extras, out: &mut Vec<u8>) {
     page::open_object(&organization.json, out);
-    if query.boolean("include_members_count") == Some(true) {
+    if extras.members_count {
         let count = state.members_count(&organization.id);
         let counts = format!(r#","members_count":{count},"pending_invitations_count":0"#);
         out.extend_from_slice(counts.as_bytes());
     }
-    if query.boolean("include_missing_member_with_elevated_permissions") == Some(true) {
+    if extras.missing_admin {
         let mut members = state.members_of(&organization.id);
         let missing = !members.any(|membership| membership.role == "org:admin");
         let field = format!(r#","missing_member_with_elevated_permissions":{missing}"#);

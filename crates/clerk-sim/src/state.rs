@@ -1,18 +1,21 @@
 //! What the simulated Clerk instance holds, and how it changes.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use fake::rand::SeedableRng;
 use fake::rand::rngs::StdRng;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use tokio::runtime::Handle;
 
 use crate::Config;
 use crate::generate::{self, id};
 use crate::instance::Instance;
 use crate::object::{self, Fields, Membership, Organization, User, raw};
-use crate::shape;
+use crate::outbox::Outbox;
 use crate::table::Table;
+use crate::webhook::Delivery;
+use crate::{event, identification, shape};
 
 /// Why a change was refused.
 #[derive(Debug, thiserror::Error)]
@@ -40,10 +43,14 @@ pub enum ChangeError {
 /// test run twice sees the same times.
 ///
 /// Fields are given as anything that can be written as a JSON object: `json!({"first_name": "Ada"})`, or a
-/// [`RawValue`] where the JSON has to arrive to the letter. They take the place of the object's own; those that
+/// [`RawValue`](serde_json::value::RawValue) where the JSON has to arrive to the letter. They take the place of the object's own; those that
 /// Clerk does not know are kept.
+///
+/// Every change makes the events that Clerk would send to webhooks; deleting a user or an organization, one for each
+/// membership as well.
 pub struct State {
     pub(crate) instance: Instance,
+    pub(crate) outbox: Outbox,
     pub(crate) users: Table<User>,
     pub(crate) organizations: Table<Organization>,
     pub(crate) memberships: Table<Membership>,
@@ -61,11 +68,12 @@ type Links = HashMap<String, BTreeSet<String>>;
 
 impl State {
     /// The instance that the configuration describes. The same seed and sizes make the same one, to the byte.
-    pub(crate) fn generate(config: &Config) -> State {
+    pub(crate) fn generate(config: &Config, runtime: Handle) -> State {
         let mut random = StdRng::seed_from_u64(config.seed);
         let made = generate::instance(&mut random, config);
         let mut state = State {
             instance: Instance::new(config),
+            outbox: Outbox::new(config.receiver.clone(), runtime),
             users: Table::new(made.users),
             organizations: Table::new(made.organizations),
             memberships: Table::new(made.memberships),
@@ -106,12 +114,13 @@ impl State {
         let id = id::new("user_", &mut self.random, now);
         let empty = raw(Empty {})?;
         let blank = serde_json::to_string(&shape::User::blank(&id, now, &empty))?;
-        self.expand_identifications(&mut fields, now)?;
+        identification::expand(&mut fields, &mut self.random, now)?;
         copy_time(&mut fields);
 
         let user = User::read(object::patched(&blank, fields)?)?;
         free(self.users.get(&user.id).is_some(), &user.id)?;
         let id = user.id.clone();
+        self.tell("user.created", user.json.clone());
         self.put_user(user);
         Ok(id)
     }
@@ -123,11 +132,12 @@ impl State {
     pub fn update_user(&mut self, id: &str, fields: impl Serialize) -> Result<(), ChangeError> {
         let now = self.tick();
         let mut fields = read_fields(fields)?;
-        self.expand_identifications(&mut fields, now)?;
+        identification::expand(&mut fields, &mut self.random, now)?;
         touch(&mut fields, now)?;
         let user = self.users.get(id).ok_or_else(|| not_found("user", id))?;
         let user = User::read(object::patched(&user.json, fields)?)?;
         free(user.id != id, &user.id)?;
+        self.tell("user.updated", user.json.clone());
         self.put_user(user);
         Ok(())
     }
@@ -138,11 +148,15 @@ impl State {
     /// [`ChangeError::NotFound`].
     pub fn delete_user(&mut self, id: &str) -> Result<(), ChangeError> {
         self.tick();
-        if !self.remove_user(id) {
+        if self.users.get(id).is_none() {
             return Err(not_found("user", id));
         }
+        // Their events tell of the user, so that it is still there.
         for membership in self.by_user.remove(id).unwrap_or_default() {
             self.remove_membership(&membership);
+        }
+        if let Some(user) = self.remove_user(id) {
+            self.tell("user.deleted", event::deleted_user(&user));
         }
         Ok(())
     }
@@ -181,6 +195,7 @@ impl State {
         free(taken, &organization.id)?;
         let id = organization.id.clone();
         self.organizations.put(organization);
+        self.tell("organization.created", event::organization(self, &id));
         Ok(id)
     }
 
@@ -197,6 +212,7 @@ impl State {
         let organization = Organization::read(object::patched(&organization.json, fields)?)?;
         free(organization.id != id, &organization.id)?;
         self.organizations.put(organization);
+        self.tell("organization.updated", event::organization(self, id));
         Ok(())
     }
 
@@ -206,10 +222,14 @@ impl State {
     /// [`ChangeError::NotFound`].
     pub fn delete_organization(&mut self, id: &str) -> Result<(), ChangeError> {
         self.tick();
-        let organization = self.organizations.remove(id);
-        organization.ok_or_else(|| not_found("organization", id))?;
+        if self.organizations.get(id).is_none() {
+            return Err(not_found("organization", id));
+        }
         for membership in self.by_organization.remove(id).unwrap_or_default() {
             self.remove_membership(&membership);
+        }
+        if let Some(organization) = self.organizations.remove(id) {
+            self.tell("organization.deleted", event::deleted_organization(&organization));
         }
         Ok(())
     }
@@ -257,6 +277,7 @@ impl State {
         let id = membership.id.clone();
         link(&mut self.by_user, user_id, &id);
         link(&mut self.by_organization, organization_id, &id);
+        self.tell("organizationMembership.created", event::membership(self, &membership));
         self.memberships.put(membership);
         Ok(id)
     }
@@ -275,6 +296,7 @@ impl State {
         let membership =
             Membership::read(object::patched(&old.json, fields)?, old.user_id.clone(), old.organization_id.clone())?;
         free(membership.id != id, &membership.id)?;
+        self.tell("organizationMembership.updated", event::membership(self, &membership));
         self.memberships.put(membership);
         Ok(())
     }
@@ -323,6 +345,11 @@ impl State {
         self.clock
     }
 
+    /// Tells those who listen to webhooks what has just happened.
+    fn tell(&mut self, kind: &str, data: String) {
+        self.outbox.put(Delivery::new(&self.instance.id, kind, &data, self.clock));
+    }
+
     fn put_user(&mut self, user: User) {
         self.remove_user(&user.id);
         for identifier in user.identifiers() {
@@ -331,14 +358,12 @@ impl State {
         self.users.put(user);
     }
 
-    fn remove_user(&mut self, id: &str) -> bool {
-        let Some(user) = self.users.remove(id) else {
-            return false;
-        };
+    fn remove_user(&mut self, id: &str) -> Option<Arc<User>> {
+        let user = self.users.remove(id)?;
         for identifier in user.identifiers() {
             unlink(&mut self.by_identifier, &identifier, id);
         }
-        true
+        Some(user)
     }
 
     fn remove_membership(&mut self, id: &str) -> bool {
@@ -347,89 +372,14 @@ impl State {
         };
         unlink(&mut self.by_user, &membership.user_id, id);
         unlink(&mut self.by_organization, &membership.organization_id, id);
+        self.tell("organizationMembership.deleted", event::membership(self, &membership));
         true
-    }
-
-    /// Turns `email_address`, `phone_number` and `web3_wallet` into the arrays and primary ids of a user object.
-    fn expand_identifications(&mut self, fields: &mut Fields, now: i64) -> Result<(), ChangeError> {
-        for (short, array, primary) in [
-            ("email_address", "email_addresses", "primary_email_address_id"),
-            ("phone_number", "phone_numbers", "primary_phone_number_id"),
-            ("web3_wallet", "web3_wallets", "primary_web3_wallet_id"),
-        ] {
-            let Some(given) = fields.shift_remove(short) else {
-                continue;
-            };
-            let mut objects = Vec::new();
-            let mut first = None;
-            for text in texts(&given)? {
-                let id = id::new("idn_", &mut self.random, now);
-                objects.push(identification(short, &id, &text, now)?);
-                first.get_or_insert(id);
-            }
-            fields.insert(array.to_owned(), raw(objects)?);
-            fields.insert(primary.to_owned(), raw(first)?);
-        }
-        Ok(())
     }
 }
 
 /// `{}`
 #[derive(Serialize)]
 struct Empty {}
-
-fn identification(kind: &str, id: &str, text: &str, now: i64) -> serde_json::Result<Box<RawValue>> {
-    let verification = Some(shape::Verification {
-        object: "verification_admin",
-        status: "verified",
-        strategy: "admin",
-        attempts: None,
-        expire_at: None,
-    });
-    match kind {
-        "email_address" => raw(shape::EmailAddress {
-            id,
-            object: "email_address",
-            email_address: text,
-            reserved: false,
-            verification,
-            linked_to: &[],
-            matches_sso_connection: false,
-            created_at: now,
-            updated_at: now,
-        }),
-        "phone_number" => raw(shape::PhoneNumber {
-            id,
-            object: "phone_number",
-            phone_number: text,
-            reserved_for_second_factor: false,
-            default_second_factor: false,
-            reserved: false,
-            verification,
-            linked_to: [],
-            backup_codes: None,
-            created_at: now,
-            updated_at: now,
-        }),
-        _ => raw(shape::Web3Wallet {
-            id,
-            object: "web3_wallet",
-            web3_wallet: text,
-            verification,
-            created_at: now,
-            updated_at: now,
-        }),
-    }
-}
-
-/// A text, or an array of texts.
-fn texts(json: &RawValue) -> serde_json::Result<Vec<String>> {
-    if json.get().starts_with('[') {
-        serde_json::from_str(json.get())
-    } else {
-        serde_json::from_str(json.get()).map(|text| vec![text])
-    }
-}
 
 fn read_fields(fields: impl Serialize) -> serde_json::Result<Fields> {
     serde_json::from_str(&serde_json::to_string(&fields)?)

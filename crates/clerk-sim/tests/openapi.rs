@@ -1,69 +1,26 @@
 //! The simulator against Clerk's OpenAPI description.
 //!
-//! The description is not part of this project. It is looked for in the directory `CLERK_OPENAPI_DIR`, by default
-//! `shared/clerk` beside the checkout; without it these tests say that they were skipped.
+//! Without the description these tests say that they were skipped.
 
 mod common;
 
 use std::collections::BTreeSet;
-use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use clerk_sim::ENDPOINTS;
+use common::description::{self, Schemas, resolve};
 use common::{encode, get, id, request, start};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 const FILE: &str = "bapi-2026-05-12.yml";
 
-fn description() -> Option<Value> {
-    let directory = env::var_os("CLERK_OPENAPI_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clerk"), PathBuf::from);
-    let path = directory.join(FILE);
-    let Ok(text) = fs::read_to_string(&path) else {
-        eprintln!("SKIPPED: there is no {}; set CLERK_OPENAPI_DIR", path.display());
-        return None;
-    };
-    Some(serde_norway::from_str(&text).expect("the description is YAML"))
-}
-
-/// Follows a `$ref` within the description.
-fn resolve<'a>(root: &'a Value, value: &'a Value) -> &'a Value {
-    match value.get("$ref").and_then(Value::as_str) {
-        Some(reference) => {
-            let pointer = reference.trim_start_matches('#');
-            resolve(root, root.pointer(pointer).expect("the reference resolves"))
-        }
-        None => value,
-    }
-}
-
-/// OpenAPI 3.0's `nullable: true` in the words of JSON Schema.
-fn to_json_schema(value: &Value) -> Value {
-    match value {
-        Value::Array(items) => items.iter().map(to_json_schema).collect(),
-        Value::Object(fields) => {
-            let mut schema: Map<String, Value> =
-                fields.iter().map(|(name, value)| (name.clone(), to_json_schema(value))).collect();
-            if schema.remove("nullable") == Some(Value::Bool(true)) {
-                json!({ "anyOf": [{ "type": "null" }, schema] })
-            } else {
-                Value::Object(schema)
-            }
-        }
-        other => other.clone(),
-    }
-}
-
 struct Checker {
     description: Value,
-    components: Value,
+    schemas: Schemas,
 }
 
 impl Checker {
     fn new(description: Value) -> Checker {
-        let components = to_json_schema(&json!({ "schemas": description["components"]["schemas"] }));
-        Checker { description, components }
+        Checker { schemas: Schemas::of(&description), description }
     }
 
     /// Checks an answer against what the description says about this path and status.
@@ -78,17 +35,13 @@ impl Checker {
         // Statuses that are not written at the endpoint, 429 among them, have the body of all errors.
         let general = json!({ "$ref": "#/components/responses/ClerkErrors" });
         let response = resolve(&self.description, response.unwrap_or(&general));
-        let mut schema = to_json_schema(&response["content"]["application/json"]["schema"]);
-        schema["components"] = self.components.clone();
-        let validator = jsonschema::validator_for(&schema).expect("a schema");
-        let errors = validator.iter_errors(answer);
-        errors.map(|error| format!("{} at {}", error, error.instance_path())).collect()
+        self.schemas.errors(&response["content"]["application/json"]["schema"], answer)
     }
 }
 
 #[test]
 fn the_answers_are_as_described() {
-    let Some(description) = description() else {
+    let Some(description) = description::read(FILE) else {
         return;
     };
     let checker = Checker::new(description);
@@ -148,7 +101,7 @@ fn the_answers_are_as_described() {
 
 #[test]
 fn what_tests_create_is_as_described() {
-    let Some(description) = description() else {
+    let Some(description) = description::read(FILE) else {
         return;
     };
     let checker = Checker::new(description);
@@ -175,7 +128,7 @@ fn what_tests_create_is_as_described() {
 
 #[test]
 fn every_documented_parameter_is_known() {
-    let Some(description) = description() else {
+    let Some(description) = description::read(FILE) else {
         return;
     };
     for endpoint in ENDPOINTS {

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "not every test uses all of it")]
 
+pub mod description;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;

@@ -1,0 +1,84 @@
+//! Addresses, numbers and wallets given in short, as the objects that Clerk makes of them.
+
+use fake::rand::Rng;
+use serde_json::value::RawValue;
+
+use crate::generate::id;
+use crate::object::{Fields, raw};
+use crate::shape;
+
+/// Turns `email_address`, `phone_number` and `web3_wallet` into the arrays and primary ids of a user object.
+pub(crate) fn expand(fields: &mut Fields, random: &mut impl Rng, now: i64) -> serde_json::Result<()> {
+    for (short, array, primary) in [
+        ("email_address", "email_addresses", "primary_email_address_id"),
+        ("phone_number", "phone_numbers", "primary_phone_number_id"),
+        ("web3_wallet", "web3_wallets", "primary_web3_wallet_id"),
+    ] {
+        let Some(given) = fields.shift_remove(short) else {
+            continue;
+        };
+        let mut objects = Vec::new();
+        let mut first = None;
+        for text in texts(&given)? {
+            let id = id::new("idn_", random, now);
+            objects.push(identification(short, &id, &text, now)?);
+            first.get_or_insert(id);
+        }
+        fields.insert(array.to_owned(), raw(objects)?);
+        fields.insert(primary.to_owned(), raw(first)?);
+    }
+    Ok(())
+}
+
+fn identification(kind: &str, id: &str, text: &str, now: i64) -> serde_json::Result<Box<RawValue>> {
+    let verification = Some(shape::Verification {
+        object: "verification_admin",
+        status: "verified",
+        strategy: "admin",
+        attempts: None,
+        expire_at: None,
+    });
+    match kind {
+        "email_address" => raw(shape::EmailAddress {
+            id,
+            object: "email_address",
+            email_address: text,
+            reserved: false,
+            verification,
+            linked_to: &[],
+            matches_sso_connection: false,
+            created_at: now,
+            updated_at: now,
+        }),
+        "phone_number" => raw(shape::PhoneNumber {
+            id,
+            object: "phone_number",
+            phone_number: text,
+            reserved_for_second_factor: false,
+            default_second_factor: false,
+            reserved: false,
+            verification,
+            linked_to: [],
+            backup_codes: None,
+            created_at: now,
+            updated_at: now,
+        }),
+        _ => raw(shape::Web3Wallet {
+            id,
+            object: "web3_wallet",
+            web3_wallet: text,
+            verification,
+            created_at: now,
+            updated_at: now,
+        }),
+    }
+}
+
+/// A text, or an array of texts.
+fn texts(json: &RawValue) -> serde_json::Result<Vec<String>> {
+    if json.get().starts_with('[') {
+        serde_json::from_str(json.get())
+    } else {
+        serde_json::from_str(json.get()).map(|text| vec![text])
+    }
+}

@@ -1,0 +1,67 @@
+//! The webhooks so far, and their way to a receiver.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+
+use crate::webhook::{Delivery, Receiver, now};
+
+/// The waits before the attempts to deliver a message. Svix goes on for days; a test cannot.
+const WAITS: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(25),
+];
+
+/// How many messages are on their way at once. They overtake one another, as Svix's do.
+const MOST_AT_ONCE: usize = 8;
+
+pub(crate) struct Outbox {
+    deliveries: Vec<Delivery>,
+    receiver: Option<Receiver>,
+    turns: Arc<Semaphore>,
+    runtime: Handle,
+}
+
+impl Outbox {
+    pub(crate) fn new(receiver: Option<Receiver>, runtime: Handle) -> Outbox {
+        Outbox { deliveries: Vec::new(), receiver, turns: Arc::new(Semaphore::new(MOST_AT_ONCE)), runtime }
+    }
+
+    pub(crate) fn deliveries(&self) -> &[Delivery] {
+        &self.deliveries
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.deliveries.clear();
+    }
+
+    pub(crate) fn set_receiver(&mut self, receiver: Option<Receiver>) {
+        self.receiver = receiver;
+    }
+
+    pub(crate) fn put(&mut self, delivery: Delivery) {
+        if let Some(receiver) = &self.receiver {
+            self.runtime.spawn(deliver(receiver.clone(), Arc::clone(&self.turns), delivery.clone()));
+        }
+        self.deliveries.push(delivery);
+    }
+}
+
+/// Tries until the receiver takes the message, but not forever. It gets one twice whose answer was lost.
+async fn deliver(receiver: Receiver, turns: Arc<Semaphore>, mut delivery: Delivery) {
+    for wait in WAITS {
+        sleep(wait).await;
+        let _turn = turns.acquire().await;
+        delivery.timestamp = now();
+        match receiver.post(&delivery).await {
+            Ok(()) => return,
+            Err(error) => eprintln!("clerk-sim: {} ({}) was not taken: {error}", delivery.id, delivery.kind),
+        }
+    }
+}
