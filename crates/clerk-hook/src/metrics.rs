@@ -1,0 +1,62 @@
+//! What Prometheus asks for.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// The content type of [`Metrics::text`].
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The answers of `receive_webhook` that have a label of their own.
+const OUTCOMES: [&str; 4] = ["applied", "duplicate", "stale", "ignored"];
+
+type Counters<V> = Family<[(&'static str, V); 1], Counter>;
+
+pub(crate) struct Metrics {
+    registry: Registry,
+    deliveries: Counters<&'static str>,
+    errors: Counters<u16>,
+    seconds: Histogram,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let deliveries = Counters::default();
+        let errors = Counters::default();
+        // 1 ms to 16 s.
+        let seconds = Histogram::new(exponential_buckets(0.001, 2.0, 15));
+        let mut registry = Registry::with_prefix("clerk_hook");
+        registry.register("deliveries", "Deliveries that the database took, by its answer", deliveries.clone());
+        registry.register("errors", "Deliveries that were not taken, by status", errors.clone());
+        registry.register("delivery_seconds", "Time from a delivery's headers to its answer", seconds.clone());
+        // A rate can be told only from the second value on, so that each begins at 0.
+        for outcome in OUTCOMES {
+            drop(deliveries.get_or_create(&[("outcome", outcome)]));
+        }
+        Metrics { registry, deliveries, errors, seconds }
+    }
+
+    pub(crate) fn taken(&self, answer: &str, took: Duration) {
+        // One label for all that may come, because each is a time series.
+        let outcome = OUTCOMES.into_iter().find(|outcome| *outcome == answer).unwrap_or("other");
+        self.deliveries.get_or_create(&[("outcome", outcome)]).inc();
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn failed(&self, status: StatusCode, took: Duration) {
+        self.errors.get_or_create(&[("status", status.as_u16())]).inc();
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// All of them in Prometheus's text format.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a string takes any text");
+        text
+    }
+}

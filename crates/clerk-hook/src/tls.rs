@@ -1,0 +1,25 @@
+//! TLS to the database, trusting what the system trusts.
+
+use std::sync::Arc;
+
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::warn;
+
+/// What connects with TLS if the connection's `sslmode` wants it. The server's certificate and name are always
+/// verified: `SSL_CERT_FILE` names another file of roots than the system's.
+pub(crate) fn connector() -> MakeRustlsConnect {
+    let found = rustls_native_certs::load_native_certs();
+    for error in found.errors {
+        warn!(%error, "some root certificates could not be read");
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks the default versions of TLS")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    MakeRustlsConnect::new(config)
+}

@@ -1,0 +1,147 @@
+//! The program: its options, its log and its end. None of it needs a database.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+const PASSWORD: &str = "a-password-of-mine";
+
+fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_clerk-hook"));
+    program.env_remove("DATABASE_URL").args(["--listen", "127.0.0.1:0", "--mirror", "clerk"]);
+    program
+}
+
+/// The program while it runs.
+struct Running {
+    child: Child,
+    /// Nobody reads it any more where there is none.
+    log: Option<BufReader<ChildStderr>>,
+    address: String,
+}
+
+impl Running {
+    fn over(url: &str) -> Self {
+        let mut child = program().env("DATABASE_URL", url).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut first = String::new();
+        log.read_line(&mut first).unwrap();
+        let address = first.trim_end().rsplit(' ').next().unwrap().to_owned();
+        Running { child, log: Some(log), address }
+    }
+
+    fn get(&self, path: &str) -> String {
+        get(&self.address, path)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the program says before it gives up.
+fn complaint(program: &mut Command) -> String {
+    let output = program.output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A database that nobody can reach.
+fn nowhere() -> String {
+    format!("postgres://me:{PASSWORD}@127.0.0.1:1/app")
+}
+
+#[test]
+fn it_serves_until_it_is_told_to_stop() {
+    for signal in ["TERM", "INT"] {
+        let mut program = Running::over(&nowhere());
+        assert!(program.get("/healthz").starts_with("HTTP/1.1 200 "));
+        assert!(program.get("/readyz").starts_with("HTTP/1.1 503 "));
+        let told = Command::new("kill").args(["-s", signal, &program.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        assert!(program.child.wait().unwrap().success(), "SIG{signal}");
+
+        let mut rest = String::new();
+        program.log.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert!(rest.contains("not ready"), "{rest}");
+        assert!(!rest.contains(PASSWORD), "{rest}");
+    }
+}
+
+#[test]
+fn it_serves_without_a_log() {
+    let mut program = Running::over(&nowhere());
+    program.log = None;
+    assert!(program.get("/readyz").starts_with("HTTP/1.1 503 "));
+}
+
+#[test]
+fn a_url_that_cannot_be_read_is_not_quoted() {
+    for url in [
+        format!("postgres://me:{PASSWORD}@host:port/app"),
+        format!("postgres://me:{PASSWORD}@host/app?sslmode=verify-full"),
+        format!("me:pass={PASSWORD}@host"),
+        format!("{PASSWORD}=x"),
+    ] {
+        let said = complaint(program().env("DATABASE_URL", &url));
+        assert!(said.contains("the database's URL cannot be read"), "{said}");
+        assert!(!said.contains(PASSWORD), "{said}");
+        let said = complaint(program().args(["--database-url", &url]));
+        assert!(!said.contains(PASSWORD), "{said}");
+    }
+    let help = program().env("DATABASE_URL", PASSWORD).arg("--help").output().unwrap();
+    assert!(!String::from_utf8(help.stdout).unwrap().contains(PASSWORD));
+}
+
+#[test]
+fn options_have_limits() {
+    for (option, value) in [("--pool-size", "0"), ("--timeout-ms", "0"), ("--max-body-bytes", "0"), ("--listen", "x")] {
+        let said = complaint(program().args(["--database-url", "postgres://host/app", option, value]));
+        assert!(said.contains(option), "{said}");
+    }
+}
+
+#[test]
+fn the_urls_sslmode_decides_what_is_said_first() {
+    const SSL_REQUEST: i32 = 80_877_103;
+    const STARTUP: i32 = 3 << 16;
+    for (mode, said) in
+        [("disable", vec![STARTUP]), ("prefer", vec![SSL_REQUEST, STARTUP]), ("require", vec![SSL_REQUEST])]
+    {
+        let postgres = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = postgres.local_addr().unwrap();
+        let program = Running::over(&format!("postgres://me@{address}/app?sslmode={mode}"));
+        let asking = std::thread::spawn(move || program.get("/readyz"));
+        assert_eq!(first_messages(&mut postgres.accept().unwrap().0), said, "{mode}");
+        assert!(asking.join().unwrap().starts_with("HTTP/1.1 503 "), "{mode}");
+    }
+}
+
+/// The codes of the messages that a client begins with, of which those that ask for TLS are answered with no.
+fn first_messages(stream: &mut TcpStream) -> Vec<i32> {
+    let mut codes = Vec::new();
+    let mut head = [0; 8];
+    while stream.read_exact(&mut head).is_ok() {
+        let code = i32::from_be_bytes(head[4..].try_into().unwrap());
+        codes.push(code);
+        // A startup message is longer: it is the last one of interest.
+        if i32::from_be_bytes(head[..4].try_into().unwrap()) > 8 {
+            break;
+        }
+        stream.write_all(b"N").unwrap();
+    }
+    codes
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}

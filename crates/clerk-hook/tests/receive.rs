@@ -1,0 +1,215 @@
+//! Deliveries on their way from HTTP to a function in Postgres.
+//!
+//! They need the Postgres that PGHOST names, as `make test` starts one. Each test has a database of its own there,
+//! with a stand-in for `clerk_fdw.receive_webhook` that does what the body asks for.
+
+mod common;
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use common::{Receiver, eventually};
+use reqwest::StatusCode;
+
+#[tokio::test]
+async fn a_delivery_arrives_unchanged_and_its_answer_goes_back() {
+    let receiver = Receiver::start("unchanged", |_| {}).await;
+    for answer in ["applied", "duplicate", "stale", "ignored"] {
+        let body = format!(
+            "\u{20}{{\"answer\":\"{answer}\",\r\n \"text\": \"é\\ud83d\\ude00\u{1F600}'\\\"\", \"n\":1.0e0 }} \n"
+        );
+        assert_eq!(receiver.deliver(&body).await, (StatusCode::OK, answer.to_owned()));
+        assert_eq!(receiver.received().await, [["clerk", &body, "msg_1", "1649367553", "v1,c2lnbmVk v1,b3RoZXI="]]);
+    }
+}
+
+#[tokio::test]
+async fn either_name_of_the_headers_is_read() {
+    let receiver = Receiver::start("headers", |_| {}).await;
+    let request = receiver.post(r#"{"answer":"applied"}"#, &["webhook-id", "webhook-timestamp", "webhook-signature"]);
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(receiver.received().await[0][2..], ["msg_1", "1649367553", "v1,c2lnbmVk v1,b3RoZXI="]);
+}
+
+#[tokio::test]
+async fn what_will_never_verify_is_the_senders_fault() {
+    let receiver = Receiver::start("refused", |_| {}).await;
+    for (code, status) in [("28000", StatusCode::UNAUTHORIZED), ("22023", StatusCode::BAD_REQUEST)] {
+        let (answered, text) = receiver.deliver(&format!(r#"{{"raise":"{code}"}}"#)).await;
+        assert_eq!((answered, text.as_str()), (status, "refused: as you wish"));
+    }
+}
+
+#[tokio::test]
+async fn whatever_else_is_raised_is_sent_again() {
+    let receiver = Receiver::start("failed", |_| {}).await;
+    for code in ["P0001", "40001", "28P01", "55P03", "08006", "53300", "57014", "42883"] {
+        let (status, text) = receiver.deliver(&format!(r#"{{"raise":"{code}"}}"#)).await;
+        assert!(status.is_server_error(), "{code}: {status}");
+        assert!(!text.contains("as you wish"), "what went wrong in here is nobody's business: {text}");
+    }
+    let no_text = receiver.deliver("{}").await;
+    assert_eq!(no_text.0, StatusCode::INTERNAL_SERVER_ERROR, "an answer of null");
+}
+
+#[tokio::test]
+async fn it_is_taken_only_once_it_is_committed() {
+    let receiver = Receiver::start("commit", |_| {}).await;
+    let (status, _) = receiver.deliver(r#"{"answer":"applied", "fail_at_commit":true}"#).await;
+    assert!(status.is_server_error(), "{status}");
+    assert!(receiver.received().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_delivery_does_not_reach_the_database() {
+    let receiver = Receiver::start("nothing", |config| config.max_body_bytes = 100).await;
+    for missing in 0..3 {
+        let mut names = ["svix-id", "svix-timestamp", "svix-signature"];
+        names[missing] = "x-other";
+        let answer = receiver.post("{}", &names).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+        let name = ["svix-id", "svix-timestamp", "svix-signature"][missing];
+        assert_eq!(answer.text().await.unwrap(), format!("the header {name} is missing"));
+    }
+    for (body, status) in [
+        (b"\xff\xfe".to_vec(), StatusCode::BAD_REQUEST),
+        (b"{\"a\":\"\0\"}".to_vec(), StatusCode::BAD_REQUEST),
+        (vec![b' '; 101], StatusCode::PAYLOAD_TOO_LARGE),
+    ] {
+        assert_eq!(receiver.deliver_bytes(body).await.0, status);
+    }
+    let get = reqwest::get(receiver.url("/webhooks/clerk")).await.unwrap();
+    assert_eq!(get.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(reqwest::get(receiver.url("/")).await.unwrap().status(), StatusCode::NOT_FOUND);
+    assert!(receiver.received().await.is_empty());
+    assert_eq!(receiver.connections().await, 0);
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_ended_and_not_in_the_way() {
+    let receiver = Receiver::start("slow", |config| {
+        config.timeout = Duration::from_millis(500);
+        config.pool_size = 1.try_into().unwrap();
+    })
+    .await;
+    let start = Instant::now();
+    let slow = receiver.deliver(r#"{"sleep":30}"#);
+    let waiting = receiver.deliver(r#"{"answer":"applied"}"#);
+    let (slow, waiting) = tokio::join!(slow, waiting);
+    assert_eq!((slow.0, waiting.0), (StatusCode::GATEWAY_TIMEOUT, StatusCode::GATEWAY_TIMEOUT));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+
+    assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::OK);
+    eventually("the slow statement is cancelled", async || receiver.connections().await == 1).await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let receiver = Receiver::start("body", |config| config.timeout = Duration::from_millis(300)).await;
+    let mut stream = receiver.begin(100);
+    let answer = tokio::task::spawn_blocking(move || std::io::read_to_string(&mut stream)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_sender_who_hangs_up_is_served_and_not_in_the_way() {
+    let receiver = Receiver::start("hangup", |_| {}).await;
+    let body = r#"{"answer":"applied", "sleep":2}"#;
+    let mut stream = receiver.begin(body.len());
+    stream.write_all(body.as_bytes()).unwrap();
+    eventually("the database is at it", async || receiver.connections().await == 1).await;
+    drop(stream);
+
+    let start = Instant::now();
+    assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::OK);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!(receiver.received().await.len(), 1);
+    eventually("the delivery is applied", async || receiver.received().await.len() == 1).await;
+}
+
+#[tokio::test]
+async fn connections_that_broke_are_replaced() {
+    let receiver = Receiver::start("broken", |_| {}).await;
+    assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::OK);
+    receiver.terminate_connections().await;
+    eventually("a delivery gets through", async || {
+        let (status, _) = receiver.deliver(r#"{"answer":"applied"}"#).await;
+        assert!(status == StatusCode::OK || status == StatusCode::SERVICE_UNAVAILABLE, "{status}");
+        status == StatusCode::OK
+    })
+    .await;
+    let during = receiver.deliver(r#"{"terminate":true}"#).await;
+    assert_eq!(during.0, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_reached_is_not_the_senders_fault() {
+    // Postgres says 28000 to a role that does not exist.
+    let receiver = Receiver::start("nobody", |config| {
+        config.database.user("nobody_of_that_name");
+    })
+    .await;
+    let (status, text) = receiver.deliver(r#"{"answer":"applied"}"#).await;
+    assert_eq!((status, text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "the database is not available"));
+    assert_eq!(receiver.get("/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(receiver.get("/healthz").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn it_is_ready_when_the_database_answers() {
+    let receiver = Receiver::start("ready", |_| {}).await;
+    assert_eq!(receiver.get("/readyz").await, (StatusCode::OK, "ok".to_owned()));
+}
+
+#[tokio::test]
+async fn everything_is_counted() {
+    let receiver = Receiver::start("metrics", |_| {}).await;
+    for body in [r#"{"answer":"applied"}"#, r#"{"answer":"applied"}"#, r#"{"answer":"new"}"#, r#"{"raise":"28000"}"#] {
+        receiver.deliver(body).await;
+    }
+    let (status, text) = receiver.get("/metrics").await;
+    assert_eq!(status, StatusCode::OK);
+    for line in [
+        r#"clerk_hook_deliveries_total{outcome="applied"} 2"#,
+        r#"clerk_hook_deliveries_total{outcome="stale"} 0"#,
+        r#"clerk_hook_deliveries_total{outcome="other"} 1"#,
+        r#"clerk_hook_errors_total{status="401"} 1"#,
+        "clerk_hook_delivery_seconds_count 4",
+        r#"clerk_hook_delivery_seconds_bucket{le="+Inf"} 4"#,
+    ] {
+        assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn stopping_finishes_what_is_in_flight() {
+    let mut receiver = Receiver::start("stop", |_| {}).await;
+    let delivery = receiver.post(r#"{"answer":"applied", "sleep":0.7}"#, &common::HEADERS).send();
+    let delivery = tokio::spawn(delivery);
+    eventually("the database is at it", async || receiver.connections().await == 1).await;
+    receiver.stop();
+    eventually("nobody is let in any more", async || {
+        let (status, _) = match reqwest::get(receiver.url("/healthz")).await {
+            Ok(answer) => (answer.status(), ()),
+            Err(_) => return true,
+        };
+        assert_eq!(status, StatusCode::OK);
+        false
+    })
+    .await;
+    assert_eq!(delivery.await.unwrap().unwrap().status(), StatusCode::OK);
+    receiver.stopped().await;
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_ever() {
+    let mut receiver = Receiver::start("stop_limit", |config| config.timeout = Duration::from_millis(300)).await;
+    // A request whose headers never end.
+    let mut stream = TcpStream::connect(receiver.address()).unwrap();
+    stream.write_all(b"POST /webhooks/clerk HTTP/1.1\r\n").unwrap();
+    let start = Instant::now();
+    receiver.stop();
+    receiver.stopped().await;
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
