@@ -3,16 +3,17 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ptr::null;
 use std::sync::Arc;
 
 use clerk_api::{Client, Settings};
-use pgrx::{Spi, pg_sys};
+use pgrx::pg_sys;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::encoding::{from_server, to_c_string, to_text};
-use crate::error::FdwError;
+use crate::attempt::as_role;
+use crate::encoding::from_server;
+use crate::error::{FdwError, OrRaise};
 use crate::option::{self, Options};
+use crate::spi;
 
 /// The name of the environment variable that Clerk's own libraries read the key from.
 const KEY_VARIABLE: &str = "CLERK_SECRET_KEY";
@@ -62,6 +63,11 @@ impl Server {
                 options: option::read((*server).options),
             }
         }
+    }
+
+    /// How many objects a page of its lists has.
+    pub fn page_size(&self) -> u32 {
+        option::page_size(&self.options)
     }
 
     /// The connection with which this role's queries read from the server.
@@ -143,37 +149,10 @@ fn vault_secret(role: pg_sys::Oid, option: &str, secret: &str) -> Result<String,
     as_role(role, || ask(&query, secret)).filter(|key| !key.is_empty()).ok_or("which has no such secret")
 }
 
-/// Does something with the rights of a role. After an error Postgres sets the current role itself.
-fn as_role<T>(role: pg_sys::Oid, action: impl FnOnce() -> T) -> T {
-    let (mut before, mut context) = (pg_sys::InvalidOid, 0);
-    // SAFETY: sets what it has read, but for the role, which exists.
-    unsafe {
-        pg_sys::GetUserIdAndSecContext(&mut before, &mut context);
-        pg_sys::SetUserIdAndSecContext(role, context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32);
-        let result = action();
-        pg_sys::SetUserIdAndSecContext(before, context);
-        result
-    }
-}
-
-/// The one text that a query with one parameter of type text gives. Strictly read-only, unlike pgrx's own queries in a
-/// transaction that has written: the scan may be part of a parallel query.
+/// The one text that a query with one parameter gives.
 fn ask(query: &str, argument: &str) -> Option<String> {
-    Spi::connect(|_| {
-        let (mut types, mut values) = ([pg_sys::TEXTOID], [to_text(argument)]);
-        // SAFETY: there is one parameter, never null; on success the table of results is there until SPI ends, and its
-        // one column is a text.
-        unsafe {
-            let (types, values) = (types.as_mut_ptr(), values.as_mut_ptr());
-            let done = pg_sys::SPI_execute_with_args(to_c_string(query), 1, types, values, null(), true, 1);
-            if done != pg_sys::SPI_OK_SELECT as i32 || pg_sys::SPI_processed == 0 {
-                return None;
-            }
-            let results = pg_sys::SPI_tuptable;
-            let value = pg_sys::SPI_getvalue(*(*results).vals, (*results).tupdesc, 1);
-            (!value.is_null()).then(|| from_server(value))
-        }
-    })
+    // The scan may be part of a parallel query.
+    spi::read(query, &[Some(argument)]).or_raise().into_iter().next()?.into_iter().next()?
 }
 
 struct UserMapping {

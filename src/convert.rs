@@ -35,6 +35,18 @@ fn column_path(relation: pg_sys::Oid, number: i16) -> Option<String> {
     unsafe { option::read(pg_sys::GetForeignColumnOptions(relation, number)) }.remove("path")
 }
 
+/// The type that says most about what a column of this kind holds.
+pub fn type_oid(kind: Kind) -> pg_sys::Oid {
+    match kind {
+        Kind::Text | Kind::Phone => pg_sys::TEXTOID,
+        Kind::Boolean => pg_sys::BOOLOID,
+        Kind::Integer => pg_sys::INT8OID,
+        Kind::Time => pg_sys::TIMESTAMPTZOID,
+        Kind::Json => pg_sys::JSONBOID,
+        Kind::TextArray => pg_sys::TEXTARRAYOID,
+    }
+}
+
 /// Neither JSON nor an array.
 fn is_scalar(base: pg_sys::Oid) -> bool {
     // SAFETY: a catalog look-up.
@@ -155,6 +167,27 @@ impl Target {
                 memory,
                 cache: Cell::new(std::ptr::null_mut()),
             }),
+        }
+    }
+
+    /// Prepares a column of the catalogue, of the type that says most about it.
+    ///
+    /// # Safety
+    /// `memory` outlives the target.
+    pub unsafe fn of_column(number: i16, column: &'static Column, memory: pg_sys::MemoryContext) -> Self {
+        let declared = type_oid(column.kind);
+        Target {
+            number,
+            name: column.name.to_owned(),
+            locator: column.source.into(),
+            asks: column.asks,
+            declared,
+            declared_typmod: -1,
+            typmod: -1,
+            is_phone: column.kind == Kind::Phone,
+            // SAFETY: the caller's.
+            conversion: unsafe { Conversion::of(declared, -1, memory) },
+            domain: None,
         }
     }
 

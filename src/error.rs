@@ -46,6 +46,64 @@ pub enum FdwError {
     #[error("clerk_fdw: a command of its own failed with SPI code {0}")]
     Spi(i32),
 
+    /// 42704.
+    #[error("mirror \"{0}\" does not exist")]
+    NoMirror(String),
+
+    /// 42704.
+    #[error("role \"{owner}\", to which mirror \"{mirror}\" belongs, does not exist")]
+    NoOwner { mirror: String, owner: String },
+
+    /// 42501.
+    #[error("role \"{role}\" may not use foreign server \"{server}\"")]
+    NoServerPrivilege { server: String, role: String },
+
+    /// 42P01.
+    #[error("mirror \"{mirror}\" has no table for \"{object}\"")]
+    NotMirrored { mirror: String, object: String, have: Vec<String> },
+
+    /// 42P01.
+    #[error("the table for {object} of mirror \"{mirror}\" is gone")]
+    TableGone { mirror: String, object: &'static str },
+
+    /// 42703.
+    #[error("{table} has no column any more that takes {column}")]
+    ColumnGone { table: String, column: &'static str },
+
+    /// 55006.
+    #[error("mirror \"{0}\" is being synced already")]
+    Syncing(String),
+
+    /// 55000: nothing was changed.
+    #[error(
+        "the key of server \"{server}\" belongs to another Clerk instance ({found}) than mirror \"{mirror}\" ({known})"
+    )]
+    OtherInstance { mirror: String, server: String, known: String, found: String },
+
+    /// 55000.
+    #[error("{deletes} of {of} rows of {table} would be deleted, which looks like an accident: none was")]
+    Accident { mirror: String, table: String, deletes: u64, of: u64 },
+
+    /// HV000.
+    #[error("Clerk's list of {0} is not in descending order of updated_at")]
+    OutOfOrder(&'static str),
+
+    /// 22023.
+    #[error("Clerk does not find {object} by their id, and there is no row that tells whose \"{id}\" is")]
+    NotFoundById { object: &'static str, id: String },
+
+    /// 22023.
+    #[error("mode \"{0}\" is neither full nor incremental")]
+    NoMode(String),
+
+    /// 22004.
+    #[error("{0} must not be null")]
+    Null(&'static str),
+
+    /// 2D000.
+    #[error("clerk_fdw.sync commits as it goes, so it cannot run inside a transaction block or a function")]
+    InTransaction,
+
     /// XX000: no callback that is left in place calls these.
     #[error("clerk_fdw has a scan driver of its own")]
     NotThroughTheFramework,
@@ -74,6 +132,16 @@ impl FdwError {
             FdwError::NoSchema(_) => ERRCODE_FDW_NO_SCHEMAS,
             FdwError::NoTable { .. } => ERRCODE_FDW_TABLE_NOT_FOUND,
             FdwError::Value { code, .. } => *code,
+            FdwError::NoMirror(_) | FdwError::NoOwner { .. } => ERRCODE_UNDEFINED_OBJECT,
+            FdwError::NoServerPrivilege { .. } => ERRCODE_INSUFFICIENT_PRIVILEGE,
+            FdwError::NotMirrored { .. } | FdwError::TableGone { .. } => ERRCODE_UNDEFINED_TABLE,
+            FdwError::ColumnGone { .. } => ERRCODE_UNDEFINED_COLUMN,
+            FdwError::Syncing(_) => ERRCODE_OBJECT_IN_USE,
+            FdwError::OtherInstance { .. } | FdwError::Accident { .. } => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            FdwError::OutOfOrder(_) => ERRCODE_FDW_ERROR,
+            FdwError::NotFoundById { .. } | FdwError::NoMode(_) => ERRCODE_INVALID_PARAMETER_VALUE,
+            FdwError::Null(_) => ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            FdwError::InTransaction => ERRCODE_INVALID_TRANSACTION_TERMINATION,
             FdwError::Spi(_) | FdwError::NotThroughTheFramework => ERRCODE_INTERNAL_ERROR,
             FdwError::Thread(_) => ERRCODE_SYSTEM_ERROR,
         }
@@ -104,6 +172,28 @@ impl FdwError {
                 Some(hint.clone())
             }
             FdwError::OptionValue { hint, .. } => hint.clone(),
+            FdwError::NotMirrored { have, .. } if !have.is_empty() => Some(format!("It has: {}.", have.join(", "))),
+            FdwError::TableGone { mirror, .. } | FdwError::ColumnGone { table: mirror, .. } => Some(format!(
+                "Put it back, or drop the mirror and make it anew: SELECT clerk_fdw.drop_mirror({});",
+                import::quote_literal(mirror)
+            )),
+            FdwError::NoOwner { .. } => {
+                Some("UPDATE clerk_fdw.mirror SET owner = current_user WHERE mirror = '...';".to_owned())
+            }
+            FdwError::Syncing(_) => {
+                Some("See clerk_fdw.sync_progress; wait => true waits, clerk_fdw.cancel_sync ends it.".to_owned())
+            }
+            FdwError::OtherInstance { .. } => Some(
+                "Check the key, or make a mirror of its own for the other instance. Nothing was changed.".to_owned(),
+            ),
+            FdwError::Accident { mirror, .. } => {
+                Some(format!("If it is none: CALL clerk_fdw.sync({}, force => true);", import::quote_literal(mirror)))
+            }
+            FdwError::OutOfOrder(_) => Some("mode => 'full' does not depend on the order.".to_owned()),
+            FdwError::NotFoundById { .. } => {
+                Some("clerk_fdw.sync_user finds the memberships of a user, clerk_fdw.sync all of them.".to_owned())
+            }
+            FdwError::InTransaction => Some("CALL it by itself, not between BEGIN and COMMIT.".to_owned()),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ use pgrx::{PgList, pg_guard, pg_sys};
 use crate::encoding::{from_server, to_c_string};
 use crate::error::{FdwError, OrRaise};
 use crate::option::{self, object_names};
+use crate::spi;
 
 /// The one schema that a Clerk instance has.
 const SCHEMA: &str = "clerk";
@@ -34,7 +35,7 @@ pub unsafe extern "C-unwind" fn import_foreign_schema(
         let (server, schema) = (from_server(statement.server_name), from_server(statement.local_schema));
         for object in objects {
             for command in commands(&server, &schema, object) {
-                run(&command).or_raise();
+                spi::run(&command, &[]).or_raise();
             }
         }
     }
@@ -73,28 +74,16 @@ fn chosen(list: pg_sys::ImportForeignSchemaType::Type, names: &[String]) -> Resu
     Ok(objects.collect())
 }
 
-/// Runs a command with the rights of the current role. Postgres' own errors end the statement.
-fn run(command: &str) -> Result<(), FdwError> {
-    let command = to_c_string(command);
-    // SAFETY: SPI is connected and finished around the command, which is a C string; an error finishes it as well.
-    unsafe {
-        for code in [pg_sys::SPI_connect(), pg_sys::SPI_execute(command, false, 0), pg_sys::SPI_finish()] {
-            if code < 0 {
-                return Err(FdwError::Spi(code));
-            }
-        }
-    }
-    Ok(())
-}
-
 /// A name as it stands in SQL, quoted where that is needed.
 pub fn quote_identifier(name: &str) -> String {
     // SAFETY: takes and gives C strings.
     unsafe { from_server(pg_sys::quote_identifier(to_c_string(name))) }
 }
 
-fn quote_literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+/// A text as it stands in SQL.
+pub fn quote_literal(text: &str) -> String {
+    // SAFETY: takes and gives C strings.
+    unsafe { from_server(pg_sys::quote_literal_cstr(to_c_string(text))) }
 }
 
 /// The commands that make one object's table.

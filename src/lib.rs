@@ -30,6 +30,10 @@
 //! | [`analyze`] | What does ANALYZE look at? |
 //! | [`error`] | Under which SQLSTATE does a failure reach the user? |
 //! | [`catalogue`] | What does the extension tell of its own catalogue in SQL? |
+//! | [`mirror`] | How are local tables kept in step with Clerk? |
+//! | [`spi`] | How is SQL run from inside? |
+//! | [`attempt`] | How is undone what fails, with whose rights is something done? |
+//! | [`settings`] | What can be set in postgresql.conf? |
 
 use pgrx::AllocatedByRust;
 use supabase_wrappers::FdwRoutine;
@@ -38,6 +42,7 @@ use supabase_wrappers::prelude::*;
 use crate::error::FdwError;
 
 mod analyze;
+mod attempt;
 mod catalogue;
 mod condition;
 mod connection;
@@ -48,14 +53,23 @@ mod error;
 mod explain;
 mod import;
 mod io_thread;
+mod mirror;
 mod option;
 mod path;
 mod plan;
 mod scan;
+mod settings;
 mod shippable;
+mod spi;
 mod value;
 
 pgrx::pg_module_magic!();
+
+/// The library is loaded: by the first use in a backend, or by the server where shared_preload_libraries names it.
+#[pgrx::pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::define();
+}
 
 pgrx::extension_sql!(
     r#"

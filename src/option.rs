@@ -221,6 +221,11 @@ pub fn settings(server: &Options) -> Settings {
     }
 }
 
+/// How many objects a page has, by a server's options.
+pub fn page_size(server: &Options) -> u32 {
+    number(server, "page_size").unwrap_or(LARGEST_PAGE)
+}
+
 /// What a foreign table shows.
 pub struct Table {
     pub server: pg_sys::Oid,
@@ -245,9 +250,7 @@ pub fn table(relation: pg_sys::Oid) -> Result<Table, FdwError> {
     Ok(Table {
         server,
         object,
-        page_size: number(&table_options, "page_size")
-            .or_else(|| number(&server_options, "page_size"))
-            .unwrap_or(LARGEST_PAGE),
+        page_size: number(&table_options, "page_size").unwrap_or_else(|| self::page_size(&server_options)),
         max_concurrency: settings(&server_options).max_concurrency as u32,
         startup_cost: table_options.get("startup_cost").and_then(|cost| cost.trim().parse().ok()),
     })

@@ -197,6 +197,19 @@ impl Object {
         }
     }
 
+    /// The column that holds the object's id.
+    pub fn id(&self) -> &'static Column {
+        let columns: &'static [Column] = self.columns;
+        columns.iter().find(|column| column.is_id()).expect("every object has an id")
+    }
+
+    /// Whether objects are found by the column: by what it equals, or in the order in which they came.
+    pub fn is_looked_up(&self, column: &Column) -> bool {
+        self.order(column.name).is_some_and(|order| order.lasts)
+            || self.key(column.name).is_some()
+            || column.filter(|test| matches!(test, Test::Equal { .. })).is_some()
+    }
+
     /// The order that follows a column, if Clerk knows one.
     pub fn order(&self, column: &str) -> Option<&'static Order> {
         let orders: &'static [Order] = self.orders;
@@ -226,6 +239,11 @@ const fn narrows(test: Test, parameter: &'static str) -> Filter {
 }
 
 impl Column {
+    /// Whether it is the object's id.
+    pub fn is_id(&self) -> bool {
+        self.source == Source::Path(&["id"])
+    }
+
     /// The filter that serves a kind of condition.
     pub fn filter(&self, serves: impl Fn(Test) -> bool) -> Option<&'static Filter> {
         let filters: &'static [Filter] = self.filters;

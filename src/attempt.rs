@@ -1,0 +1,106 @@
+//! Attempts: what fails in one is undone, and the transaction goes on.
+
+use std::ffi::CStr;
+use std::panic::AssertUnwindSafe;
+use std::ptr::null;
+
+use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
+use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_sys};
+
+use crate::error::{FdwError, OrRaise};
+
+/// Why an attempt failed.
+pub struct Failure(Box<CaughtError>);
+
+impl Failure {
+    fn report(&self) -> &ErrorReportWithLevel {
+        match &*self.0 {
+            CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => report,
+            CaughtError::RustPanic { ereport, .. } => ereport,
+        }
+    }
+
+    pub fn code(&self) -> PgSqlErrorCode {
+        self.report().sql_error_code()
+    }
+
+    pub fn message(&self) -> String {
+        let report = self.report();
+        match report.detail() {
+            Some(detail) => format!("{} ({detail})", report.message()),
+            None => report.message().to_owned(),
+        }
+    }
+
+    /// Whether it comes from one row: a value, a constraint, a trigger that refused it; not from a cancel, a lack of
+    /// something, or a statement that would fail for any row.
+    pub fn is_about_a_row(&self) -> bool {
+        use PgSqlErrorCode::*;
+        let class = |code: PgSqlErrorCode| code as i64 & 0xFFF;
+        [
+            ERRCODE_DATA_EXCEPTION,
+            ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION,
+            ERRCODE_CARDINALITY_VIOLATION,
+            ERRCODE_PLPGSQL_ERROR,
+            ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            ERRCODE_TRIGGERED_ACTION_EXCEPTION,
+            ERRCODE_WITH_CHECK_OPTION_VIOLATION,
+        ]
+        .into_iter()
+        .any(|about| class(about) == class(self.code()))
+            || matches!(self.code(), ERRCODE_FDW_INVALID_DATA_TYPE)
+    }
+
+    pub fn is_cancel(&self) -> bool {
+        self.code() == PgSqlErrorCode::ERRCODE_QUERY_CANCELED
+    }
+
+    pub fn is_unreachable(&self) -> bool {
+        self.code() == PgSqlErrorCode::ERRCODE_CONNECTION_FAILURE
+    }
+
+    /// The five characters of its code.
+    pub fn sqlstate(&self) -> String {
+        // SAFETY: it gives a C string of five characters.
+        unsafe { CStr::from_ptr(pg_sys::unpack_sql_state(self.code() as i32)) }.to_string_lossy().into_owned()
+    }
+
+    /// Raises the error after all.
+    pub fn raise(self) -> ! {
+        self.0.rethrow()
+    }
+}
+
+/// Does something in a subtransaction, with the rights of a role.
+pub fn attempt_as<T>(role: pg_sys::Oid, action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
+    // SAFETY: the subtransaction is ended one way or the other, and what it has changed of the backend's state is set
+    // back to what it was.
+    unsafe {
+        let (memory, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
+        pg_sys::BeginInternalSubTransaction(null());
+        let done = PgTryBuilder::new(AssertUnwindSafe(|| Ok(as_role(role, || action().or_raise()))))
+            .catch_others(|caught| Err(Failure(caught.into())))
+            .catch_rust_panic(|caught| Err(Failure(caught.into())))
+            .execute();
+        match done {
+            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
+            Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+        }
+        pg_sys::MemoryContextSwitchTo(memory);
+        pg_sys::CurrentResourceOwner = owner;
+        done
+    }
+}
+
+/// Does something with the rights of a role. After an error Postgres sets the current role itself.
+pub fn as_role<T>(role: pg_sys::Oid, action: impl FnOnce() -> T) -> T {
+    let (mut before, mut context) = (pg_sys::InvalidOid, 0);
+    // SAFETY: sets what it has read, but for the role, which exists.
+    unsafe {
+        pg_sys::GetUserIdAndSecContext(&mut before, &mut context);
+        pg_sys::SetUserIdAndSecContext(role, context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32);
+        let result = action();
+        pg_sys::SetUserIdAndSecContext(before, context);
+        result
+    }
+}

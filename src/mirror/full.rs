@@ -1,0 +1,179 @@
+//! Reading everything: a pass over one object's list.
+//!
+//! Each page is committed together with its mark and its ids. So a pass that was cut off goes on behind its last
+//! committed page, and at its end it is known what Clerk has.
+
+use clerk_api::{From, Mark, Ordered, Read, rest};
+
+use super::config::Table;
+use super::deletes;
+use super::merge::Merge;
+use super::run::{Mode, Step};
+use super::sync::Sync;
+use crate::attempt::Failure;
+use crate::error::FdwError;
+use crate::spi;
+
+/// A pass that is under way.
+struct Pass {
+    /// When it began, in seconds since 1970.
+    started_at: String,
+    expected: Option<u64>,
+    marks: Vec<Mark>,
+}
+
+/// What a step did, and why it deleted nothing if that looked like an accident.
+pub type Done<'r> = (Step<'r>, Option<FdwError>);
+
+pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
+    let step = sync.attempt(|| sync.run.step(table, Mode::Full, None))?;
+    go_on(sync, step, table)
+}
+
+/// Reads everything as part of a step that was begun.
+pub fn go_on<'s>(sync: &Sync<'s>, mut step: Step<'s>, table: &Table) -> Result<Done<'s>, Failure> {
+    let is_dry = sync.run.wish.dry_run;
+    let under_way = if is_dry { None } else { sync.attempt(|| under_way(sync, table))? };
+    let pass = match under_way {
+        Some(pass) => pass,
+        None => begin(sync, &mut step, table)?,
+    };
+    step.expect(pass.expected);
+    sync.commit(|| step.log())?;
+
+    let since = format!("pg_catalog.to_timestamp({})", pass.started_at);
+    let merge = Merge::new(sync.mirror, table, &since, is_dry);
+    let rows_before = if is_dry { sync.attempt(|| deletes::live(table))? } else { 0 };
+    for read in rest(&merge.ask(sync.whole(table)), pass.marks) {
+        let mut pages = sync.start(read)?;
+        while let Some(page) = sync.next(&mut step, &mut pages)? {
+            let mut refused = Vec::new();
+            let merged = merge.page(&page, |id, failure| refused.push((id.to_owned(), failure)))?;
+            step.read(page.len(), merged);
+            sync.commit(|| {
+                for (id, failure) in &refused {
+                    step.refuse(id, failure)?;
+                }
+                if !is_dry {
+                    remember(sync, table, &page)?;
+                }
+                step.log()
+            })?;
+            step.notice();
+        }
+    }
+    if is_dry {
+        step.deleted = rows_before.saturating_sub(step.merged.alive);
+        let too_many = deletes::accident(sync, table, step.deleted, rows_before);
+        return Ok((step, too_many));
+    }
+    let too_many = deletes::what_is_gone(sync, &mut step, table, &since)?;
+    sync.commit(|| end(sync, table))?;
+    Ok((step, too_many))
+}
+
+/// The pass that was cut off, if there is one.
+fn under_way(sync: &Sync, table: &Table) -> Result<Option<Pass>, FdwError> {
+    let values = [Some(&*sync.mirror.name), Some(table.object.name)];
+    let row = spi::row(
+        "SELECT pg_catalog.date_part('epoch', pass_started_at), pass_expected FROM clerk_fdw.mirror_table
+          WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2",
+        &values,
+    )?;
+    let Some([Some(started_at), expected]) = row.as_deref() else { return Ok(None) };
+    let marks = spi::rows(
+        "SELECT mark FROM clerk_fdw.sync_page WHERE mark IS NOT NULL
+            AND mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2
+          ORDER BY number",
+        &values,
+    )?;
+    let marks = marks.iter().flatten().flatten().filter_map(|mark| serde_json::from_str(mark).ok());
+    Ok(Some(Pass {
+        started_at: started_at.clone(),
+        expected: expected.as_ref().and_then(|count| count.parse().ok()),
+        marks: marks.collect(),
+    }))
+}
+
+/// Begins a pass: what changes from now on is for the sync after it.
+fn begin(sync: &Sync, step: &mut Step, table: &Table) -> Result<Pass, Failure> {
+    let known_until = match table.object.order("updated_at") {
+        Some(order) => newest(sync, step, table, order.parameter)?,
+        None => None,
+    };
+    let expected = sync.count(step, table)?;
+    let is_dry = sync.run.wish.dry_run;
+    sync.commit(|| {
+        if is_dry {
+            let now = spi::value("SELECT pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())", &[])?;
+            return Ok(Pass { started_at: now.unwrap_or_default(), expected, marks: Vec::new() });
+        }
+        let (expected_text, known_text) =
+            (expected.map(|count| count.to_string()), known_until.map(|at| at.to_string()));
+        let started_at = spi::value(
+            "UPDATE clerk_fdw.mirror_table SET pass_started_at = pg_catalog.clock_timestamp(),
+                    pass_known_until = $3::pg_catalog.int8, pass_expected = $4::pg_catalog.int8
+              WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2
+             RETURNING pg_catalog.date_part('epoch', pass_started_at)",
+            &[Some(&sync.mirror.name), Some(table.object.name), known_text.as_deref(), expected_text.as_deref()],
+        )?;
+        forget(sync, table)?;
+        Ok(Pass { started_at: started_at.unwrap_or_default(), expected, marks: Vec::new() })
+    })
+}
+
+/// When the object that changed last has changed, in Unix milliseconds. Where there is none, all time is known.
+fn newest(sync: &Sync, step: &mut Step, table: &Table, parameter: &'static str) -> Result<Option<i64>, Failure> {
+    let order = Some(Ordered { parameter, descending: true });
+    let updated_at = table.object.columns.iter().find(|column| column.name == "updated_at");
+    let values = updated_at.map(|column| column.source.into()).into_iter().collect();
+    let from = From::List { filters: Vec::new(), order };
+    let page = sync.only(step, Read { from, enough: Some(1), ..Read::all(table.object, values) })?;
+    Ok(match page {
+        Some(page) => page.value(0, 0).and_then(|at| at.parse().ok()),
+        None => Some(0),
+    })
+}
+
+/// Writes down what a page held, to be committed with it.
+fn remember(sync: &Sync, table: &Table, page: &clerk_api::Page) -> Result<(), FdwError> {
+    let mark = page.mark().and_then(|mark| serde_json::to_string(mark).ok());
+    let ids: Vec<_> = (0..page.len()).map(|object| page.id(object)).collect();
+    let ids = serde_json::to_string(&ids).unwrap_or_default();
+    spi::run(
+        "INSERT INTO clerk_fdw.sync_page (mirror, object, mark, ids)
+         SELECT $1, $2, $3::pg_catalog.jsonb, ARRAY(SELECT pg_catalog.jsonb_array_elements_text($4::pg_catalog.jsonb))",
+        &[Some(&sync.mirror.name), Some(table.object.name), mark.as_deref(), Some(&ids)],
+    )
+}
+
+fn forget(sync: &Sync, table: &Table) -> Result<(), FdwError> {
+    spi::run(
+        "DELETE FROM clerk_fdw.sync_page
+          WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2",
+        &[Some(&sync.mirror.name), Some(table.object.name)],
+    )
+}
+
+/// The pass is done: the table is in step with what Clerk had when it began.
+fn end(sync: &Sync, table: &Table) -> Result<(), FdwError> {
+    let live = deletes::live(table)?.to_string();
+    let values = [Some(&*sync.mirror.name), Some(table.object.name)];
+    // What was refused before was read again: if it was refused again, that is another entry.
+    spi::run(
+        "UPDATE clerk_fdw.sync_error e SET resolved_at = pg_catalog.clock_timestamp()
+           FROM clerk_fdw.mirror_table t
+          WHERE t.mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND t.object OPERATOR(pg_catalog.=) $2
+            AND e.mirror OPERATOR(pg_catalog.=) t.mirror AND e.object OPERATOR(pg_catalog.=) t.object
+            AND e.resolved_at IS NULL AND e.occurred_at OPERATOR(pg_catalog.<) t.pass_started_at",
+        &values,
+    )?;
+    spi::run(
+        "UPDATE clerk_fdw.mirror_table SET known_until = pass_known_until, full_at = pg_catalog.clock_timestamp(),
+                success_at = pass_started_at, drift = pass_expected OPERATOR(pg_catalog.-) $3::pg_catalog.int8,
+                pass_started_at = NULL, pass_known_until = NULL, pass_expected = NULL
+          WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2",
+        &[values[0], values[1], Some(&live)],
+    )?;
+    forget(sync, table)
+}

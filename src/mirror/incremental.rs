@@ -1,0 +1,178 @@
+//! Reading what has changed: the list in descending order of change, until known ground.
+
+use clerk_api::object::{Object, Test};
+use clerk_api::{From, Ordered, Read};
+
+use super::config::Table;
+use super::full::{self, Done};
+use super::merge::Merge;
+use super::run::{Mode, Step};
+use super::sync::Sync;
+use super::{compare, deletes};
+use crate::attempt::Failure;
+use crate::error::FdwError;
+use crate::spi;
+
+/// Changes may become visible out of their order: known ground begins so many milliseconds before the newest of them.
+const MARGIN: i64 = 60_000;
+
+pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
+    let is_dry = sync.run.wish.dry_run;
+    let mut step = sync.attempt(|| sync.run.step(table, Mode::Incremental, None))?;
+    let (known_until, since, refused) = sync.attempt(|| state(sync, table))?;
+    sync.commit(|| step.log())?;
+    let since = format!("pg_catalog.to_timestamp({since})");
+    let merge = Merge::new(sync.mirror, table, &since, is_dry);
+
+    // What the table did not take before may be taken now, though Clerk's side has not changed since.
+    if let Some(parameter) = by_id(table.object).filter(|_| !refused.is_empty()) {
+        let from = From::Batches { parameter, values: refused.clone(), filters: Vec::new() };
+        read(sync, &mut step, &merge, Read { from, ..sync.whole(table) }, |_, _| Ok(true))?;
+    }
+
+    let parameter = table.object.order("updated_at").map_or("updated_at", |order| order.parameter);
+    let order = Some(Ordered { parameter, descending: true });
+    let changed = Read { from: From::List { filters: Vec::new(), order }, ..sync.whole(table) };
+    let (mut newest, mut oldest) = (known_until, i64::MAX);
+    read(sync, &mut step, &merge, changed, |page, updated_at| {
+        for at in (0..page.len()).filter_map(|object| page.value(object, updated_at)?.parse::<i64>().ok()) {
+            if at > oldest {
+                return Err(FdwError::OutOfOrder(table.object.name));
+            }
+            (newest, oldest) = (newest.max(at), at);
+        }
+        Ok(oldest >= known_until.saturating_sub(MARGIN))
+    })?;
+
+    let clerk = sync.count(&mut step, table)?.unwrap_or(0);
+    let (live, lacking) = sync.attempt(|| Ok((deletes::live(table)?, lacking(sync, table)?)))?;
+    let mut too_many = None;
+    if is_dry {
+        step.deleted = (live + step.merged.inserted).saturating_sub(clerk + lacking);
+    } else if clerk != live + lacking {
+        if !compare::is_worth_it(sync, table, clerk) {
+            // So few that reading them all finds the difference soonest.
+            return full::go_on(sync, step, table);
+        }
+        match compare::compare(sync, &mut step, &merge, table, &since, (clerk, live))? {
+            Some(found) => too_many = found,
+            None => return full::go_on(sync, step, table),
+        }
+    }
+    if !is_dry {
+        sync.commit(|| end(sync, table, newest, &since, clerk))?;
+    }
+    Ok((step, too_many))
+}
+
+/// Reads and merges pages for as long as more are wanted; `updated_at` is where a page's objects have that value.
+fn read(
+    sync: &Sync,
+    step: &mut Step,
+    merge: &Merge,
+    read: Read,
+    mut wants_more: impl FnMut(&clerk_api::Page, usize) -> Result<bool, FdwError>,
+) -> Result<(), Failure> {
+    let mut read = merge.ask(read);
+    let updated_at = read.object.columns.iter().find(|column| column.name == "updated_at");
+    read.values.extend(updated_at.map(|column| column.source.into()));
+    let last = read.values.len() - 1;
+    let mut pages = sync.start(read)?;
+    while let Some(page) = sync.next(step, &mut pages)? {
+        let goes_on = sync.attempt(|| wants_more(&page, last))?;
+        merge_page(sync, step, merge, &page)?;
+        if !goes_on {
+            step.ends_reading();
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Merges a page, and commits it with its log.
+pub fn merge_page(sync: &Sync, step: &mut Step, merge: &Merge, page: &clerk_api::Page) -> Result<(), Failure> {
+    let mut refused = Vec::new();
+    let merged = merge.page(page, |id, failure| refused.push((id.to_owned(), failure)))?;
+    step.read(page.len(), merged);
+    sync.commit(|| {
+        // An object that is refused again gets another entry.
+        let ids: Vec<_> = (0..page.len()).map(|object| page.id(object)).collect();
+        if !sync.run.wish.dry_run {
+            resolve(sync, step.object, &ids)?;
+        }
+        for (id, failure) in &refused {
+            step.refuse(id, failure)?;
+        }
+        step.log()
+    })?;
+    step.notice();
+    Ok(())
+}
+
+/// Closes the entries of objects that were read again.
+fn resolve(sync: &Sync, object: &str, ids: &[std::borrow::Cow<str>]) -> Result<(), FdwError> {
+    let ids = serde_json::to_string(ids).unwrap_or_default();
+    spi::run(
+        "UPDATE clerk_fdw.sync_error SET resolved_at = pg_catalog.clock_timestamp()
+          WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2 AND resolved_at IS NULL
+            AND object_id IN (SELECT pg_catalog.jsonb_array_elements_text($3::pg_catalog.jsonb))",
+        &[Some(&sync.mirror.name), Some(object), Some(&ids)],
+    )
+}
+
+/// Until when changes are known, the time now, and the objects that the table did not take.
+fn state(sync: &Sync, table: &Table) -> Result<(i64, String, Vec<String>), FdwError> {
+    let values = [Some(&*sync.mirror.name), Some(table.object.name)];
+    let row = spi::row(
+        "SELECT known_until, pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) FROM clerk_fdw.mirror_table
+          WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2",
+        &values,
+    )?;
+    let mut row = row.unwrap_or_default().into_iter();
+    let known_until = row.next().flatten().and_then(|at| at.parse().ok()).unwrap_or(0);
+    let now = row.next().flatten().unwrap_or_default();
+    let refused = spi::rows(
+        "SELECT DISTINCT object_id FROM clerk_fdw.sync_error WHERE resolved_at IS NULL
+            AND mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2",
+        &values,
+    )?;
+    Ok((known_until, now, refused.into_iter().flatten().flatten().collect()))
+}
+
+/// How many objects the table lacks because it did not take them.
+fn lacking(sync: &Sync, table: &Table) -> Result<u64, FdwError> {
+    let (name, id, deleted_at) = (&table.name, table.id(), table.deleted_at());
+    let count = spi::value(
+        &format!(
+            "SELECT pg_catalog.count(DISTINCT object_id) FROM clerk_fdw.sync_error e WHERE resolved_at IS NULL
+                AND mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2
+                AND NOT EXISTS (SELECT FROM {name} t WHERE t.{id}::pg_catalog.text OPERATOR(pg_catalog.=) e.object_id
+                                   AND t.{deleted_at} IS NULL)"
+        ),
+        &[Some(&sync.mirror.name), Some(table.object.name)],
+    )?;
+    Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
+}
+
+fn end(sync: &Sync, table: &Table, newest: i64, since: &str, clerk: u64) -> Result<(), FdwError> {
+    let live = deletes::live(table)?.to_string();
+    spi::run(
+        &format!(
+            "UPDATE clerk_fdw.mirror_table SET known_until = $3::pg_catalog.int8, success_at = {since},
+                    drift = $4::pg_catalog.int8 OPERATOR(pg_catalog.-) $5::pg_catalog.int8
+              WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2"
+        ),
+        &[
+            Some(&sync.mirror.name),
+            Some(table.object.name),
+            Some(&newest.to_string()),
+            Some(&clerk.to_string()),
+            Some(&live),
+        ],
+    )
+}
+
+/// The parameter of the object's list that takes ids.
+pub fn by_id(object: &'static Object) -> Option<&'static str> {
+    object.id().filter(|test| matches!(test, Test::Equal { .. })).map(|filter| filter.parameter)
+}

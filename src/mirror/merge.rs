@@ -1,0 +1,239 @@
+//! How a page of Clerk's objects becomes rows of a mirror's table.
+
+use clerk_api::{Page, Read};
+use pgrx::pg_sys;
+
+use super::config::{Deletes, Mirror, Table};
+use crate::attempt::{Failure, attempt_as};
+use crate::convert::{self, Target};
+use crate::encoding::to_c_string;
+use crate::error::FdwError;
+use crate::import::{quote_identifier, quote_literal};
+use crate::scan;
+use crate::spi;
+
+/// What a page is called in the statements here.
+const PAGE: &str = "clerk_page";
+
+/// What a page did, or would do, to the table.
+#[derive(Default, Clone, Copy)]
+pub struct Merged {
+    pub inserted: u64,
+    pub updated: u64,
+    pub unchanged: u64,
+    /// Rows of the table that are not deleted and that Clerk still has; counted in dry runs alone.
+    pub alive: u64,
+}
+
+/// The statements that merge pages of one table.
+pub struct Merge<'t> {
+    table: &'t Table,
+    mirror: &'t Mirror,
+    /// The columns of the catalogue that the table's columns need.
+    columns: Vec<&'static clerk_api::object::Column>,
+    statement: String,
+    is_dry: bool,
+}
+
+impl<'t> Merge<'t> {
+    /// `since` is when the reading began, as a literal: what was found deleted later than that stays deleted.
+    pub fn new(mirror: &'t Mirror, table: &'t Table, since: &str, is_dry: bool) -> Self {
+        let columns = table.object.columns.iter().filter(|column| column.is_id() || table.takes(column.name)).collect();
+        let statement = if is_dry { would(table, since) } else { upsert(table, since) };
+        Merge { table, mirror, columns, statement, is_dry }
+    }
+
+    /// Asks for the values that the merge needs.
+    pub fn ask(&self, read: Read) -> Read {
+        Read {
+            values: self.columns.iter().map(|column| column.source.into()).collect(),
+            asks: self.columns.iter().filter_map(|column| column.asks).collect(),
+            ..read
+        }
+    }
+
+    /// Merges a page with the rights of the mirror's owner. Where the page is refused because of one of its objects,
+    /// each is tried by itself, and those that are refused are handed to `refused`.
+    pub fn page(&self, page: &Page, mut refused: impl FnMut(&str, Failure)) -> Result<Merged, Failure> {
+        match attempt_as(self.mirror.owner, || self.objects(page, 0..page.len())) {
+            Ok(merged) => Ok(merged),
+            Err(failure) if failure.is_about_a_row() => {
+                let mut all = Merged::default();
+                for object in 0..page.len() {
+                    match attempt_as(self.mirror.owner, || self.objects(page, object..object + 1)) {
+                        Ok(merged) => all.add(merged),
+                        Err(failure) if failure.is_about_a_row() => refused(&page.id(object), failure),
+                        Err(failure) => return Err(failure),
+                    }
+                }
+                Ok(all)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Merges some objects of a page in the current transaction and with the current role's rights.
+    pub fn objects(&self, page: &Page, objects: std::ops::Range<usize>) -> Result<Merged, FdwError> {
+        let count = objects.len() as u64;
+        let row = spi::connected(|| {
+            // SAFETY: an SPI connection is open, and closed after the statement that needs the relation.
+            unsafe { self.show(page, objects)? };
+            let rows = spi::execute(&self.statement, &[], false)?;
+            if !self.is_dry {
+                // What the owner's triggers do must be done with the owner's rights, and at commit nobody has them.
+                spi::execute("SET CONSTRAINTS ALL IMMEDIATE", &[], false)?;
+            }
+            Ok(rows.into_iter().next().unwrap_or_default())
+        })?;
+        let number = |index: usize| row.get(index).and_then(|text| text.as_ref()?.parse().ok()).unwrap_or(0);
+        let (inserted, updated, alive) = (number(0), number(1), number(2));
+        Ok(Merged { inserted, updated, unchanged: count.saturating_sub(inserted + updated), alive })
+    }
+
+    /// Makes some objects of a page known to the current SPI connection as a relation.
+    unsafe fn show(&self, page: &Page, objects: std::ops::Range<usize>) -> Result<(), FdwError> {
+        /// As much as a page may take before it goes to disk, in KB.
+        const MEMORY: i32 = 64 * 1024;
+        // SAFETY: all of it is made in the connection's memory and gone with it; the slot has the descriptor's
+        // attributes, of which there is one for each target.
+        unsafe {
+            let descriptor = pg_sys::CreateTemplateTupleDesc(self.columns.len() as i32);
+            let mut targets = Vec::new();
+            for (index, column) in self.columns.iter().enumerate() {
+                let number = index as i16 + 1;
+                let oid = convert::type_oid(column.kind);
+                pg_sys::TupleDescInitEntry(descriptor, number, to_c_string(column.name), oid, -1, 0);
+                targets.push(Target::of_column(number, column, pg_sys::CurrentMemoryContext));
+            }
+            let store = pg_sys::tuplestore_begin_heap(false, false, MEMORY);
+            let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsVirtual);
+            let count = objects.len();
+            for object in objects {
+                scan::fill(slot, page, object, &targets, self.table.object);
+                pg_sys::ExecStoreVirtualTuple(slot);
+                pg_sys::tuplestore_puttupleslot(store, slot);
+                // A virtual slot owns nothing: clearing it forgets the values.
+                (*slot).tts_flags |= pg_sys::TTS_FLAG_EMPTY as u16;
+                (*slot).tts_nvalid = 0;
+            }
+            let relation: *mut pg_sys::EphemeralNamedRelationData =
+                pg_sys::palloc0(size_of::<pg_sys::EphemeralNamedRelationData>()).cast();
+            (*relation).md.name = to_c_string(PAGE);
+            (*relation).md.tupdesc = descriptor;
+            (*relation).md.reliddesc = pg_sys::InvalidOid;
+            (*relation).md.enrtype = pg_sys::EphemeralNameRelationType::ENR_NAMED_TUPLESTORE;
+            (*relation).md.enrtuples = count as f64;
+            (*relation).reldata = store.cast();
+            match pg_sys::SPI_register_relation(relation) {
+                code if code < 0 => Err(FdwError::Spi(code)),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    /// The row of one object as JSON, if the table has one.
+    pub fn row(table: &Table, id: &str) -> Result<Option<String>, FdwError> {
+        let query = format!(
+            "SELECT pg_catalog.to_jsonb(t)::pg_catalog.text FROM {} t WHERE t.{} OPERATOR(pg_catalog.=) {}",
+            table.name,
+            table.id(),
+            quote_literal(id)
+        );
+        spi::value(&query, &[])
+    }
+}
+
+impl Merged {
+    pub fn add(&mut self, other: Merged) {
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.alive += other.alive;
+    }
+}
+
+/// The values of a page's objects as the table takes them.
+fn taken(table: &Table) -> String {
+    let values = table.columns.iter().map(|taken| {
+        let value = match &*taken.expression {
+            "synced_at" => "pg_catalog.clock_timestamp()",
+            "deleted_at" => "NULL",
+            expression => expression,
+        };
+        format!("({value}) AS {}", taken.column)
+    });
+    format!("SELECT {} FROM {PAGE}", values.collect::<Vec<_>>().join(", "))
+}
+
+/// Whether the row `t` is to take the state `new`: never an older one, nor what was found deleted since.
+fn takes_over(table: &Table, new: &str, since: &str) -> String {
+    let differs =
+        table.columns.iter().filter(|taken| !matches!(&*taken.expression, "synced_at" | "deleted_at")).map(|taken| {
+            let cast = if taken.is_comparable { "" } else { "::pg_catalog.text" };
+            let column = &taken.column;
+            format!("t.{column}{cast} IS DISTINCT FROM {new}.{column}{cast}")
+        });
+    let differs: Vec<_> = differs.collect();
+    let not_older = table.column("updated_at").map_or(String::new(), |updated_at| {
+        format!("(t.{updated_at} IS NULL OR {new}.{updated_at} OPERATOR(pg_catalog.>=) t.{updated_at}) AND ")
+    });
+    let (deleted_at, synced_at) = (table.deleted_at(), table.synced_at());
+    format!(
+        "{not_older}(t.{deleted_at} IS NULL OR t.{synced_at} IS NULL OR t.{synced_at} OPERATOR(pg_catalog.<) {since}) \
+         AND (t.{deleted_at} IS NOT NULL OR {})",
+        differs.join(" OR ")
+    )
+}
+
+fn upsert(table: &Table, since: &str) -> String {
+    let columns: Vec<_> = table.columns.iter().map(|taken| &*taken.column).collect();
+    let set: Vec<_> = columns
+        .iter()
+        .filter(|column| **column != table.id())
+        .map(|column| format!("{column} = excluded.{column}"))
+        .collect();
+    format!(
+        "WITH merged AS (INSERT INTO {} AS t ({}) {} ON CONFLICT ({}) DO UPDATE SET {} WHERE {} \
+         RETURNING t.xmax OPERATOR(pg_catalog.=) 0 AS is_new) \
+         SELECT pg_catalog.count(*) FILTER (WHERE is_new), pg_catalog.count(*) FILTER (WHERE NOT is_new) FROM merged",
+        table.name,
+        columns.join(", "),
+        taken(table),
+        table.id(),
+        set.join(", "),
+        takes_over(table, "excluded", since),
+    )
+}
+
+/// What the upsert would do, and how many of the rows that are not deleted Clerk still has.
+fn would(table: &Table, since: &str) -> String {
+    let id = table.id();
+    let is_there = format!("t.{} IS NOT NULL", quote_identifier("clerk_fdw_there"));
+    format!(
+        "SELECT pg_catalog.count(*) FILTER (WHERE NOT ({is_there})), \
+         pg_catalog.count(*) FILTER (WHERE {is_there} AND {}), \
+         pg_catalog.count(*) FILTER (WHERE {is_there} AND t.{deleted} IS NULL) \
+         FROM ({}) new LEFT JOIN (SELECT *, true AS clerk_fdw_there FROM {}) t \
+         ON t.{id} OPERATOR(pg_catalog.=) new.{id}",
+        takes_over(table, "new", since),
+        taken(table),
+        table.name,
+        deleted = table.deleted_at(),
+    )
+}
+
+/// Deletes the rows for which the condition over `t` holds, softly or not.
+pub fn delete(mirror: &Mirror, table: &Table, condition: &str) -> Result<u64, FdwError> {
+    let (name, deleted_at, synced_at) = (&table.name, table.deleted_at(), table.synced_at());
+    let statement = match mirror.deletes {
+        Deletes::Hard => format!("DELETE FROM {name} t WHERE {condition} RETURNING 1"),
+        Deletes::Soft => format!(
+            "UPDATE {name} t SET {deleted_at} = pg_catalog.clock_timestamp(), {synced_at} = pg_catalog.clock_timestamp() \
+             WHERE t.{deleted_at} IS NULL AND ({condition}) RETURNING 1"
+        ),
+    };
+    let counted = format!("WITH gone AS ({statement}) SELECT pg_catalog.count(*) FROM gone");
+    let deleted = spi::value(&counted, &[])?;
+    spi::run("SET CONSTRAINTS ALL IMMEDIATE", &[])?;
+    Ok(deleted.and_then(|count| count.parse().ok()).unwrap_or(0))
+}

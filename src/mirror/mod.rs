@@ -1,0 +1,85 @@
+//! Mirrors: local tables that are kept in step with Clerk.
+//!
+//! What a mirror is made of stands in `sql/mirror.sql`; what is called and what tells about it in `sql/sync.sql`.
+//!
+//! | room | question |
+//! | --- | --- |
+//! | [`config`] | What is a mirror, and what do its tables take? |
+//! | [`sync`] | What happens in a sync, from its beginning to its end? |
+//! | [`full`] | How is everything read, and gone on with after an interruption? |
+//! | [`incremental`] | How is what has changed read? |
+//! | [`compare`] | Where do Clerk and a table differ? |
+//! | [`merge`] | How does a page become rows? |
+//! | [`deletes`] | What is deleted, and when is that refused? |
+//! | [`run`] | What does the log say? |
+//! | [`target`] | How is a single object brought in step? |
+//! | [`lock`] | What keeps two syncs apart? |
+
+use pgrx::prelude::*;
+use pgrx::{JsonB, pg_sys};
+
+use crate::error::{FdwError, OrRaise};
+use run::{Mode, Wish};
+
+mod compare;
+mod config;
+mod deletes;
+mod full;
+mod incremental;
+mod lock;
+mod merge;
+mod run;
+mod sync;
+mod target;
+
+extension_sql_file!("../../sql/mirror.sql", name = "mirror", requires = ["columns_comment"]);
+extension_sql_file!("../../sql/sync.sql", name = "sync", requires = ["mirror"]);
+
+/// `CALL clerk_fdw.sync(…)`.
+#[pg_extern(sql = false)]
+fn sync(
+    mirror: Option<&str>,
+    mode: Option<&str>,
+    objects: Option<Vec<Option<String>>>,
+    dry_run: Option<bool>,
+    force: Option<bool>,
+    wait: Option<bool>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) {
+    // SAFETY: Postgres hands over what the procedure was called with; a CALL has a context of that type.
+    let is_atomic = unsafe {
+        let context = (*fcinfo).context;
+        context.is_null()
+            || (*context).type_ != pg_sys::NodeTag::T_CallContext
+            || (*context.cast::<pg_sys::CallContext>()).atomic
+    };
+    if is_atomic {
+        FdwError::InTransaction.raise();
+    }
+    let mirror = mirror.ok_or(FdwError::Null("mirror")).or_raise();
+    let wish = Wish {
+        mode: mode.map(|mode| Mode::parse(mode).ok_or_else(|| FdwError::NoMode(mode.to_owned())).or_raise()),
+        objects: objects.map(|objects| objects.into_iter().flatten().collect()),
+        dry_run: dry_run.unwrap_or(false),
+        force: force.unwrap_or(false),
+    };
+    sync::sync(mirror, wish, wait.unwrap_or(false), None);
+}
+
+#[pg_extern(sql = false)]
+fn sync_object(mirror: Option<&str>, object: Option<&str>, id: Option<&str>, fallback: Option<bool>) -> Option<JsonB> {
+    let object = object.ok_or(FdwError::Null("object")).or_raise();
+    let (mirror, id) = (mirror.ok_or(FdwError::Null("mirror")).or_raise(), id.ok_or(FdwError::Null("id")).or_raise());
+    json(target::sync_object(mirror, object, id, fallback.unwrap_or(false)))
+}
+
+#[pg_extern(sql = false)]
+fn sync_user(mirror: Option<&str>, user_id: Option<&str>, fallback: Option<bool>) -> Option<JsonB> {
+    let mirror = mirror.ok_or(FdwError::Null("mirror")).or_raise();
+    let id = user_id.ok_or(FdwError::Null("user_id")).or_raise();
+    json(target::sync_user(mirror, id, fallback.unwrap_or(false)))
+}
+
+fn json(row: Option<String>) -> Option<JsonB> {
+    row.and_then(|row| serde_json::from_str(&row).ok()).map(JsonB)
+}

@@ -1,0 +1,40 @@
+//! What can be set in postgresql.conf.
+
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+
+static LOG_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(30 * 86_400);
+static NAPTIME: GucSetting<i32> = GucSetting::<i32>::new(60);
+
+/// How long the log of syncs is kept, in seconds.
+pub fn log_retention() -> i32 {
+    LOG_RETENTION.get()
+}
+
+/// How often the worker looks for syncs that are due, in seconds.
+pub fn naptime() -> i32 {
+    NAPTIME.get()
+}
+
+/// Makes the settings known.
+pub fn define() {
+    GucRegistry::define_int_guc(
+        c"clerk_fdw.log_retention",
+        c"How long clerk_fdw.sync_runs and clerk_fdw.sync_errors are kept.",
+        c"Older entries go when a sync begins.",
+        &LOG_RETENTION,
+        60,
+        i32::MAX,
+        GucContext::Userset,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"clerk_fdw.naptime",
+        c"How often scheduled syncs of mirrors are looked for.",
+        c"By the worker that runs where shared_preload_libraries names clerk_fdw.",
+        &NAPTIME,
+        1,
+        86_400,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+}
