@@ -10,6 +10,7 @@ CREATE TABLE clerk_fdw.sync_run (
   mode text NOT NULL,
   dry_run boolean NOT NULL DEFAULT false,
   force boolean NOT NULL DEFAULT false,
+  objects text[],
   started_by name NOT NULL DEFAULT session_user,
   pid integer,
   state text NOT NULL,

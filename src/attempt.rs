@@ -12,6 +12,12 @@ use crate::error::{FdwError, OrRaise};
 /// Why an attempt failed.
 pub struct Failure(Box<CaughtError>);
 
+impl From<CaughtError> for Failure {
+    fn from(caught: CaughtError) -> Self {
+        Failure(Box::new(caught))
+    }
+}
+
 impl Failure {
     fn report(&self) -> &ErrorReportWithLevel {
         match &*self.0 {
@@ -79,8 +85,8 @@ pub fn attempt_as<T>(role: pg_sys::Oid, action: impl FnOnce() -> Result<T, FdwEr
         let (memory, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
         pg_sys::BeginInternalSubTransaction(null());
         let done = PgTryBuilder::new(AssertUnwindSafe(|| Ok(as_role(role, || action().or_raise()))))
-            .catch_others(|caught| Err(Failure(caught.into())))
-            .catch_rust_panic(|caught| Err(Failure(caught.into())))
+            .catch_others(|caught| Err(Failure::from(caught)))
+            .catch_rust_panic(|caught| Err(Failure::from(caught)))
             .execute();
         match done {
             Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),

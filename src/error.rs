@@ -96,6 +96,18 @@ pub enum FdwError {
     #[error("mode \"{0}\" is neither full nor incremental")]
     NoMode(String),
 
+    /// 22023.
+    #[error("schedule \"{schedule}\" cannot be read: {problem}")]
+    BadSchedule { schedule: String, problem: String },
+
+    /// 42704.
+    #[error("sync {0} does not exist")]
+    NoRun(String),
+
+    /// 53400.
+    #[error("no background worker is free for the sync")]
+    NoWorker,
+
     /// 22004.
     #[error("{0} must not be null")]
     Null(&'static str),
@@ -139,7 +151,11 @@ impl FdwError {
             FdwError::Syncing(_) => ERRCODE_OBJECT_IN_USE,
             FdwError::OtherInstance { .. } | FdwError::Accident { .. } => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             FdwError::OutOfOrder(_) => ERRCODE_FDW_ERROR,
-            FdwError::NotFoundById { .. } | FdwError::NoMode(_) => ERRCODE_INVALID_PARAMETER_VALUE,
+            FdwError::NoRun(_) => ERRCODE_UNDEFINED_OBJECT,
+            FdwError::NoWorker => ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+            FdwError::NotFoundById { .. } | FdwError::NoMode(_) | FdwError::BadSchedule { .. } => {
+                ERRCODE_INVALID_PARAMETER_VALUE
+            }
             FdwError::Null(_) => ERRCODE_NULL_VALUE_NOT_ALLOWED,
             FdwError::InTransaction => ERRCODE_INVALID_TRANSACTION_TERMINATION,
             FdwError::Spi(_) | FdwError::NotThroughTheFramework => ERRCODE_INTERNAL_ERROR,
@@ -193,6 +209,10 @@ impl FdwError {
             FdwError::NotFoundById { .. } => {
                 Some("clerk_fdw.sync_user finds the memberships of a user, clerk_fdw.sync all of them.".to_owned())
             }
+            FdwError::NoWorker => Some("Raise max_worker_processes, or CALL clerk_fdw.sync in a session.".to_owned()),
+            FdwError::BadSchedule { .. } => Some(
+                "Five fields: minute, hour, day of the month, month, day of the week; \"*/15 * * * *\".".to_owned(),
+            ),
             FdwError::InTransaction => Some("CALL it by itself, not between BEGIN and COMMIT.".to_owned()),
             _ => None,
         }

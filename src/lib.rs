@@ -69,6 +69,11 @@ pgrx::pg_module_magic!();
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
+    // SAFETY: set by the server before it loads any library.
+    if unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress } {
+        settings::set_preloaded();
+        mirror::background::register();
+    }
 }
 
 pgrx::extension_sql!(
@@ -79,6 +84,7 @@ COMMENT ON FUNCTION clerk_fdw_validator(text[], oid) IS 'checks the options of s
 COMMENT ON FUNCTION clerk_fdw_meta() IS 'the name and version of the foreign-data wrapper for Clerk';
 CREATE FOREIGN DATA WRAPPER clerk_fdw HANDLER clerk_fdw_handler VALIDATOR clerk_fdw_validator;
 COMMENT ON FOREIGN DATA WRAPPER clerk_fdw IS 'Clerk''s users, organizations and memberships';
+REVOKE ALL ON ALL ROUTINES IN SCHEMA clerk_fdw FROM PUBLIC;
 "#,
     name = "wrapper",
     finalize

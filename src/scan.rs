@@ -67,7 +67,7 @@ impl Spent {
 enum Progress {
     /// Nothing was asked of Clerk yet: a scan may end without a single row being wanted.
     NotStarted,
-    Reading(Reading),
+    Reading(Box<Reading>),
     /// No row can satisfy the conditions, and how many there are is all that is wanted.
     CountedNothing,
     Ended,
@@ -277,7 +277,7 @@ impl Scan {
             after: None,
         };
         let pages = Pages::start(read, client).or_raise();
-        Progress::Reading(Reading { pages, page: None, row: 0, rows: 0.0, is_whole })
+        Progress::Reading(Box::new(Reading { pages, page: None, row: 0, rows: 0.0, is_whole }))
     }
 
     /// The order that the rows must come in, as Clerk calls it.

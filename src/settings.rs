@@ -1,5 +1,7 @@
 //! What can be set in postgresql.conf.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
 static LOG_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(30 * 86_400);
@@ -13,6 +15,18 @@ pub fn log_retention() -> i32 {
 /// How often the worker looks for syncs that are due, in seconds.
 pub fn naptime() -> i32 {
     NAPTIME.get()
+}
+
+static IS_PRELOADED: AtomicBool = AtomicBool::new(false);
+
+/// Whether shared_preload_libraries names the extension, so that its scheduler runs. Backends inherit it.
+pub fn is_preloaded() -> bool {
+    IS_PRELOADED.load(Ordering::Relaxed)
+}
+
+/// The server is loading the libraries that all its processes share.
+pub fn set_preloaded() {
+    IS_PRELOADED.store(true, Ordering::Relaxed);
 }
 
 /// Makes the settings known.

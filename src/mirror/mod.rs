@@ -13,14 +13,17 @@
 //! | [`deletes`] | What is deleted, and when is that refused? |
 //! | [`run`] | What does the log say? |
 //! | [`target`] | How is a single object brought in step? |
+//! | [`background`] | How do syncs run without a session, at once or when they are due? |
 //! | [`lock`] | What keeps two syncs apart? |
 
 use pgrx::prelude::*;
 use pgrx::{JsonB, pg_sys};
 
 use crate::error::{FdwError, OrRaise};
+use config::Mirror;
 use run::{Mode, Wish};
 
+pub mod background;
 mod compare;
 mod config;
 mod deletes;
@@ -34,6 +37,7 @@ mod target;
 
 extension_sql_file!("../../sql/mirror.sql", name = "mirror", requires = ["columns_comment"]);
 extension_sql_file!("../../sql/sync.sql", name = "sync", requires = ["mirror"]);
+extension_sql_file!("../../sql/schedule.sql", name = "schedule", requires = ["sync"]);
 
 /// `CALL clerk_fdw.sync(…)`.
 #[pg_extern(sql = false)]
@@ -57,13 +61,7 @@ fn sync(
         FdwError::InTransaction.raise();
     }
     let mirror = mirror.ok_or(FdwError::Null("mirror")).or_raise();
-    let wish = Wish {
-        mode: mode.map(|mode| Mode::parse(mode).ok_or_else(|| FdwError::NoMode(mode.to_owned())).or_raise()),
-        objects: objects.map(|objects| objects.into_iter().flatten().collect()),
-        dry_run: dry_run.unwrap_or(false),
-        force: force.unwrap_or(false),
-    };
-    sync::sync(mirror, wish, wait.unwrap_or(false), None);
+    sync::sync(mirror, wish(mode, objects, dry_run, force), wait.unwrap_or(false), None);
 }
 
 #[pg_extern(sql = false)]
@@ -78,6 +76,53 @@ fn sync_user(mirror: Option<&str>, user_id: Option<&str>, fallback: Option<bool>
     let mirror = mirror.ok_or(FdwError::Null("mirror")).or_raise();
     let id = user_id.ok_or(FdwError::Null("user_id")).or_raise();
     json(target::sync_user(mirror, id, fallback.unwrap_or(false)))
+}
+
+/// `clerk_fdw.start_sync(…)`.
+#[pg_extern(sql = false)]
+fn start_sync(
+    mirror: Option<&str>,
+    mode: Option<&str>,
+    objects: Option<Vec<Option<String>>>,
+    dry_run: Option<bool>,
+    force: Option<bool>,
+) -> i64 {
+    let mirror = Mirror::load(mirror.ok_or(FdwError::Null("mirror")).or_raise()).or_raise();
+    let run = background::start(&mirror, &wish(mode, objects, dry_run, force)).or_raise();
+    run.parse().unwrap_or_default()
+}
+
+/// `clerk_fdw.cancel_sync(run)`.
+#[pg_extern(sql = false)]
+fn cancel_sync(run: Option<i64>) -> bool {
+    let run = run.ok_or(FdwError::Null("run")).or_raise();
+    background::cancel(&run.to_string()).or_raise()
+}
+
+/// `clerk_fdw.has_scheduler()`.
+#[pg_extern(sql = false)]
+fn has_scheduler() -> bool {
+    crate::settings::is_preloaded()
+}
+
+/// When a schedule is due for the first time after a moment, both in seconds since 1970; in UTC.
+#[pg_extern(sql = false)]
+fn next_run_epoch(schedule: Option<&str>, after: Option<i64>) -> i64 {
+    let schedule = schedule.ok_or(FdwError::Null("schedule")).or_raise();
+    let wrong = |problem: String| FdwError::BadSchedule { schedule: schedule.to_owned(), problem };
+    let after = after.and_then(|after| chrono::DateTime::from_timestamp(after, 0)).unwrap_or_default();
+    let cron: croner::Cron =
+        schedule.parse().map_err(|error: croner::errors::CronError| wrong(error.to_string())).or_raise();
+    cron.find_next_occurrence(&after, false).map_err(|error| wrong(error.to_string())).or_raise().timestamp()
+}
+
+fn wish(mode: Option<&str>, objects: Option<Vec<Option<String>>>, dry_run: Option<bool>, force: Option<bool>) -> Wish {
+    Wish {
+        mode: mode.map(|mode| Mode::parse(mode).ok_or_else(|| FdwError::NoMode(mode.to_owned())).or_raise()),
+        objects: objects.map(|objects| objects.into_iter().flatten().collect()),
+        dry_run: dry_run.unwrap_or(false),
+        force: force.unwrap_or(false),
+    }
 }
 
 fn json(row: Option<String>) -> Option<JsonB> {

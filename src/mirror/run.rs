@@ -112,17 +112,39 @@ impl<'m> Run<'m> {
     /// Puts a run into the log that will begin later, and gives its id.
     pub fn announce(mirror: &Mirror, wish: &Wish) -> Result<String, FdwError> {
         let id = spi::value(
-            "INSERT INTO clerk_fdw.sync_run (mirror, owner, mode, dry_run, force, state)
-             VALUES ($1, $2, $3, $4::pg_catalog.bool, $5::pg_catalog.bool, 'starting') RETURNING run",
+            "INSERT INTO clerk_fdw.sync_run (mirror, owner, mode, dry_run, force, state, objects)
+             SELECT $1, $2, $3, $4::pg_catalog.bool, $5::pg_catalog.bool, 'starting',
+                    CASE WHEN $6 IS NOT NULL
+                         THEN ARRAY(SELECT pg_catalog.jsonb_array_elements_text($6::pg_catalog.jsonb)) END
+             RETURNING run",
             &[
                 Some(&mirror.name),
                 Some(&mirror.owner_name),
                 Some(wish.mode.map_or("due", Mode::name)),
                 Some(if wish.dry_run { "true" } else { "false" }),
                 Some(if wish.force { "true" } else { "false" }),
+                wish.objects.as_ref().and_then(|objects| serde_json::to_string(objects).ok()).as_deref(),
             ],
         )?;
         Ok(id.unwrap_or_default())
+    }
+
+    /// What an announced run is to do: the mirror and the wish. None if it was cancelled, or is not there.
+    pub fn announced(id: &str) -> Result<Option<(String, Wish)>, FdwError> {
+        let row = spi::row(
+            "SELECT mirror, mode, dry_run::pg_catalog.text, force::pg_catalog.text, pg_catalog.to_jsonb(objects)
+               FROM clerk_fdw.sync_run WHERE run OPERATOR(pg_catalog.=) $1::pg_catalog.int8
+                AND state OPERATOR(pg_catalog.=) 'starting'",
+            &[Some(id)],
+        )?;
+        let Some([Some(mirror), mode, dry_run, force, objects]) = row.as_deref() else { return Ok(None) };
+        let wish = Wish {
+            mode: mode.as_deref().and_then(Mode::parse),
+            objects: objects.as_deref().and_then(|objects| serde_json::from_str(objects).ok()),
+            dry_run: dry_run.as_deref() == Some("true"),
+            force: force.as_deref() == Some("true"),
+        };
+        Ok(Some((mirror.clone(), wish)))
     }
 
     /// Ends the run in the log.
