@@ -175,7 +175,7 @@ CREATE FUNCTION clerk_fdw.create_mirror(
 ) RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   wanted text := coalesce(create_mirror.schema, create_mirror.server);
-  known text[] := ARRAY(SELECT DISTINCT c.object FROM clerk_fdw.columns() c);
+  known text[] := ARRAY(SELECT DISTINCT c.object FROM clerk_fdw.columns() c ORDER BY c.object);
   chosen text[] := coalesce(objects, known);
   makes_schema boolean := to_regnamespace(quote_ident(wanted)) IS NULL;
   wrong text;
