@@ -108,13 +108,24 @@ impl<'t> Merge<'t> {
             let store = pg_sys::tuplestore_begin_heap(false, false, MEMORY);
             let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsVirtual);
             let count = objects.len();
+            // What one object needs while it is converted is used again for the next.
+            let row = pg_sys::AllocSetContextCreateInternal(
+                pg_sys::CurrentMemoryContext,
+                c"clerk_fdw object".as_ptr(),
+                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+            );
             for object in objects {
+                let before = pg_sys::MemoryContextSwitchTo(row);
                 scan::fill(slot, page, object, &targets, self.table.object);
+                pg_sys::MemoryContextSwitchTo(before);
                 pg_sys::ExecStoreVirtualTuple(slot);
                 pg_sys::tuplestore_puttupleslot(store, slot);
                 // A virtual slot owns nothing: clearing it forgets the values.
                 (*slot).tts_flags |= pg_sys::TTS_FLAG_EMPTY as u16;
                 (*slot).tts_nvalid = 0;
+                pg_sys::MemoryContextReset(row);
             }
             let relation: *mut pg_sys::EphemeralNamedRelationData =
                 pg_sys::palloc0(size_of::<pg_sys::EphemeralNamedRelationData>()).cast();
