@@ -19,7 +19,7 @@ CREATE FUNCTION clerk_fdw.next_run_epoch(schedule text, after bigint) RETURNS bi
   LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'next_run_epoch_wrapper';
 COMMENT ON FUNCTION clerk_fdw.next_run_epoch(text, bigint) IS 'when a schedule is next due, in seconds since 1970';
 
-CREATE FUNCTION clerk_fdw.next_run(schedule text, after timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE
+CREATE FUNCTION clerk_fdw.next_run(schedule text, after timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE STRICT
   AS $$ SELECT pg_catalog.to_timestamp(clerk_fdw.next_run_epoch(schedule, pg_catalog.floor(pg_catalog.date_part('epoch', after))::pg_catalog.int8)) $$;
 COMMENT ON FUNCTION clerk_fdw.next_run(text, timestamptz) IS
   'when a schedule (the five fields of cron, in UTC) is due for the first time after a moment';

@@ -132,7 +132,8 @@ CREATE VIEW clerk_fdw.mirror_status AS
          t.success_at AS last_success, clock_timestamp() - t.success_at AS lag, t.full_at AS last_full, t.drift,
          (SELECT count(*) FROM clerk_fdw.sync_error e
            WHERE e.mirror = t.mirror AND e.object = t.object AND e.resolved_at IS NULL) AS errors,
-         clerk_fdw.is_syncing(t.mirror) AS running, m.schedule, m.next_run, m.instance_id
+         clerk_fdw.is_syncing(t.mirror) AS running, m.schedule,
+         coalesce(m.next_run, clerk_fdw.next_run(m.schedule, now())) AS next_run, m.instance_id
     FROM clerk_fdw.mirror_table t JOIN clerk_fdw.mirror m USING (mirror)
    WHERE clerk_fdw.is_ours(m.owner);
 COMMENT ON VIEW clerk_fdw.mirror_status IS

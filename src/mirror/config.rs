@@ -46,6 +46,8 @@ pub struct Taken {
     pub column: String,
     /// An expression over the object's columns; `updated_at`, `synced_at` and `deleted_at` have a meaning.
     pub expression: String,
+    /// Its type, without a modifier: a text that is too long shall be an error, not cut.
+    pub data_type: String,
     /// Whether values of its type can be compared.
     pub is_comparable: bool,
 }
@@ -53,6 +55,16 @@ pub struct Taken {
 impl Mirror {
     /// Reads the configuration; the current role needs the rights of the owner.
     pub fn load(name: &str) -> Result<Mirror, FdwError> {
+        let mirror = Mirror::of_anyone(name)?;
+        // SAFETY: a catalog look-up.
+        match unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), mirror.owner) } {
+            true => Ok(mirror),
+            false => Err(FdwError::NoMirror(name.to_owned())),
+        }
+    }
+
+    /// Reads the configuration; the current role needs nothing but to see it.
+    pub fn of_anyone(name: &str) -> Result<Mirror, FdwError> {
         let query = "SELECT number::text, server, owner, deletes, full_every::text, instance_id
                        FROM clerk_fdw.mirror WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name";
         let Some(row) = spi::row(query, &[Some(name)])? else {
@@ -69,10 +81,6 @@ impl Mirror {
         };
         if owner == pg_sys::InvalidOid {
             return Err(FdwError::NoOwner { mirror: name.to_owned(), owner: owner_name });
-        }
-        // SAFETY: a catalog look-up.
-        if !unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner) } {
-            return Err(FdwError::NoMirror(name.to_owned()));
         }
         let deletes = if next().as_deref() == Some("hard") { Deletes::Hard } else { Deletes::Soft };
         let mirror = Mirror {
@@ -125,6 +133,7 @@ impl Mirror {
         let table = format!("{}.{}", quote_identifier(schema), quote_identifier(relation));
         // A table of ours takes what its columns are called after: those that were dropped are left out.
         let query = "SELECT a.attname, m.value,
+                            pg_catalog.format_type(a.atttypid, NULL),
                             y.typcategory OPERATOR(pg_catalog.<>) 'G' AND y.typname NOT IN ('json', 'xml')
                        FROM clerk_fdw.mirror_table t
                        CROSS JOIN LATERAL (
@@ -140,10 +149,11 @@ impl Mirror {
                         AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
                       ORDER BY a.attnum";
         let columns = spi::rows(query, &[Some(&self.name), Some(name)])?.into_iter().filter_map(|row| {
-            let [Some(column), Some(expression), comparable] = &row[..] else { return None };
+            let [Some(column), Some(expression), Some(data_type), comparable] = &row[..] else { return None };
             Some(Taken {
                 column: quote_identifier(column),
                 expression: expression.clone(),
+                data_type: data_type.clone(),
                 is_comparable: comparable.as_deref() == Some("t"),
             })
         });

@@ -67,7 +67,7 @@ pub fn what_is_gone(sync: &Sync, step: &mut Step, table: &Table, since: &str) ->
 
 /// Deletes rows; where one cannot be deleted, because others refer to it, the rest goes.
 pub fn delete(sync: &Sync, step: &mut Step, table: &Table, condition: &str) -> Result<(), Failure> {
-    match sync.attempt(|| merge::delete(sync.mirror, table, condition)) {
+    match sync.attempt(|| merge::delete(sync.mirror, table, condition, merge::NOW)) {
         Ok(deleted) => step.deleted += deleted,
         Err(failure) if failure.is_about_a_row() => {
             let (name, id, deleted_at) = (&table.name, table.id(), table.deleted_at());
@@ -75,7 +75,7 @@ pub fn delete(sync: &Sync, step: &mut Step, table: &Table, condition: &str) -> R
             let ids = sync.attempt(|| spi::rows(&ids, &[]))?;
             for gone in ids.into_iter().flatten().flatten() {
                 let one = format!("t.{id} OPERATOR(pg_catalog.=) {}", quote_literal(&gone));
-                match sync.attempt(|| merge::delete(sync.mirror, table, &one)) {
+                match sync.attempt(|| merge::delete(sync.mirror, table, &one, merge::NOW)) {
                     Ok(deleted) => step.deleted += deleted,
                     Err(failure) if failure.is_about_a_row() => sync.attempt(|| step.refuse(&gone, &failure))?,
                     Err(failure) => return Err(failure),

@@ -1,9 +1,10 @@
 //! How a page of Clerk's objects becomes rows of a mirror's table.
 
-use clerk_api::{Page, Read};
+use clerk_api::{Locator, Page, Read};
 use pgrx::pg_sys;
 
 use super::config::{Deletes, Mirror, Table};
+use super::{lock, tombstone};
 use crate::attempt::{Failure, attempt_as};
 use crate::convert::{self, Target};
 use crate::encoding::to_c_string;
@@ -38,15 +39,26 @@ pub struct Merge<'t> {
 impl<'t> Merge<'t> {
     /// `since` is when the reading began, as a literal: what was found deleted later than that stays deleted.
     pub fn new(mirror: &'t Mirror, table: &'t Table, since: &str, is_dry: bool) -> Self {
-        let columns = table.object.columns.iter().filter(|column| column.is_id() || table.takes(column.name)).collect();
-        let statement = if is_dry { would(table, since) } else { upsert(table, since) };
-        Merge { table, mirror, columns, statement, is_dry }
+        let page = taken(mirror, table, since, "NULL");
+        let statement = if is_dry { would(table, &page, since) } else { upsert(table, &page, since) };
+        Merge { table, mirror, columns: needed(table), statement, is_dry }
+    }
+
+    /// Merges states of objects from before they were deleted: `deleted_at` says when, as an expression.
+    pub fn of_deleted(mirror: &'t Mirror, table: &'t Table, deleted_at: &str) -> Self {
+        let page = taken(mirror, table, WHENEVER, deleted_at);
+        Merge { table, mirror, columns: needed(table), statement: upsert(table, &page, WHENEVER), is_dry: false }
+    }
+
+    /// The values that the merge needs of an object.
+    pub fn values(&self) -> Vec<Locator> {
+        self.columns.iter().map(|column| column.source.into()).collect()
     }
 
     /// Asks for the values that the merge needs.
     pub fn ask(&self, read: Read) -> Read {
         Read {
-            values: self.columns.iter().map(|column| column.source.into()).collect(),
+            values: self.values(),
             asks: self.columns.iter().filter_map(|column| column.asks).collect(),
             ..read
         }
@@ -55,12 +67,20 @@ impl<'t> Merge<'t> {
     /// Merges a page with the rights of the mirror's owner. Where the page is refused because of one of its objects,
     /// each is tried by itself, and those that are refused are handed to `refused`.
     pub fn page(&self, page: &Page, mut refused: impl FnMut(&str, Failure)) -> Result<Merged, Failure> {
-        match attempt_as(self.mirror.owner, || self.objects(page, 0..page.len())) {
+        let objects = |objects| {
+            attempt_as(self.mirror.owner, || {
+                if !self.is_dry {
+                    lock::all_objects(self.mirror, self.table)?;
+                }
+                self.objects(page, objects)
+            })
+        };
+        match objects(0..page.len()) {
             Ok(merged) => Ok(merged),
             Err(failure) if failure.is_about_a_row() => {
                 let mut all = Merged::default();
                 for object in 0..page.len() {
-                    match attempt_as(self.mirror.owner, || self.objects(page, object..object + 1)) {
+                    match objects(object..object + 1) {
                         Ok(merged) => all.add(merged),
                         Err(failure) if failure.is_about_a_row() => refused(&page.id(object), failure),
                         Err(failure) => return Err(failure),
@@ -163,17 +183,26 @@ impl Merged {
     }
 }
 
-/// The values of a page's objects as the table takes them.
-fn taken(table: &Table) -> String {
+/// For `since`: however long ago a row was found deleted, it may come back.
+pub const WHENEVER: &str = "'infinity'::pg_catalog.timestamptz";
+
+/// The columns of the catalogue that a table's columns need.
+fn needed(table: &Table) -> Vec<&'static clerk_api::object::Column> {
+    table.object.columns.iter().filter(|column| column.is_id() || table.takes(column.name)).collect()
+}
+
+/// The values of a page's objects as the table takes them, without those that were found deleted since.
+fn taken(mirror: &Mirror, table: &Table, since: &str, deleted_at: &str) -> String {
     let values = table.columns.iter().map(|taken| {
         let value = match &*taken.expression {
             "synced_at" => "pg_catalog.clock_timestamp()",
-            "deleted_at" => "NULL",
+            "deleted_at" => deleted_at,
             expression => expression,
         };
-        format!("({value}) AS {}", taken.column)
+        format!("({value})::{} AS {}", taken.data_type, taken.column)
     });
-    format!("SELECT {} FROM {PAGE}", values.collect::<Vec<_>>().join(", "))
+    let not_gone = tombstone::not_gone_since(mirror, table, PAGE, since);
+    format!("SELECT {} FROM {PAGE} WHERE {not_gone}", values.collect::<Vec<_>>().join(", "))
 }
 
 /// Whether the row `t` is to take the state `new`: never an older one, nor what was found deleted since.
@@ -191,60 +220,72 @@ fn takes_over(table: &Table, new: &str, since: &str) -> String {
     let (deleted_at, synced_at) = (table.deleted_at(), table.synced_at());
     format!(
         "{not_older}(t.{deleted_at} IS NULL OR t.{synced_at} IS NULL OR t.{synced_at} OPERATOR(pg_catalog.<) {since}) \
-         AND (t.{deleted_at} IS NOT NULL OR {})",
+         AND (t.{deleted_at} IS NOT NULL OR t.{synced_at} IS NULL OR {})",
         differs.join(" OR ")
     )
 }
 
-fn upsert(table: &Table, since: &str) -> String {
+/// Rows that would not change are left out beforehand: even an INSERT that turns into nothing fires triggers and takes
+/// values from sequences.
+fn upsert(table: &Table, page: &str, since: &str) -> String {
     let columns: Vec<_> = table.columns.iter().map(|taken| &*taken.column).collect();
     let set: Vec<_> = columns
         .iter()
         .filter(|column| **column != table.id())
         .map(|column| format!("{column} = excluded.{column}"))
         .collect();
+    let (name, id) = (&table.name, table.id());
+    let list = columns.join(", ");
     format!(
-        "WITH merged AS (INSERT INTO {} AS t ({}) {} ON CONFLICT ({}) DO UPDATE SET {} WHERE {} \
-         RETURNING t.xmax OPERATOR(pg_catalog.=) 0 AS is_new) \
+        "WITH merged AS (INSERT INTO {name} AS t ({list}) \
+           SELECT {list} FROM ({}) new WHERE NOT EXISTS \
+             (SELECT FROM {name} t WHERE t.{id} OPERATOR(pg_catalog.=) new.{id} AND NOT ({})) \
+           ON CONFLICT ({id}) DO UPDATE SET {} WHERE {} RETURNING t.xmax OPERATOR(pg_catalog.=) 0 AS is_new) \
          SELECT pg_catalog.count(*) FILTER (WHERE is_new), pg_catalog.count(*) FILTER (WHERE NOT is_new) FROM merged",
-        table.name,
-        columns.join(", "),
         taken(table),
-        table.id(),
+        takes_over(table, "new", since),
         set.join(", "),
         takes_over(table, "excluded", since),
     )
 }
 
 /// What the upsert would do, and how many of the rows that are not deleted Clerk still has.
-fn would(table: &Table, since: &str) -> String {
+fn would(table: &Table, page: &str, since: &str) -> String {
     let id = table.id();
     let is_there = format!("t.{} IS NOT NULL", quote_identifier("clerk_fdw_there"));
     format!(
         "SELECT pg_catalog.count(*) FILTER (WHERE NOT ({is_there})), \
          pg_catalog.count(*) FILTER (WHERE {is_there} AND {}), \
          pg_catalog.count(*) FILTER (WHERE {is_there} AND t.{deleted} IS NULL) \
-         FROM ({}) new LEFT JOIN (SELECT *, true AS clerk_fdw_there FROM {}) t \
+         FROM ({page}) new LEFT JOIN (SELECT *, true AS clerk_fdw_there FROM {}) t \
          ON t.{id} OPERATOR(pg_catalog.=) new.{id}",
         takes_over(table, "new", since),
-        taken(table),
         table.name,
         deleted = table.deleted_at(),
     )
 }
 
-/// Deletes the rows for which the condition over `t` holds, softly or not.
-pub fn delete(mirror: &Mirror, table: &Table, condition: &str) -> Result<u64, FdwError> {
-    let (name, deleted_at, synced_at) = (&table.name, table.deleted_at(), table.synced_at());
+/// Deletes the rows for which the condition over `t` holds, softly or not; `at` is an expression, when Clerk deleted
+/// the objects.
+pub fn delete(mirror: &Mirror, table: &Table, condition: &str, at: &str) -> Result<u64, FdwError> {
+    let (name, id) = (&table.name, table.id());
+    let (deleted_at, synced_at) = (table.deleted_at(), table.synced_at());
     let statement = match mirror.deletes {
-        Deletes::Hard => format!("DELETE FROM {name} t WHERE {condition} RETURNING 1"),
+        Deletes::Hard => format!("DELETE FROM {name} t WHERE {condition}"),
         Deletes::Soft => format!(
-            "UPDATE {name} t SET {deleted_at} = pg_catalog.clock_timestamp(), {synced_at} = pg_catalog.clock_timestamp() \
-             WHERE t.{deleted_at} IS NULL AND ({condition}) RETURNING 1"
+            "UPDATE {name} t SET {deleted_at} = {at}, {synced_at} = pg_catalog.clock_timestamp()
+              WHERE t.{deleted_at} IS NULL AND ({condition})"
         ),
     };
-    let counted = format!("WITH gone AS ({statement}) SELECT pg_catalog.count(*) FROM gone");
+    let counted = format!(
+        "WITH gone AS ({statement} RETURNING t.{id}::pg_catalog.text), buried AS ({})
+         SELECT pg_catalog.count(*) FROM gone",
+        tombstone::make(mirror, table, "gone", at)
+    );
     let deleted = spi::value(&counted, &[])?;
     spi::run("SET CONSTRAINTS ALL IMMEDIATE", &[])?;
     Ok(deleted.and_then(|count| count.parse().ok()).unwrap_or(0))
 }
+
+/// For `at`: it was found to be gone just now.
+pub const NOW: &str = "pg_catalog.clock_timestamp()";

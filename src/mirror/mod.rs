@@ -36,8 +36,8 @@ mod sync;
 mod target;
 
 extension_sql_file!("../../sql/mirror.sql", name = "mirror", requires = ["columns_comment"]);
-extension_sql_file!("../../sql/sync.sql", name = "sync", requires = ["mirror"]);
-extension_sql_file!("../../sql/schedule.sql", name = "schedule", requires = ["sync"]);
+extension_sql_file!("../../sql/schedule.sql", name = "schedule", requires = ["mirror"]);
+extension_sql_file!("../../sql/sync.sql", name = "sync", requires = ["schedule"]);
 
 /// `CALL clerk_fdw.sync(…)`.
 #[pg_extern(sql = false)]

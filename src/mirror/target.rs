@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clerk_api::object::Answer;
+use clerk_api::object::{Answer, Key};
 use clerk_api::{Client, From, Read};
 
 use super::config::{Mirror, Table};
@@ -46,7 +46,7 @@ pub fn sync_user(mirror: &str, id: &str, fallback: bool) -> Option<String> {
                     memberships.id(),
                     quote_literal(&ids)
                 );
-                merge::delete(&mirror, memberships, &condition)?;
+                merge::delete(&mirror, memberships, &condition, merge::NOW)?;
             }
             let organizations = tables.iter().find(|table| table.object.name == "organizations");
             for organization in
@@ -108,16 +108,29 @@ fn one(mirror: &Mirror, client: &Arc<Client>, table: &Table, id: &str) -> Result
         Some(key) => (key, id.to_owned()),
         None => owner(table, id)?,
     };
+    fetch(mirror, client, table, id, key, value)
+}
+
+/// The same, by way of a key whose answer has the object.
+pub fn fetch(
+    mirror: &Mirror,
+    client: &Arc<Client>,
+    table: &Table,
+    id: &str,
+    key: &'static Key,
+    value: String,
+) -> Result<(), FdwError> {
     let from = From::Keys { key, values: vec![value], filters: Vec::new(), order: None };
     let found = pages(mirror, client, table, from, "")?;
     if !found.ids.iter().any(|found| found == id) {
-        merge::delete(mirror, table, &format!("t.{} OPERATOR(pg_catalog.=) {}", table.id(), quote_literal(id)))?;
+        let condition = format!("t.{} OPERATOR(pg_catalog.=) {}", table.id(), quote_literal(id));
+        merge::delete(mirror, table, &condition, merge::NOW)?;
     }
     Ok(())
 }
 
 /// Clerk does not find every object by its id; then the row tells to whose list it belongs.
-fn owner(table: &Table, id: &str) -> Result<(&'static clerk_api::object::Key, String), FdwError> {
+pub fn owner(table: &Table, id: &str) -> Result<(&'static Key, String), FdwError> {
     let unknown = || FdwError::NotFoundById { object: table.object.name, id: id.to_owned() };
     for key in table.object.keys {
         let Some(column) = table.column(key.column) else { continue };
