@@ -73,7 +73,11 @@ impl Failure {
 
     /// Raises the error after all.
     pub fn raise(self) -> ! {
-        self.0.rethrow()
+        match *self.0 {
+            // Postgres has forgotten its own error when the attempt ended: it is to be raised anew, not passed on.
+            CaughtError::PostgresError(report) => CaughtError::ErrorReport(report).rethrow(),
+            other => other.rethrow(),
+        }
     }
 }
 
