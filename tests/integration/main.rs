@@ -11,6 +11,8 @@ mod faults;
 mod interrupts;
 mod joins;
 mod memory;
+mod mirror;
+mod mirror_rounds;
 mod plans;
 mod pressure;
 mod pushdown;
