@@ -42,8 +42,7 @@ impl Failure {
     /// something, or a statement that would fail for any row.
     pub fn is_about_a_row(&self) -> bool {
         use PgSqlErrorCode::*;
-        let class = |code: PgSqlErrorCode| code as i64 & 0xFFF;
-        [
+        self.is_of_class(&[
             ERRCODE_DATA_EXCEPTION,
             ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION,
             ERRCODE_CARDINALITY_VIOLATION,
@@ -51,10 +50,18 @@ impl Failure {
             ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             ERRCODE_TRIGGERED_ACTION_EXCEPTION,
             ERRCODE_WITH_CHECK_OPTION_VIOLATION,
-        ]
-        .into_iter()
-        .any(|about| class(about) == class(self.code()))
-            || matches!(self.code(), ERRCODE_FDW_INVALID_DATA_TYPE)
+        ]) || matches!(self.code(), ERRCODE_FDW_INVALID_DATA_TYPE)
+    }
+
+    /// Whether the server could not go on, or not beside others, whatever was to be done: the same may succeed soon.
+    pub fn is_about_the_server(&self) -> bool {
+        use PgSqlErrorCode::*;
+        self.is_of_class(&[ERRCODE_QUERY_CANCELED, ERRCODE_INSUFFICIENT_RESOURCES, ERRCODE_TRANSACTION_ROLLBACK])
+    }
+
+    fn is_of_class(&self, examples: &[PgSqlErrorCode]) -> bool {
+        let class = |code: PgSqlErrorCode| code as i64 & 0xFFF;
+        examples.iter().any(|example| class(*example) == class(self.code()))
     }
 
     pub fn is_cancel(&self) -> bool {

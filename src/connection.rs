@@ -129,7 +129,7 @@ impl Server {
 }
 
 /// The secret that Supabase Vault keeps under an id or a name, with the rights of the role whose scan needs it.
-fn vault_secret(role: pg_sys::Oid, option: &str, secret: &str) -> Result<String, &'static str> {
+pub fn vault_secret(role: pg_sys::Oid, option: &str, secret: &str) -> Result<String, &'static str> {
     // Everything is qualified: the caller's search_path must not decide what runs with another role's rights.
     let view = "SELECT pg_catalog.to_regclass('vault.decrypted_secrets')::pg_catalog.text WHERE $1 IS NOT NULL";
     if as_role(role, || ask(view, secret)).is_none() {

@@ -1,5 +1,6 @@
 //! Under which SQLSTATE a failure reaches the user, in which words, and with which advice.
 
+use clerk_api::webhook::Refusal;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 
@@ -92,6 +93,31 @@ pub enum FdwError {
     #[error("Clerk does not find {object} by their id, and there is no row that tells whose \"{id}\" is")]
     NotFoundById { object: &'static str, id: String },
 
+    /// 28000 for a delivery that is not Clerk's or not of now, 22023 for one that cannot be checked, 55000 where that
+    /// is for lack of a secret.
+    #[error("{refusal}")]
+    Delivery { refusal: Refusal, mirror: String },
+
+    /// 22023: without the value.
+    #[error("{0}")]
+    WebhookSecret(Refusal),
+
+    /// 22023.
+    #[error("{0}")]
+    Event(clerk_api::webhook::Malformed),
+
+    /// 28000.
+    #[error("the event is of another Clerk instance ({found}) than mirror \"{mirror}\" ({known})")]
+    EventOfOtherInstance { mirror: String, known: String, found: String },
+
+    /// 22023.
+    #[error("the event's {object} cannot be read: {problem}")]
+    EventData { object: &'static str, problem: String },
+
+    /// 25001.
+    #[error("clerk_fdw.receive_webhook must see what others have just committed: it runs at READ COMMITTED alone")]
+    Isolation,
+
     /// 22023.
     #[error("mode \"{0}\" is neither full nor incremental")]
     NoMode(String),
@@ -156,6 +182,18 @@ impl FdwError {
             FdwError::NotFoundById { .. } | FdwError::NoMode(_) | FdwError::BadSchedule { .. } => {
                 ERRCODE_INVALID_PARAMETER_VALUE
             }
+            FdwError::Delivery { refusal, .. } => match refusal {
+                Refusal::NoSecret | Refusal::BadSecret => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                Refusal::MissingHeader(_) | Refusal::BadTimestamp | Refusal::NotText => ERRCODE_INVALID_PARAMETER_VALUE,
+                Refusal::TooOld { .. } | Refusal::InFuture { .. } | Refusal::BadSignature => {
+                    ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION
+                }
+            },
+            FdwError::WebhookSecret(_) | FdwError::Event(_) | FdwError::EventData { .. } => {
+                ERRCODE_INVALID_PARAMETER_VALUE
+            }
+            FdwError::EventOfOtherInstance { .. } => ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+            FdwError::Isolation => ERRCODE_ACTIVE_SQL_TRANSACTION,
             FdwError::Null(_) => ERRCODE_NULL_VALUE_NOT_ALLOWED,
             FdwError::InTransaction => ERRCODE_INVALID_TRANSACTION_TERMINATION,
             FdwError::Spi(_) | FdwError::NotThroughTheFramework => ERRCODE_INTERNAL_ERROR,
@@ -213,6 +251,11 @@ impl FdwError {
             FdwError::BadSchedule { .. } => Some(
                 "Five fields: minute, hour, day of the month, month, day of the week; \"*/15 * * * *\".".to_owned(),
             ),
+            FdwError::Delivery { refusal: Refusal::NoSecret, mirror } => Some(format!(
+                "SELECT clerk_fdw.add_webhook_secret({}, 'whsec_...'); what is in Vault, the mirror's owner must be able to read.",
+                import::quote_literal(mirror)
+            )),
+            FdwError::Isolation => Some("SET TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned()),
             FdwError::InTransaction => Some("CALL it by itself, not between BEGIN and COMMIT.".to_owned()),
             _ => None,
         }

@@ -31,6 +31,7 @@
 //! | [`error`] | Under which SQLSTATE does a failure reach the user? |
 //! | [`catalogue`] | What does the extension tell of its own catalogue in SQL? |
 //! | [`mirror`] | How are local tables kept in step with Clerk? |
+//! | [`webhook`] | What becomes of what Clerk tells by itself? |
 //! | [`spi`] | How is SQL run from inside? |
 //! | [`attempt`] | How is undone what fails, with whose rights is something done? |
 //! | [`settings`] | What can be set in postgresql.conf? |
@@ -62,6 +63,7 @@ mod settings;
 mod shippable;
 mod spi;
 mod value;
+mod webhook;
 
 pgrx::pg_module_magic!();
 

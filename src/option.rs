@@ -112,7 +112,7 @@ pub fn object_names() -> Vec<&'static str> {
 }
 
 /// Keeps the text of the failing statement out of the server's log: it may hold a key.
-fn hide_statement() {
+pub fn hide_statement() {
     unsafe extern "C-unwind" fn hide(_: *mut std::ffi::c_void) {
         // SAFETY: Postgres calls context callbacks while an error is being reported, which is when errhidestmt may
         // be called.

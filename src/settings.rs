@@ -2,10 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use std::ffi::CString;
+
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
 static LOG_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(30 * 86_400);
 static NAPTIME: GucSetting<i32> = GucSetting::<i32>::new(60);
+/// What SQL reads of it is in `sql/webhook.sql`.
+static WEBHOOK_MIRROR: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 /// How long the log of syncs is kept, in seconds.
 pub fn log_retention() -> i32 {
@@ -50,5 +54,13 @@ pub fn define() {
         86_400,
         GucContext::Sighup,
         GucFlags::UNIT_S,
+    );
+    GucRegistry::define_string_guc(
+        c"clerk_fdw.webhook_mirror",
+        c"The mirror that clerk_fdw.webhook(json) receives webhooks for.",
+        c"Not needed where exactly one mirror has webhook secrets.",
+        &WEBHOOK_MIRROR,
+        GucContext::Userset,
+        GucFlags::default(),
     );
 }

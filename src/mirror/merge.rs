@@ -238,11 +238,10 @@ fn upsert(table: &Table, page: &str, since: &str) -> String {
     let list = columns.join(", ");
     format!(
         "WITH merged AS (INSERT INTO {name} AS t ({list}) \
-           SELECT {list} FROM ({}) new WHERE NOT EXISTS \
+           SELECT {list} FROM ({page}) new WHERE NOT EXISTS \
              (SELECT FROM {name} t WHERE t.{id} OPERATOR(pg_catalog.=) new.{id} AND NOT ({})) \
            ON CONFLICT ({id}) DO UPDATE SET {} WHERE {} RETURNING t.xmax OPERATOR(pg_catalog.=) 0 AS is_new) \
          SELECT pg_catalog.count(*) FILTER (WHERE is_new), pg_catalog.count(*) FILTER (WHERE NOT is_new) FROM merged",
-        taken(table),
         takes_over(table, "new", since),
         set.join(", "),
         takes_over(table, "excluded", since),

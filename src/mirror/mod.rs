@@ -14,7 +14,8 @@
 //! | [`run`] | What does the log say? |
 //! | [`target`] | How is a single object brought in step? |
 //! | [`background`] | How do syncs run without a session, at once or when they are due? |
-//! | [`lock`] | What keeps two syncs apart? |
+//! | [`tombstone`] | What is known to be deleted? |
+//! | [`lock`] | What keeps two syncs apart, and two changes of one object? |
 
 use pgrx::prelude::*;
 use pgrx::{JsonB, pg_sys};
@@ -25,15 +26,16 @@ use run::{Mode, Wish};
 
 pub mod background;
 mod compare;
-mod config;
+pub mod config;
 mod deletes;
 mod full;
 mod incremental;
-mod lock;
-mod merge;
+pub mod lock;
+pub mod merge;
 mod run;
-mod sync;
-mod target;
+pub mod sync;
+pub mod target;
+pub mod tombstone;
 
 extension_sql_file!("../../sql/mirror.sql", name = "mirror", requires = ["columns_comment"]);
 extension_sql_file!("../../sql/schedule.sql", name = "schedule", requires = ["mirror"]);

@@ -16,6 +16,7 @@ use crate::attempt::{Failure, as_role, attempt_as};
 use crate::error::{FdwError, OrRaise};
 use crate::io_thread::Pages;
 use crate::spi::{self, Transactions};
+use crate::webhook;
 
 /// What every part of a sync works with.
 pub struct Sync<'s> {
@@ -55,6 +56,10 @@ fn steps(mirror: &Mirror, run: &Run, transactions: &Transactions) -> Result<(), 
         Ok((client, mirror.tables(run.wish.objects.as_deref())?))
     })?;
     transactions.commit();
+    if !run.wish.dry_run {
+        webhook::retry(mirror)?;
+        transactions.commit();
+    }
     let sync = Sync { mirror, run, client, transactions };
     let mut accident = None;
     for table in &tables {

@@ -6,6 +6,7 @@ use clerk_api::object::{Answer, Key};
 use clerk_api::{Client, From, Read};
 
 use super::config::{Mirror, Table};
+use super::lock;
 use super::merge::{self, Merge};
 use super::sync::{check_instance, next};
 use crate::attempt::{Failure, as_role, attempt_as};
@@ -120,6 +121,7 @@ pub fn fetch(
     key: &'static Key,
     value: String,
 ) -> Result<(), FdwError> {
+    lock::object(mirror, table, id)?;
     let from = From::Keys { key, values: vec![value], filters: Vec::new(), order: None };
     let found = pages(mirror, client, table, from, "")?;
     if !found.ids.iter().any(|found| found == id) {

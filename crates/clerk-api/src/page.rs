@@ -139,6 +139,22 @@ impl Page {
         })
     }
 
+    /// One object that came by another way than from [`crate::Read`], with the values that are asked for.
+    ///
+    /// # Errors
+    /// If it is not an object with an id: what is wrong with it.
+    ///
+    /// ```
+    /// use clerk_api::{Locator, Page};
+    ///
+    /// let page = Page::of_object(r#"{"id": "user_1", "username": "ada"}"#, &[Locator::Path(vec!["username".into()])])?;
+    /// assert_eq!((page.id(0).as_ref(), page.value(0, 0)), ("user_1", Some("\"ada\"")));
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn of_object(json: &str, asked: &[Locator]) -> Result<Self, String> {
+        Self::one(json.as_bytes().to_vec(), &Projection::new(asked)).map_err(|malformed| malformed.problem)
+    }
+
     /// No object, only `{"total_count": n}`.
     pub(crate) fn count(body: Vec<u8>, projection: &Projection) -> Result<Self, Malformed> {
         #[derive(Deserialize)]
