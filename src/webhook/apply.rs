@@ -93,8 +93,8 @@ fn upsert(mirror: &Mirror, table: &Table, data: &str, id: &str, happened_at: i64
 /// Merges one object, and tells whether that changed anything.
 fn merge_one(merge: &Merge, table: &Table, data: &str) -> Result<bool, FdwError> {
     let values: Vec<Locator> = merge.values();
-    let page = Page::of_object(data, &values)
-        .map_err(|problem| FdwError::EventData { object: table.object.name, problem })?;
+    let page =
+        Page::of_object(data, &values).map_err(|problem| FdwError::EventData { object: table.object.name, problem })?;
     let merged = merge.objects(&page, 0..1)?;
     Ok(merged.inserted + merged.updated > 0)
 }

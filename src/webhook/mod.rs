@@ -41,9 +41,7 @@ fn receive_webhook(
 }
 
 #[pg_extern(sql = false)]
-fn retry_webhooks(
-    mirror: Option<&str>,
-) -> TableIterator<'static, (name!(id, String), name!(outcome, &'static str))> {
+fn retry_webhooks(mirror: Option<&str>) -> TableIterator<'static, (name!(id, String), name!(outcome, &'static str))> {
     let mirror = Mirror::load(mirror.ok_or(FdwError::Null("mirror")).or_raise()).or_raise();
     TableIterator::new(retry(&mirror).unwrap_or_else(|failure| failure.raise()))
 }

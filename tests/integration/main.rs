@@ -29,3 +29,4 @@ mod requests;
 mod secrets;
 mod twin;
 mod values;
+mod webhooks;
