@@ -49,7 +49,12 @@ impl Database {
             (signature, Type::TEXT),
         ];
         let row = self.ask("SELECT clerk_fdw.receive_webhook($1, $2, $3, $4, $5)", &parameters, by).await?;
-        row.try_get(0).map_err(|error| Failure::Failed(format!("receive_webhook answered with no text: {error}")))
+        match row.try_get::<_, String>(0) {
+            // It is stored, but not applied: the sender is to come again.
+            Ok(answer) if answer == "failed" => Err(Failure::Failed("see clerk_fdw.webhook_events".to_owned())),
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(Failure::Failed(format!("receive_webhook answered with no text: {error}"))),
+        }
     }
 
     /// Whether the database answers.

@@ -49,6 +49,8 @@ async fn whatever_else_is_raised_is_sent_again() {
         assert!(status.is_server_error(), "{code}: {status}");
         assert!(!text.contains("as you wish"), "what went wrong in here is nobody's business: {text}");
     }
+    let stored = receiver.deliver(r#"{"answer":"failed"}"#).await;
+    assert_eq!(stored, (StatusCode::INTERNAL_SERVER_ERROR, "failed".to_owned()), "stored, but not applied");
     let no_text = receiver.deliver("{}").await;
     assert_eq!(no_text.0, StatusCode::INTERNAL_SERVER_ERROR, "an answer of null");
 }
