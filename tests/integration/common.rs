@@ -31,6 +31,8 @@ pub fn small() -> Config {
 /// It is a [`Session`] as well: the one of the role that set it up.
 pub struct World {
     pub sim: Sim,
+    /// Where the server's socket is.
+    host: String,
     database: String,
     session: Session,
 }
@@ -48,14 +50,19 @@ impl World {
 
     /// In a database that is created with these words: `ENCODING 'LATIN1' …`.
     pub fn of_encoding(name: &str, config: Config, options: &str, words: &str) -> World {
+        World::at(&variable("PGHOST"), name, config, options, words)
+    }
+
+    /// In another server than the one that all tests share.
+    pub fn at(host: &str, name: &str, config: Config, options: &str, words: &str) -> World {
         let sim = Sim::start(config).expect("a simulator");
         let database = format!("t_{name}");
-        let admin = Session::open("postgres");
+        let admin = Session::open(host, "postgres");
         admin.run(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"));
         admin.run(&format!("CREATE DATABASE {database} {words}"));
-        let session = Session::open(&database);
+        let session = Session::open(host, &database);
         session.run("CREATE EXTENSION clerk_fdw");
-        let world = World { sim, database, session };
+        let world = World { sim, host: host.to_owned(), database, session };
         world.server("clerk", &world.sim, world.sim.key(), options);
         world
     }
@@ -76,7 +83,27 @@ impl World {
 
     /// Another connection to the same database.
     pub fn connect(&self) -> Session {
-        Session::open(&self.database)
+        self.connect_to(&self.database)
+    }
+
+    /// A connection to another database of the same server.
+    pub fn connect_to(&self, database: &str) -> Session {
+        Session::open(&self.host, database)
+    }
+
+    /// Waits for a server that was not there, and goes on in a new session.
+    pub fn reconnect(&mut self) {
+        until("the server takes connections", || match Session::try_open(&self.host, &self.database) {
+            Ok(session) => {
+                self.session = session;
+                true
+            }
+            Err(_) => false,
+        });
+    }
+
+    pub fn database(&self) -> &str {
+        &self.database
     }
 
     /// Waits until no request of an earlier query is on its way any more.
@@ -111,7 +138,7 @@ impl Drop for World {
     fn drop(&mut self) {
         // A failed test leaves its database for whoever looks into it.
         if !std::thread::panicking() {
-            Session::open("postgres").run(&format!("DROP DATABASE {} WITH (FORCE)", self.database));
+            self.connect_to("postgres").run(&format!("DROP DATABASE {} WITH (FORCE)", self.database));
         }
     }
 }
@@ -123,16 +150,19 @@ pub struct Session {
 }
 
 impl Session {
-    fn open(database: &str) -> Session {
-        let variable = |name| std::env::var(name).unwrap_or_else(|_| panic!("no {name}: run `make test`"));
+    fn open(host: &str, database: &str) -> Session {
+        Session::try_open(host, database).expect("a connection")
+    }
+
+    fn try_open(host: &str, database: &str) -> Result<Session, postgres::Error> {
         let mut config = postgres::Config::new();
-        config.host_path(variable("PGHOST")).port(variable("PGPORT").parse().expect("PGPORT is a number"));
+        config.host_path(host).port(variable("PGPORT").parse().expect("PGPORT is a number"));
         // A query that hangs fails its own test, not all of them.
         config.user(&variable("PGUSER")).dbname(database).options("-c statement_timeout=60s");
         let notices = Arc::<Mutex<Vec<String>>>::default();
         let heard = Arc::clone(&notices);
         config.notice_callback(move |notice| heard.lock().unwrap().push(notice.to_string()));
-        Session { client: RefCell::new(config.connect(NoTls).expect("a connection")), notices }
+        Ok(Session { client: RefCell::new(config.connect(NoTls)?), notices })
     }
 
     /// What the server said beside its answers since this was last asked: warnings, notices.
@@ -199,6 +229,11 @@ impl Session {
     pub fn canceller(&self) -> CancelToken {
         self.client().cancel_token()
     }
+}
+
+/// What `bin/with-postgres` tells.
+pub fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("no {name}: run `make test`"))
 }
 
 /// Their ids, in alphabetical order.

@@ -42,25 +42,25 @@ pub fn in_step(name: &str, config: Config, options: &str) -> World {
 
 /// The rows that are not deleted are those that Clerk has, in every column.
 #[track_caller]
-pub fn assert_in_step(world: &World, story: &str) {
+pub fn assert_in_step(session: &Session, story: &str) {
     for object in OBJECTS {
-        assert_equal(world, object, "true", story);
+        assert_equal(session, object, "true", story);
     }
 }
 
 /// The same of those that a condition holds for.
 #[track_caller]
-pub fn assert_equal(world: &World, object: &str, condition: &str, story: &str) {
+pub fn assert_equal(session: &Session, object: &str, condition: &str, story: &str) {
     let columns = format!(
         "SELECT min(column_name) FILTER (WHERE is_id), string_agg(quote_ident(column_name), ', ')
            FROM clerk_fdw.columns() WHERE object = '{object}'"
     );
-    let columns = &world.rows(&columns)[0];
+    let columns = &session.rows(&columns)[0];
     let (id, columns): (&str, &str) = (columns.get(0), columns.get(1));
     let tables = [format!("(SELECT * FROM m.{object} WHERE deleted_at IS NULL)"), format!("clerk.{object}")];
     let [here, there] = tables.map(|table| {
         let hashes = format!("SELECT {id}, md5(ROW({columns})::text) FROM {table} t WHERE {condition}");
-        sorted(world.rows(&hashes).iter().map(|row| (row.get(0), row.get(1))).collect::<Vec<(String, String)>>())
+        sorted(session.rows(&hashes).iter().map(|row| (row.get(0), row.get(1))).collect::<Vec<(String, String)>>())
     });
     if here != there {
         let only = |these: &[(String, String)], those: &[(String, String)]| -> Vec<String> {

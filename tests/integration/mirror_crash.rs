@@ -1,0 +1,104 @@
+//! Syncs whose backend, or whose whole server, is killed. As all of a server's sessions end with that, these tests
+//! have servers of their own.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::common::*;
+use crate::mirror_resume::*;
+
+/// A server of the same Postgres as the one that all tests share, run by the same user.
+struct Cluster {
+    home: PathBuf,
+    programs: PathBuf,
+    user: u32,
+}
+
+impl Cluster {
+    fn start(name: &str) -> Cluster {
+        let (socket, config) = (PathBuf::from(variable("PGHOST")), PathBuf::from(variable("PG_CONFIG")));
+        // bin/with-postgres keeps the programs beside the socket, at their own paths.
+        let programs = config.parent().unwrap().strip_prefix("/").unwrap();
+        let programs = socket.parent().unwrap().join("root").join(programs);
+        let user = fs::metadata(&socket).unwrap().uid();
+        let home = std::env::temp_dir().join(format!("{name}.{}", std::process::id()));
+        fs::create_dir(&home).unwrap();
+        chown(&home, Some(user), None).unwrap();
+        let cluster = Cluster { home, programs, user };
+        let initdb = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"];
+        assert!(cluster.run("initdb", &initdb), "initdb failed");
+        let mut settings = fs::read_to_string(cluster.data().join("postgresql.conf")).unwrap();
+        // What a killed process has written is there all the same.
+        settings += "listen_addresses = ''\nfsync = off\ntimezone = 'UTC'\n";
+        settings += &format!("port = {}\nunix_socket_directories = '{}'\n", variable("PGPORT"), cluster.host());
+        fs::write(cluster.data().join("postgresql.conf"), settings).unwrap();
+        assert!(cluster.starts(), "the server did not start");
+        cluster
+    }
+
+    fn data(&self) -> PathBuf {
+        self.home.join("data")
+    }
+
+    fn host(&self) -> &str {
+        self.home.to_str().unwrap()
+    }
+
+    fn starts(&self) -> bool {
+        self.run("pg_ctl", &["start", "-s", "-w", "-l", &format!("{}/log", self.host())])
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> bool {
+        let mut command = Command::new(self.programs.join(program));
+        command.arg("-D").arg(self.data()).args(arguments).current_dir(&self.home).uid(self.user);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+    }
+
+    fn postmaster(&self) -> i32 {
+        let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        file.lines().next().unwrap().parse().unwrap()
+    }
+
+    /// A world in this server, with a mirror that has not been synced yet.
+    fn mirrored(&self, name: &str) -> World {
+        let world = World::at(self.host(), name, many(), "page_size '20'", "");
+        world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'm')");
+        world
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.run("pg_ctl", &["stop", "-s", "-m", "immediate"]);
+        let _ = fs::remove_dir_all(Path::new(&self.home));
+    }
+}
+
+fn kill(pid: i32) {
+    assert!(Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn a_sync_whose_backend_was_killed_goes_on() {
+    let cluster = Cluster::start("mirror_killed");
+    let mut world = cluster.mirrored("mirror_killed");
+    cut_off(&mut world, |_, pid, _| kill(pid));
+    assert_goes_on(&world, "interrupted");
+}
+
+#[test]
+fn a_sync_whose_server_was_killed_goes_on() {
+    let cluster = Cluster::start("mirror_crashed");
+    let mut world = cluster.mirrored("mirror_crashed");
+    cut_off(&mut world, |world, _, _| {
+        // It starts again when all of its backends have noticed, which they do when they wait.
+        world.sim.set_latency(Duration::from_secs(1));
+        kill(cluster.postmaster());
+        until("it starts again", || cluster.starts());
+    });
+    assert_goes_on(&world, "interrupted");
+}
