@@ -86,7 +86,10 @@ fn kill(pid: i32) {
 fn a_sync_whose_backend_was_killed_goes_on() {
     let cluster = Cluster::start("mirror_killed");
     let mut world = cluster.mirrored("mirror_killed");
-    cut_off(&mut world, |_, pid, _| kill(pid));
+    cut_off(&mut world, |world, pid, _| {
+        kill(pid);
+        until("all other sessions have ended, too", || world.client().batch_execute("").is_err());
+    });
     assert_goes_on(&world, "interrupted");
 }
 
