@@ -123,7 +123,6 @@ CREATE FUNCTION clerk_fdw.receive_webhook(
 ) RETURNS text LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'receive_webhook_wrapper';
 COMMENT ON FUNCTION clerk_fdw.receive_webhook(text, text, text, text, text, boolean) IS
   'takes in one of Clerk''s webhooks: its raw body and its three headers. Answers applied, duplicate, stale, ignored or failed; failed is stored and to be answered with a status that makes the sender try again. A delivery that does not verify is an error. revalidate: asks Clerk for the object instead of taking it from the body';
-REVOKE ALL ON FUNCTION clerk_fdw.receive_webhook(text, text, text, text, text, boolean) FROM PUBLIC;
 
 CREATE FUNCTION clerk_fdw.retry_webhooks(mirror text) RETURNS TABLE (id text, outcome text)
   LANGUAGE c AS 'MODULE_PATHNAME', 'retry_webhooks_wrapper';
@@ -158,4 +157,3 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION clerk_fdw.webhook(json) IS
   'a complete endpoint for Clerk''s webhooks where PostgREST or Supabase calls it: the raw body as its parameter, the headers in request.headers';
-REVOKE ALL ON FUNCTION clerk_fdw.webhook(json) FROM PUBLIC;

@@ -32,6 +32,7 @@
 //! | [`catalogue`] | What does the extension tell of its own catalogue in SQL? |
 //! | [`mirror`] | How are local tables kept in step with Clerk? |
 //! | [`webhook`] | What becomes of what Clerk tells by itself? |
+//! | [`row_security`] | Whom may the person behind a request see? |
 //! | [`spi`] | How is SQL run from inside? |
 //! | [`attempt`] | How is undone what fails, with whose rights is something done? |
 //! | [`settings`] | What can be set in postgresql.conf? |
@@ -58,6 +59,7 @@ mod mirror;
 mod option;
 mod path;
 mod plan;
+mod row_security;
 mod scan;
 mod settings;
 mod shippable;

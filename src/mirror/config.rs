@@ -167,6 +167,17 @@ impl Mirror {
     }
 }
 
+/// The role that lends its rights where the caller needs none: the owner of the extension's tables.
+pub fn lender() -> Result<pg_sys::Oid, FdwError> {
+    let owner = spi::value(
+        "SELECT c.relowner FROM pg_catalog.pg_class c
+           JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+          WHERE n.nspname OPERATOR(pg_catalog.=) 'clerk_fdw' AND c.relname OPERATOR(pg_catalog.=) 'webhook_event'",
+        &[],
+    )?;
+    Ok(owner.and_then(|oid| oid.parse().ok()).map_or(pg_sys::InvalidOid, pg_sys::Oid::from_u32))
+}
+
 impl Table {
     /// The column that takes this, quoted.
     pub fn column(&self, expression: &str) -> Option<&str> {

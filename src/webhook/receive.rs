@@ -10,7 +10,7 @@ use super::apply::{Outcome, apply};
 use crate::attempt::{Failure, as_role, attempt_as};
 use crate::connection::vault_secret;
 use crate::error::{FdwError, OrRaise};
-use crate::mirror::config::Mirror;
+use crate::mirror::config::{Mirror, lender};
 use crate::settings;
 use crate::spi;
 
@@ -100,17 +100,6 @@ fn check_isolation() -> Result<(), FdwError> {
         true => Err(FdwError::Isolation),
         false => Ok(()),
     }
-}
-
-/// The role that lends its rights: the owner of the extension's tables.
-fn lender() -> Result<pg_sys::Oid, FdwError> {
-    let owner = spi::value(
-        "SELECT c.relowner FROM pg_catalog.pg_class c
-           JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-          WHERE n.nspname OPERATOR(pg_catalog.=) 'clerk_fdw' AND c.relname OPERATOR(pg_catalog.=) 'webhook_event'",
-        &[],
-    )?;
-    Ok(owner.and_then(|oid| oid.parse().ok()).map_or(pg_sys::InvalidOid, pg_sys::Oid::from_u32))
 }
 
 /// The event of a delivery that is Clerk's own and meant for this mirror.

@@ -29,6 +29,7 @@ mod pushdown_orders;
 mod pushdown_types;
 mod random;
 mod requests;
+mod row_security;
 mod secrets;
 mod twin;
 mod values;
