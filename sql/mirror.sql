@@ -37,7 +37,7 @@ COMMENT ON COLUMN clerk_fdw.mirror.next_run IS 'when clerk_fdw''s own worker syn
 CREATE TABLE clerk_fdw.mirror_table (
   mirror name REFERENCES clerk_fdw.mirror ON UPDATE CASCADE ON DELETE CASCADE,
   object text,
-  relation regclass NOT NULL,
+  relation regclass NOT NULL UNIQUE,
   columns jsonb,
   known_until bigint,
   full_at timestamptz,
@@ -135,8 +135,10 @@ BEGIN
   END IF;
   FOR needed IN SELECT * FROM (VALUES ('updated_at'), ('synced_at'), ('deleted_at')) AS n(name)
                  WHERE NOT EXISTS (SELECT FROM jsonb_each_text(map) m WHERE m.value = n.name) LOOP
-    EXECUTE format('ALTER TABLE %s ADD COLUMN IF NOT EXISTS %I timestamptz', relation, 'clerk_' || needed.name);
     map := map || jsonb_build_object('clerk_' || needed.name, needed.name);
+    CONTINUE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND NOT a.attisdropped
+                                                       AND a.attname = 'clerk_' || needed.name);
+    EXECUTE format('ALTER TABLE %s ADD COLUMN %I timestamptz', relation, 'clerk_' || needed.name);
     RAISE NOTICE 'column clerk_% was added to %', needed.name, relation;
   END LOOP;
   RETURN map;
@@ -172,7 +174,7 @@ COMMENT ON FUNCTION clerk_fdw.make_table(text, text) IS 'makes the table of a mi
 CREATE FUNCTION clerk_fdw.create_mirror(
   server text, schema text DEFAULT NULL, objects text[] DEFAULT NULL, tables jsonb DEFAULT '{}',
   columns jsonb DEFAULT '{}', deletes text DEFAULT 'soft', full_every interval DEFAULT '1 day'
-) RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   wanted text := coalesce(create_mirror.schema, create_mirror.server);
   known text[] := ARRAY(SELECT DISTINCT c.object FROM clerk_fdw.columns() c ORDER BY c.object);
@@ -215,6 +217,9 @@ BEGIN
   FOREACH object IN ARRAY ARRAY(SELECT DISTINCT unnest(chosen || ARRAY(SELECT jsonb_object_keys(tables)))) LOOP
     IF tables ? object THEN
       existing := (tables ->> object)::regclass;
+      IF EXISTS (SELECT FROM clerk_fdw.mirror_table t WHERE t.relation = existing) THEN
+        RAISE EXCEPTION '% is in a mirror already', existing USING ERRCODE = 'duplicate_object';
+      END IF;
       INSERT INTO clerk_fdw.mirror_table (mirror, object, relation, columns)
         VALUES (wanted, object, existing, clerk_fdw.map_table(object, existing, columns -> object));
     ELSE

@@ -115,15 +115,17 @@ CREATE FUNCTION clerk_fdw.count_rows(relation regclass, columns jsonb, deleted b
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   tombstone text := coalesce((SELECT m.key FROM jsonb_each_text(columns) m WHERE m.value = 'deleted_at'), 'deleted_at');
+  synced text := coalesce((SELECT m.key FROM jsonb_each_text(columns) m WHERE m.value = 'synced_at'), 'synced_at');
   counted bigint;
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = tombstone AND NOT a.attisdropped) THEN
     RETURN NULL;
   END IF;
-  EXECUTE format('SELECT count(*) FROM %s WHERE (%I IS NOT NULL) = $1', relation, tombstone) INTO counted USING deleted;
+  EXECUTE format('SELECT count(*) FROM %s WHERE (%I IS NOT NULL) = $1 AND %I IS NOT NULL', relation, tombstone, synced)
+    INTO counted USING deleted;
   RETURN counted;
 END $$;
-COMMENT ON FUNCTION clerk_fdw.count_rows(regclass, jsonb, boolean) IS 'how many rows of a mirror''s table are deleted, or are not';
+COMMENT ON FUNCTION clerk_fdw.count_rows(regclass, jsonb, boolean) IS 'how many rows of a mirror''s table that came from Clerk are deleted, or are not';
 
 CREATE VIEW clerk_fdw.mirror_status AS
   SELECT t.mirror, t.object, t.relation, m.server, m.owner,

@@ -68,7 +68,7 @@ pub fn go_on<'s>(sync: &Sync<'s>, mut step: Step<'s>, table: &Table) -> Result<D
         return Ok((step, too_many));
     }
     let too_many = deletes::what_is_gone(sync, &mut step, table, &since)?;
-    sync.commit(|| end(sync, table))?;
+    sync.commit(|| end(sync, table, too_many.is_none()))?;
     Ok((step, too_many))
 }
 
@@ -155,8 +155,8 @@ fn forget(sync: &Sync, table: &Table) -> Result<(), FdwError> {
     )
 }
 
-/// The pass is done: the table is in step with what Clerk had when it began.
-fn end(sync: &Sync, table: &Table) -> Result<(), FdwError> {
+/// The pass is done: the table is in step with what Clerk had when it began, if it succeeded.
+fn end(sync: &Sync, table: &Table, succeeded: bool) -> Result<(), FdwError> {
     let live = deletes::live(table)?.to_string();
     let values = [Some(&*sync.mirror.name), Some(table.object.name)];
     // What was refused before was read again: if it was refused again, that is another entry.
@@ -170,10 +170,10 @@ fn end(sync: &Sync, table: &Table) -> Result<(), FdwError> {
     )?;
     spi::run(
         "UPDATE clerk_fdw.mirror_table SET known_until = pass_known_until, full_at = pg_catalog.clock_timestamp(),
-                success_at = pass_started_at, drift = pass_expected OPERATOR(pg_catalog.-) $3::pg_catalog.int8,
+                success_at = CASE WHEN $4::pg_catalog.bool THEN pass_started_at ELSE success_at END, drift = pass_expected OPERATOR(pg_catalog.-) $3::pg_catalog.int8,
                 pass_started_at = NULL, pass_known_until = NULL, pass_expected = NULL
           WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2",
-        &[values[0], values[1], Some(&live)],
+        &[values[0], values[1], Some(&live), Some(if succeeded { "true" } else { "false" })],
     )?;
     forget(sync, table)
 }

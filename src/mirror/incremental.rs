@@ -60,7 +60,8 @@ pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
         }
     }
     if !is_dry {
-        sync.commit(|| end(sync, table, newest, &since, clerk))?;
+        let success_at = if too_many.is_none() { &since } else { "success_at" };
+        sync.commit(|| end(sync, table, newest, success_at, clerk))?;
     }
     Ok((step, too_many))
 }
@@ -154,11 +155,11 @@ fn lacking(sync: &Sync, table: &Table) -> Result<u64, FdwError> {
     Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
 }
 
-fn end(sync: &Sync, table: &Table, newest: i64, since: &str, clerk: u64) -> Result<(), FdwError> {
+fn end(sync: &Sync, table: &Table, newest: i64, success_at: &str, clerk: u64) -> Result<(), FdwError> {
     let live = deletes::live(table)?.to_string();
     spi::run(
         &format!(
-            "UPDATE clerk_fdw.mirror_table SET known_until = $3::pg_catalog.int8, success_at = {since},
+            "UPDATE clerk_fdw.mirror_table SET known_until = $3::pg_catalog.int8, success_at = {success_at},
                     drift = $4::pg_catalog.int8 OPERATOR(pg_catalog.-) $5::pg_catalog.int8
               WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2"
         ),

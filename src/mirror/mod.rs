@@ -113,6 +113,9 @@ fn next_run_epoch(schedule: Option<&str>, after: Option<i64>) -> i64 {
     let schedule = schedule.ok_or(FdwError::Null("schedule")).or_raise();
     let wrong = |problem: String| FdwError::BadSchedule { schedule: schedule.to_owned(), problem };
     let after = after.and_then(|after| chrono::DateTime::from_timestamp(after, 0)).unwrap_or_default();
+    if schedule.split_whitespace().count() != 5 {
+        wrong("it has not five fields".to_owned()).raise();
+    }
     let cron: croner::Cron =
         schedule.parse().map_err(|error: croner::errors::CronError| wrong(error.to_string())).or_raise();
     cron.find_next_occurrence(&after, false).map_err(|error| wrong(error.to_string())).or_raise().timestamp()

@@ -98,13 +98,13 @@ impl<'m> Run<'m> {
             &[],
         )?;
         let retention = format!("{} seconds", settings::log_retention());
+        // Of the log of dropped mirrors as well, as far as it is the owner's.
         for (table, moment) in [("sync_run", "started_at"), ("sync_error", "occurred_at")] {
             let old = format!(
                 "DELETE FROM clerk_fdw.{table} WHERE {moment} OPERATOR(pg_catalog.<)
-                    (pg_catalog.now() OPERATOR(pg_catalog.-) $1::pg_catalog.interval)
-                    AND mirror OPERATOR(pg_catalog.=) $2::pg_catalog.name"
+                    (pg_catalog.now() OPERATOR(pg_catalog.-) $1::pg_catalog.interval)"
             );
-            spi::run(&old, &[Some(&retention), Some(&mirror.name)])?;
+            spi::run(&old, &[Some(&retention)])?;
         }
         Ok(Some(Run { id, mirror, wish }))
     }
