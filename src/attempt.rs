@@ -68,6 +68,10 @@ impl Failure {
         self.code() == PgSqlErrorCode::ERRCODE_QUERY_CANCELED
     }
 
+    pub fn is_deadlock(&self) -> bool {
+        self.code() == PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED
+    }
+
     pub fn is_unreachable(&self) -> bool {
         self.code() == PgSqlErrorCode::ERRCODE_CONNECTION_FAILURE
     }

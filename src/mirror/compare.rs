@@ -64,7 +64,7 @@ pub fn compare(
         budget = left;
         let earlier = Stretch { last: middle, ..stretch };
         let later = Stretch { first: middle + 1, ..stretch };
-        let clerk_earlier = count(sync, step, table, earlier)?.min(clerk);
+        let clerk_earlier = sync.count(step, table, filters(earlier))?.unwrap_or(0).min(clerk);
         let local_earlier = sync.attempt(|| held(table, earlier))?;
         stretches.push((earlier, clerk_earlier, local_earlier));
         stretches.push((later, clerk - clerk_earlier, local.saturating_sub(local_earlier)));
@@ -127,13 +127,6 @@ fn held(table: &Table, stretch: Stretch) -> Result<u64, FdwError> {
         within(table, stretch)
     );
     Ok(spi::value(&query, &[])?.and_then(|count| count.parse().ok()).unwrap_or(0))
-}
-
-/// How many objects of a stretch Clerk has.
-fn count(sync: &Sync, step: &mut Step, table: &Table, stretch: Stretch) -> Result<u64, Failure> {
-    let from = From::Count { below: None, filters: filters(stretch) };
-    let page = sync.only(step, Read { from, ..Read::all(table.object, Vec::new()) })?;
-    Ok(page.and_then(|page| page.total_count()).unwrap_or(0))
 }
 
 /// Clerk's parameters for a stretch, whose bounds exclude.

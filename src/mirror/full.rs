@@ -3,6 +3,7 @@
 //! Each page is committed together with its mark and its ids. So a pass that was cut off goes on behind its last
 //! committed page, and at its end it is known what Clerk has.
 
+use clerk_api::object::Paging;
 use clerk_api::{From, Mark, Ordered, Read, rest};
 
 use super::config::Table;
@@ -19,6 +20,8 @@ struct Pass {
     /// When it began, in seconds since 1970.
     started_at: String,
     expected: Option<u64>,
+    /// No object has changed later than that when it began, in Unix milliseconds of Clerk's clock.
+    known_until: Option<i64>,
     marks: Vec<Mark>,
 }
 
@@ -67,6 +70,7 @@ pub fn go_on<'s>(sync: &Sync<'s>, mut step: Step<'s>, table: &Table) -> Result<D
         let too_many = deletes::accident(sync, table, step.deleted, rows_before);
         return Ok((step, too_many));
     }
+    check_complete(sync, &mut step, table, pass.known_until)?;
     let too_many = deletes::what_is_gone(sync, &mut step, table, &since)?;
     sync.commit(|| end(sync, table, too_many.is_none()))?;
     Ok((step, too_many))
@@ -76,11 +80,11 @@ pub fn go_on<'s>(sync: &Sync<'s>, mut step: Step<'s>, table: &Table) -> Result<D
 fn under_way(sync: &Sync, table: &Table) -> Result<Option<Pass>, FdwError> {
     let values = [Some(&*sync.mirror.name), Some(table.object.name)];
     let row = spi::row(
-        "SELECT pg_catalog.date_part('epoch', pass_started_at), pass_expected FROM clerk_fdw.mirror_table
+        "SELECT pg_catalog.date_part('epoch', pass_started_at), pass_expected, pass_known_until FROM clerk_fdw.mirror_table
           WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2",
         &values,
     )?;
-    let Some([Some(started_at), expected]) = row.as_deref() else { return Ok(None) };
+    let Some([Some(started_at), expected, known_until]) = row.as_deref() else { return Ok(None) };
     let marks = spi::rows(
         "SELECT mark FROM clerk_fdw.sync_page WHERE mark IS NOT NULL
             AND mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2
@@ -91,6 +95,7 @@ fn under_way(sync: &Sync, table: &Table) -> Result<Option<Pass>, FdwError> {
     Ok(Some(Pass {
         started_at: started_at.clone(),
         expected: expected.as_ref().and_then(|count| count.parse().ok()),
+        known_until: known_until.as_ref().and_then(|at| at.parse().ok()),
         marks: marks.collect(),
     }))
 }
@@ -101,12 +106,12 @@ fn begin(sync: &Sync, step: &mut Step, table: &Table) -> Result<Pass, Failure> {
         Some(order) => newest(sync, step, table, order.parameter)?,
         None => None,
     };
-    let expected = sync.count(step, table)?;
+    let expected = sync.count(step, table, Vec::new())?;
     let is_dry = sync.run.wish.dry_run;
     sync.commit(|| {
         if is_dry {
             let now = spi::value("SELECT pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())", &[])?;
-            return Ok(Pass { started_at: now.unwrap_or_default(), expected, marks: Vec::new() });
+            return Ok(Pass { started_at: now.unwrap_or_default(), expected, known_until, marks: Vec::new() });
         }
         let (expected_text, known_text) =
             (expected.map(|count| count.to_string()), known_until.map(|at| at.to_string()));
@@ -118,7 +123,7 @@ fn begin(sync: &Sync, step: &mut Step, table: &Table) -> Result<Pass, Failure> {
             &[Some(&sync.mirror.name), Some(table.object.name), known_text.as_deref(), expected_text.as_deref()],
         )?;
         forget(sync, table)?;
-        Ok(Pass { started_at: started_at.unwrap_or_default(), expected, marks: Vec::new() })
+        Ok(Pass { started_at: started_at.unwrap_or_default(), expected, known_until, marks: Vec::new() })
     })
 }
 
@@ -133,6 +138,36 @@ fn newest(sync: &Sync, step: &mut Step, table: &Table, parameter: &'static str) 
         Some(page) => page.value(0, 0).and_then(|at| at.parse().ok()),
         None => Some(0),
     })
+}
+
+/// A list that has no total of its own ends with a page that is not full. Whether that was its end, a count tells: of
+/// what was there when the pass began and still is, no object can be missing.
+fn check_complete(sync: &Sync, step: &mut Step, table: &Table, known_until: Option<i64>) -> Result<(), Failure> {
+    let (Paging::Cursor { .. }, Some(known_until)) = (table.object.paging, known_until) else { return Ok(()) };
+    let before = ("created_at_before", (known_until + 1).to_string());
+    let Some(counted) = sync.count(step, table, vec![before])? else { return Ok(()) };
+    let seen = sync.attempt(|| {
+        spi::value(
+            "SELECT pg_catalog.count(DISTINCT seen.id)
+               FROM clerk_fdw.sync_page p CROSS JOIN LATERAL pg_catalog.unnest(p.ids) AS seen(id)
+              WHERE p.mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND p.object OPERATOR(pg_catalog.=) $2",
+            &[Some(&sync.mirror.name), Some(table.object.name)],
+        )
+    })?;
+    let seen = seen.and_then(|count| count.parse().ok()).unwrap_or(0);
+    if seen >= counted {
+        return Ok(());
+    }
+    // What its marks say cannot be trusted: the next pass begins anew.
+    sync.commit(|| {
+        spi::run(
+            "UPDATE clerk_fdw.mirror_table SET pass_started_at = NULL
+              WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2",
+            &[Some(&sync.mirror.name), Some(table.object.name)],
+        )?;
+        forget(sync, table)
+    })?;
+    sync.attempt(|| Err(FdwError::Short { object: table.object.name, counted, seen }))
 }
 
 /// Writes down what a page held, to be committed with it.

@@ -44,7 +44,7 @@ pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
         Ok(oldest >= known_until.saturating_sub(MARGIN))
     })?;
 
-    let clerk = sync.count(&mut step, table)?.unwrap_or(0);
+    let clerk = sync.count(&mut step, table, Vec::new())?.unwrap_or(0);
     let (live, lacking) = sync.attempt(|| Ok((deletes::live(table)?, lacking(sync, table)?)))?;
     let mut too_many = None;
     if is_dry {

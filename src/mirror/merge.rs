@@ -16,6 +16,9 @@ use crate::spi;
 /// What a page is called in the statements here.
 const PAGE: &str = "clerk_page";
 
+/// How often a page is tried that meets a deadlock.
+const MOST_TRIES: u32 = 5;
+
 /// What a page did, or would do, to the table.
 #[derive(Default, Clone, Copy)]
 pub struct Merged {
@@ -57,11 +60,7 @@ impl<'t> Merge<'t> {
 
     /// Asks for the values that the merge needs.
     pub fn ask(&self, read: Read) -> Read {
-        Read {
-            values: self.values(),
-            asks: self.columns.iter().filter_map(|column| column.asks).collect(),
-            ..read
-        }
+        Read { values: self.values(), asks: self.columns.iter().filter_map(|column| column.asks).collect(), ..read }
     }
 
     /// Merges a page with the rights of the mirror's owner. Where the page is refused because of one of its objects,
@@ -75,7 +74,15 @@ impl<'t> Merge<'t> {
                 self.objects(page, objects)
             })
         };
-        match objects(0..page.len()) {
+        let mut tries = 1;
+        let whole = loop {
+            match objects(0..page.len()) {
+                // An application changes the same rows in another order. The attempt has given its own up.
+                Err(failure) if failure.is_deadlock() && tries < MOST_TRIES => tries += 1,
+                done => break done,
+            }
+        };
+        match whole {
             Ok(merged) => Ok(merged),
             Err(failure) if failure.is_about_a_row() => {
                 let mut all = Merged::default();

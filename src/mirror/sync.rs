@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use clerk_api::object::INSTANCE;
-use clerk_api::{Client, From, Page, Read};
+use clerk_api::{Client, Filters, From, Page, Read};
 
 use super::config::{Mirror, Table};
 use super::lock::Lock;
@@ -164,9 +164,9 @@ impl Sync<'_> {
         page
     }
 
-    /// How many objects Clerk has.
-    pub fn count(&self, step: &mut Step, table: &Table) -> Result<Option<u64>, Failure> {
-        let from = From::Count { below: None, filters: Vec::new() };
+    /// How many objects Clerk has, or how many of them these parameters leave.
+    pub fn count(&self, step: &mut Step, table: &Table, filters: Filters) -> Result<Option<u64>, Failure> {
+        let from = From::Count { below: None, filters };
         let page = self.only(step, Read { from, ..Read::all(table.object, Vec::new()) })?;
         Ok(page.and_then(|page| page.total_count()))
     }

@@ -119,9 +119,9 @@ fn verified<'d>(mirror: &Mirror, lender: pg_sys::Oid, delivery: &Delivery<'d>) -
         });
     }
     // As in pages: what Postgres cannot store is replaced.
-    let storable = |text: String| text.replace('\0', "\u{FFFD}");
-    event.type_ = storable(event.type_);
-    event.id = event.id.map(storable);
+    for text in [Some(&mut event.type_), event.id.as_mut()].into_iter().flatten() {
+        *text = text.replace('\0', "\u{FFFD}");
+    }
     Ok(event)
 }
 

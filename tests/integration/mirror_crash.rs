@@ -12,14 +12,19 @@ use crate::common::*;
 use crate::mirror_resume::*;
 
 /// A server of the same Postgres as the one that all tests share, run by the same user.
-struct Cluster {
+pub struct Cluster {
     home: PathBuf,
     programs: PathBuf,
     user: u32,
 }
 
 impl Cluster {
-    fn start(name: &str) -> Cluster {
+    pub fn start(name: &str) -> Cluster {
+        Cluster::with(name, "")
+    }
+
+    /// With more lines in postgresql.conf.
+    pub fn with(name: &str, lines: &str) -> Cluster {
         let (socket, config) = (PathBuf::from(variable("PGHOST")), PathBuf::from(variable("PG_CONFIG")));
         // bin/with-postgres keeps the programs beside the socket, at their own paths.
         let programs = config.parent().unwrap().strip_prefix("/").unwrap();
@@ -35,6 +40,7 @@ impl Cluster {
         // What a killed process has written is there all the same.
         settings += "listen_addresses = ''\nfsync = off\ntimezone = 'UTC'\n";
         settings += &format!("port = {}\nunix_socket_directories = '{}'\n", variable("PGPORT"), cluster.host());
+        settings += lines;
         fs::write(cluster.data().join("postgresql.conf"), settings).unwrap();
         assert!(cluster.starts(), "the server did not start");
         cluster
@@ -64,7 +70,7 @@ impl Cluster {
     }
 
     /// A world in this server, with a mirror that has not been synced yet.
-    fn mirrored(&self, name: &str) -> World {
+    pub fn mirrored(&self, name: &str) -> World {
         let world = World::at(self.host(), name, many(), "page_size '20'", "");
         world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'm')");
         world
