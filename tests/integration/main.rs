@@ -33,4 +33,5 @@ mod row_security;
 mod secrets;
 mod twin;
 mod values;
+mod webhook_trust;
 mod webhooks;

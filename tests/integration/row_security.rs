@@ -78,11 +78,10 @@ fn people_see_themselves_and_who_and_what_they_belong_to() {
         assert_eq!(guarded.sees(nobody.clone(), "SELECT user_id FROM m.users"), [""; 0], "{nobody}");
     }
 
-    let written = format!(
+    let written =
         "WITH written AS (UPDATE m.users SET first_name = 'Eve' RETURNING user_id), gone AS (DELETE FROM m.organizations RETURNING 1)
-         SELECT user_id FROM written"
-    );
-    assert_eq!(guarded.sees(of(ada), &written), [""; 0], "nobody writes");
+         SELECT user_id FROM written";
+    assert_eq!(guarded.sees(of(ada), written), [""; 0], "nobody writes");
     world.run(&format!("SET ROLE {}", guarded.role));
     let insert = world.error("INSERT INTO m.users (user_id) VALUES ('user_own')");
     assert_eq!(*insert.code(), postgres::error::SqlState::INSUFFICIENT_PRIVILEGE);
