@@ -12,6 +12,7 @@ mod interrupts;
 mod joins;
 mod memory;
 mod mirror;
+mod mirror_background;
 mod mirror_crash;
 mod mirror_deletes;
 mod mirror_restore;
