@@ -31,8 +31,11 @@ pub fn sync(name: &str, wish: Wish, wait: bool, announced: Option<String>) {
     let mirror = Mirror::load(name).or_raise();
     let lock = Lock::take(&mirror, wait).or_raise();
     let transactions = Transactions::begin().or_raise();
-    let Some(run) = as_role(mirror.owner, || Run::begin(&mirror, wish, announced)).or_raise() else { return };
+    let begun = as_role(mirror.owner, || Run::begin(&mirror, wish, announced)).or_raise();
     transactions.commit();
+    let Some(run) = begun else {
+        return transactions.end().or_raise();
+    };
     let done = steps(&mirror, &run, &transactions);
     let (state, message) = match &done {
         Ok(()) => ("succeeded", None),
