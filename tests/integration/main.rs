@@ -34,5 +34,6 @@ mod row_security;
 mod secrets;
 mod twin;
 mod values;
+mod webhook_server;
 mod webhook_trust;
 mod webhooks;

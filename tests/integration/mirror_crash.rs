@@ -50,12 +50,18 @@ impl Cluster {
         self.home.join("data")
     }
 
-    fn host(&self) -> &str {
+    pub fn host(&self) -> &str {
         self.home.to_str().unwrap()
     }
 
     fn starts(&self) -> bool {
         self.run("pg_ctl", &["start", "-s", "-w", "-l", &format!("{}/log", self.host())])
+    }
+
+    /// As an administrator does it, whoever is connected.
+    pub fn restart(&self) {
+        let log = format!("{}/log", self.host());
+        assert!(self.run("pg_ctl", &["restart", "-s", "-w", "-m", "fast", "-l", &log]), "no restart");
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> bool {

@@ -287,3 +287,112 @@ fn every_object_of_the_catalogue_has_its_lifecycle() {
     };
     assert_eq!(sorted(found), sorted(expected.collect()));
 }
+
+/// Signed by Svix's own library (the package svix for Python): secret, id, time, body and signature.
+const OF_SVIX: [(&str, &str, i64, &str, &str); 2] = [
+    (
+        "whsec_YSBzZWNyZXQgdGhhdCBpcyBub25lLCBmb3IgdGVzdHM=",
+        "msg_2Lml0Yk6",
+        1_767_225_600,
+        r#"{"data":{"id":"user_ada","object":"user","first_name":"Ada \u2603"},"object":"event","type":"user.created"}"#,
+        "v1,++LcmaPgyCo4sQcTayfvIWNSIXCwEvThgHf7hCJWz7Q=",
+    ),
+    (
+        "whsec_YSBzZWNyZXQgdGhhdCBpcyBub25lLCBmb3IgdGVzdHM=",
+        "msg_1",
+        1_767_225_600,
+        "{\"type\":\"x\",\"data\":\"日本語 \\n\"}",
+        "v1,OuSDk6dCDqL4lPgGAb3H/OL/YRb6LbPvdZDhrB1Icuc=",
+    ),
+];
+
+fn of_svix() -> impl Iterator<Item = Delivery> {
+    OF_SVIX.into_iter().map(|(secret, id, time, body, signature)| Delivery {
+        secrets: vec![secret.to_owned()],
+        id: id.to_owned(),
+        timestamp: time.to_string(),
+        signature: signature.to_owned(),
+        body: body.as_bytes().to_vec(),
+        now: time,
+    })
+}
+
+/// The text with each of its bits flipped in turn, as far as that is a text.
+fn flipped(text: &str) -> impl Iterator<Item = String> {
+    (0..text.len() * 8).filter_map(|bit| {
+        let mut bytes = text.as_bytes().to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        String::from_utf8(bytes).ok()
+    })
+}
+
+#[test]
+fn what_svix_signs_verifies_and_nothing_that_differs_by_a_bit() {
+    for delivery in of_svix() {
+        assert_eq!(delivery.verify(), Ok(()));
+        for bit in 0..delivery.body.len() * 8 {
+            let mut other = of_same(&delivery);
+            other.body[bit / 8] ^= 1 << (bit % 8);
+            assert!(other.verify().is_err(), "bit {bit} of the body");
+        }
+        for id in flipped(&delivery.id) {
+            assert!(Delivery { id, ..of_same(&delivery) }.verify().is_err());
+        }
+        for timestamp in flipped(&delivery.timestamp) {
+            // Also where the clock agrees with it.
+            let now = timestamp.parse().unwrap_or(delivery.now);
+            assert!(Delivery { timestamp, now, ..of_same(&delivery) }.verify().is_err());
+        }
+        for signature in flipped(&delivery.signature) {
+            assert!(Delivery { signature, ..of_same(&delivery) }.verify().is_err());
+        }
+        // Of the prefix it does not matter: it says what the rest is.
+        for secret in flipped(&delivery.secrets[0]["whsec_".len()..]) {
+            let secrets = vec![format!("whsec_{secret}")];
+            assert!(Delivery { secrets, ..of_same(&delivery) }.verify().is_err());
+        }
+    }
+}
+
+fn of_same(delivery: &Delivery) -> Delivery {
+    Delivery {
+        secrets: delivery.secrets.clone(),
+        id: delivery.id.clone(),
+        timestamp: delivery.timestamp.clone(),
+        signature: delivery.signature.clone(),
+        body: delivery.body.clone(),
+        now: delivery.now,
+    }
+}
+
+/// Bodies and headers of any bytes: refused or read, but never accepted unsigned and never the end of the process.
+#[test]
+fn whatever_comes_is_refused_or_read() {
+    let mut random = fastrand::Rng::with_seed(5);
+    let valid: Vec<Delivery> = of_svix().collect();
+    for _ in 0..20_000 {
+        let original = random.choice(&valid).unwrap();
+        let mut delivery = of_same(original);
+        let mut garble = |bytes: &[u8]| {
+            let mut bytes = bytes.to_vec();
+            for _ in 0..random.usize(1..6) {
+                let place = random.usize(..=bytes.len());
+                match random.u8(..4) {
+                    0 => bytes.insert(place, random.u8(..)),
+                    1 => bytes.truncate(place),
+                    2 if place < bytes.len() => bytes[place] = random.u8(..),
+                    _ => bytes.extend_from_slice(&bytes.clone()[place..]),
+                }
+            }
+            bytes
+        };
+        delivery.body = garble(&delivery.body);
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        delivery.id = text(garble(delivery.id.as_bytes()));
+        delivery.signature = text(garble(delivery.signature.as_bytes()));
+        delivery.timestamp = text(garble(delivery.timestamp.as_bytes()));
+        let same = delivery.id == original.id && delivery.body == original.body;
+        assert!(same || delivery.verify().is_err(), "{:?} {:?}", delivery.id, String::from_utf8_lossy(&delivery.body));
+        let _ = Event::parse(&delivery.body);
+    }
+}
