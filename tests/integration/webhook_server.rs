@@ -92,7 +92,8 @@ fn no_event_is_lost_while_postgres_is_restarted() {
     assert_eq!(world.one::<i64>(twice), 0, "a user was inserted twice");
     let odd = "SELECT count(*) FROM clerk_fdw.webhook_events WHERE outcome NOT IN ('applied', 'stale')";
     assert_eq!(world.one::<i64>(odd), 0);
-    let here: Vec<String> = world.column("SELECT concat_ws(' ', user_id, first_name) FROM m.users WHERE deleted_at IS NULL");
+    let here: Vec<String> =
+        world.column("SELECT concat_ws(' ', user_id, first_name) FROM m.users WHERE deleted_at IS NULL");
     let there: Vec<String> = world.column("SELECT concat_ws(' ', user_id, first_name) FROM clerk.users");
     assert_eq!(sorted(here), sorted(there));
 }
