@@ -117,9 +117,7 @@ pub unsafe extern "C-unwind" fn iterate_foreign_scan(
     // SAFETY: begin_foreign_scan left the Scan; the slot is the scan's, of its table's row type.
     unsafe {
         let slot = (*node).ss.ss_ScanTupleSlot;
-        if let Some(clear) = (*(*slot).tts_ops).clear {
-            pg_sys::ffi::pg_guard_ffi_boundary(|| clear(slot));
-        }
+        clear(slot);
         let scan = &mut *(*node).fdw_state.cast::<Scan>();
         if scan.next_row(node, slot) {
             pg_sys::ExecStoreVirtualTuple(slot);
@@ -370,6 +368,16 @@ unsafe fn role(node: *mut pg_sys::ForeignScanState, plan: *mut pg_sys::ForeignSc
             (*plan).checkAsUser
         };
         if checked == pg_sys::InvalidOid { pg_sys::GetUserId() } else { checked }
+    }
+}
+
+/// Empties a slot.
+pub unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) {
+    // SAFETY: the caller's: the slot has its operations.
+    unsafe {
+        if let Some(clear) = (*(*slot).tts_ops).clear {
+            pg_sys::ffi::pg_guard_ffi_boundary(|| clear(slot));
+        }
     }
 }
 

@@ -121,13 +121,13 @@ impl Mirror {
         let not_mirrored =
             || FdwError::NotMirrored { mirror: self.name.clone(), object: name.to_owned(), have: Vec::new() };
         let object = object(name).ok_or_else(not_mirrored)?;
-        let query = "SELECT n.nspname, c.relname, t.relation::pg_catalog.oid::pg_catalog.text
+        let query = "SELECT n.nspname, c.relname
                        FROM clerk_fdw.mirror_table t
                        LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.relation
                        LEFT JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
                       WHERE t.mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND t.object OPERATOR(pg_catalog.=) $2";
         let found = spi::row(query, &[Some(&self.name), Some(name)])?.ok_or_else(not_mirrored)?;
-        let [Some(schema), Some(relation), _] = &found[..] else {
+        let [Some(schema), Some(relation)] = &found[..] else {
             return Err(FdwError::TableGone { mirror: self.name.clone(), object: object.name });
         };
         let table = format!("{}.{}", quote_identifier(schema), quote_identifier(relation));

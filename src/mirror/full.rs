@@ -130,7 +130,7 @@ fn begin(sync: &Sync, step: &mut Step, table: &Table) -> Result<Pass, Failure> {
 /// When the object that changed last has changed, in Unix milliseconds. Where there is none, all time is known.
 fn newest(sync: &Sync, step: &mut Step, table: &Table, parameter: &'static str) -> Result<Option<i64>, Failure> {
     let order = Some(Ordered { parameter, descending: true });
-    let updated_at = table.object.columns.iter().find(|column| column.name == "updated_at");
+    let updated_at = table.object.column("updated_at", true);
     let values = updated_at.map(|column| column.source.into()).into_iter().collect();
     let from = From::List { filters: Vec::new(), order };
     let page = sync.only(step, Read { from, enough: Some(1), ..Read::all(table.object, values) })?;

@@ -75,7 +75,7 @@ fn read(
     mut wants_more: impl FnMut(&clerk_api::Page, usize) -> Result<bool, FdwError>,
 ) -> Result<(), Failure> {
     let mut read = merge.ask(read);
-    let updated_at = read.object.columns.iter().find(|column| column.name == "updated_at");
+    let updated_at = read.object.column("updated_at", true);
     read.values.extend(updated_at.map(|column| column.source.into()));
     let last = read.values.len() - 1;
     let mut pages = sync.start(read)?;

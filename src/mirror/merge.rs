@@ -9,7 +9,7 @@ use crate::attempt::{Failure, attempt_as};
 use crate::convert::{self, Target};
 use crate::encoding::to_c_string;
 use crate::error::FdwError;
-use crate::import::{quote_identifier, quote_literal};
+use crate::import::quote_literal;
 use crate::scan;
 use crate::spi;
 
@@ -149,9 +149,7 @@ impl<'t> Merge<'t> {
                 pg_sys::MemoryContextSwitchTo(before);
                 pg_sys::ExecStoreVirtualTuple(slot);
                 pg_sys::tuplestore_puttupleslot(store, slot);
-                // A virtual slot owns nothing: clearing it forgets the values.
-                (*slot).tts_flags |= pg_sys::TTS_FLAG_EMPTY as u16;
-                (*slot).tts_nvalid = 0;
+                scan::clear(slot);
                 pg_sys::MemoryContextReset(row);
             }
             let relation: *mut pg_sys::EphemeralNamedRelationData =
@@ -258,7 +256,7 @@ fn upsert(table: &Table, page: &str, since: &str) -> String {
 /// What the upsert would do, and how many of the rows that are not deleted Clerk still has.
 fn would(table: &Table, page: &str, since: &str) -> String {
     let id = table.id();
-    let is_there = format!("t.{} IS NOT NULL", quote_identifier("clerk_fdw_there"));
+    let is_there = "t.clerk_fdw_there IS NOT NULL";
     format!(
         "SELECT pg_catalog.count(*) FILTER (WHERE NOT ({is_there})), \
          pg_catalog.count(*) FILTER (WHERE {is_there} AND {}), \

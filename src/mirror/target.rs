@@ -161,7 +161,7 @@ fn pages(mirror: &Mirror, client: &Arc<Client>, table: &Table, from: From, owner
         spi::value("SELECT pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())", &[])?.unwrap_or_default();
     let merge = Merge::new(mirror, table, &format!("pg_catalog.to_timestamp({now})"), false);
     let mut read = merge.ask(Read { from, ..Read::all(table.object, Vec::new()) });
-    let owner = table.object.columns.iter().find(|column| column.name == owner);
+    let owner = table.object.column(owner, true);
     let place = read.values.len();
     read.values.extend(owner.map(|column| column.source.into()));
     let mut found = Found { ids: Vec::new(), owners: Vec::new() };

@@ -47,7 +47,7 @@ fn ask(mirror: &Mirror, table: &Table, event: &Event, id: &str) -> Result<Outcom
     let told = || {
         // What Clerk does not find by its id, it finds in the list of an owner, whom the event names.
         table.object.keys.iter().find_map(|key| {
-            let column = table.object.columns.iter().find(|column| column.name == key.column)?;
+            let column = table.object.column(key.column, true)?;
             let page = Page::of_object(event.data, &[column.source.into()]).ok()?;
             let owner = json::string(page.value(0, 0)?)?.into_owned();
             Some((key, owner))
