@@ -9,7 +9,7 @@
 //!
 //! let delivery = &sim.webhooks()[0];
 //! assert_eq!(delivery.kind, "user.created");
-//! let headers = delivery.headers("whsec_c2ltdWxhdG9y").map_err(std::io::Error::other)?;
+//! let headers = delivery.headers("whsec_dGhlIHNpbXVsYXRvcidzIHNpZ25pbmcga2V5").map_err(std::io::Error::other)?;
 //! // … POST delivery.body with these headers to what is to be tested …
 //!
 //! // What Clerk may send as well: the deletion of the same user from before its creation.

@@ -17,7 +17,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 
-const SECRET: &str = "whsec_c2ltdWxhdG9y";
+const SECRET: &str = "whsec_dGhlIHNpbXVsYXRvcidzIHNpZ25pbmcga2V5";
 
 fn kinds(deliveries: &[Delivery]) -> Vec<&str> {
     deliveries.iter().map(|delivery| delivery.kind.as_str()).collect()

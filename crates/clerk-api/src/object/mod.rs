@@ -137,6 +137,30 @@ pub struct Column {
     pub filters: &'static [Filter],
     /// A query parameter without which Clerk does not send it, asked for only when a query uses the column.
     pub asks: Option<(&'static str, &'static str)>,
+    /// Whose eyes it is for, of the application's own users.
+    pub visibility: Visibility,
+}
+
+/// Whose eyes a column is for, of the application's own users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visibility {
+    /// The people who share an organization with the person that it is about: what a profile shows.
+    Shared,
+    /// That person alone.
+    Own,
+    /// The application's backend alone.
+    Private,
+}
+
+impl Visibility {
+    /// What SQL calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Visibility::Shared => "shared",
+            Visibility::Own => "own",
+            Visibility::Private => "private",
+        }
+    }
 }
 
 /// What a column holds, which decides the type that IMPORT FOREIGN SCHEMA declares.
@@ -223,9 +247,19 @@ impl Object {
     }
 }
 
-/// A column as most are: the field of its own name.
+/// A column as most are: the field of its own name, for the person whom it is about.
 const fn column(name: &'static str, kind: Kind, source: Source, description: &'static str) -> Column {
-    Column { name, aliases: &[], scalar_aliases: &[], kind, source, description, filters: &[], asks: None }
+    Column {
+        name,
+        aliases: &[],
+        scalar_aliases: &[],
+        kind,
+        source,
+        description,
+        filters: &[],
+        asks: None,
+        visibility: Visibility::Own,
+    }
 }
 
 /// A condition that Clerk evaluates just as it is meant.
@@ -262,6 +296,18 @@ impl Column {
 
     const fn filters(mut self, filters: &'static [Filter]) -> Self {
         self.filters = filters;
+        self
+    }
+
+    /// What a profile shows.
+    const fn shared(mut self) -> Self {
+        self.visibility = Visibility::Shared;
+        self
+    }
+
+    /// Nobody's but the backend's.
+    const fn private(mut self) -> Self {
+        self.visibility = Visibility::Private;
         self
     }
 

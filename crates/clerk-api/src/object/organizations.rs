@@ -20,30 +20,34 @@ pub(super) const ORGANIZATIONS: Object = Object {
     ],
     columns: &[
         column("organization_id", Text, Path(&["id"]), "The organization's id, which begins with org_.")
+            .shared()
             .filters(&[exact(Equal { signed: true }, "organization_id")])
             .aliases(&["id"]),
-        column("name", Text, Path(&["name"]), "The name.").filters(&[narrows(Contains, "query")]),
+        column("name", Text, Path(&["name"]), "The name.").shared().filters(&[narrows(Contains, "query")]),
         column("slug", Text, Path(&["slug"]), "The name's form in addresses, unique in the instance.")
+            .shared()
             .filters(&[narrows(Contains, "query")]),
-        column("created_by", Text, Path(&["created_by"]), "The id of the user who created it."),
+        column("created_by", Text, Path(&["created_by"]), "The id of the user who created it.").shared(),
         column(
             "members_count",
             Integer,
             Path(&["members_count"]),
             "How many members it has; Clerk counts them only for queries that use this column.",
         )
+        .shared()
         .asks("include_members_count", "true"),
         column(
             "max_allowed_memberships",
             Integer,
             Path(&["max_allowed_memberships"]),
             "How many members it may have; 0 means any number.",
-        ),
-        column("image_url", Text, Path(&["image_url"]), "The address of the logo."),
-        column("created_at", Time, Path(&["created_at"]), "When the organization was created."),
-        column("updated_at", Time, Path(&["updated_at"]), "When the organization last changed."),
-        column("public_metadata", Json, Path(&["public_metadata"]), "Metadata that the frontend may read."),
-        column("private_metadata", Json, Path(&["private_metadata"]), "Metadata for the backend alone."),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it."),
+        )
+        .shared(),
+        column("image_url", Text, Path(&["image_url"]), "The address of the logo.").shared(),
+        column("created_at", Time, Path(&["created_at"]), "When the organization was created.").shared(),
+        column("updated_at", Time, Path(&["updated_at"]), "When the organization last changed.").shared(),
+        column("public_metadata", Json, Path(&["public_metadata"]), "Metadata that the frontend may read.").shared(),
+        column("private_metadata", Json, Path(&["private_metadata"]), "Metadata for the backend alone.").private(),
+        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
     ],
 };

@@ -20,13 +20,18 @@ pub(super) const USERS: Object = Object {
     ],
     columns: &[
         column("user_id", Text, Path(&["id"]), "The user's id, which begins with user_.")
+            .shared()
             .filters(&[exact(Equal { signed: true }, "user_id")])
             .aliases(&["id"]),
         column("username", Text, Path(&["username"]), "The user's name for signing in, if the instance uses them.")
+            .shared()
             .filters(&[narrows(Equal { signed: false }, "username"), narrows(Contains, "username_query")]),
         column("first_name", Text, Path(&["first_name"]), "The first name.")
+            .shared()
             .filters(&[narrows(Contains, "name_query")]),
-        column("last_name", Text, Path(&["last_name"]), "The last name.").filters(&[narrows(Contains, "name_query")]),
+        column("last_name", Text, Path(&["last_name"]), "The last name.")
+            .shared()
+            .filters(&[narrows(Contains, "name_query")]),
         column(
             "email",
             Text,
@@ -44,7 +49,7 @@ pub(super) const USERS: Object = Object {
         .scalar_aliases(&["phone_numbers"]),
         column("external_id", Text, Path(&["external_id"]), "The application's own id for the user.")
             .filters(&[narrows(Equal { signed: true }, "external_id")]),
-        column("image_url", Text, Path(&["image_url"]), "The address of the profile image."),
+        column("image_url", Text, Path(&["image_url"]), "The address of the profile image.").shared(),
         column("banned", Boolean, Path(&["banned"]), "Whether the user is banned from signing in.")
             .filters(&[exact(Is, "banned")]),
         column("locked", Boolean, Path(&["locked"]), "Whether too many failed attempts lock the user out now."),
@@ -60,13 +65,13 @@ pub(super) const USERS: Object = Object {
             narrows(Before { within: DAY }, "last_active_at_before"),
         ]),
         column("public_metadata", Json, Path(&["public_metadata"]), "Metadata that the frontend may read."),
-        column("private_metadata", Json, Path(&["private_metadata"]), "Metadata for the backend alone."),
+        column("private_metadata", Json, Path(&["private_metadata"]), "Metadata for the backend alone.").private(),
         column(
             "unsafe_metadata",
             Json,
             Path(&["unsafe_metadata"]),
             "Metadata that the user's own browser may write: never trust it.",
         ),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it."),
+        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
     ],
 };
