@@ -72,6 +72,12 @@ impl Failure {
         self.code() == PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED
     }
 
+    /// Whether a tenant's code has queued a deferred trigger, which [the sandbox](crate::sandbox) does not let it.
+    pub fn is_deferral(&self) -> bool {
+        self.code() == PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE
+            && self.report().function_name() == Some("afterTriggerMarkEvents")
+    }
+
     pub fn is_unreachable(&self) -> bool {
         self.code() == PgSqlErrorCode::ERRCODE_CONNECTION_FAILURE
     }
@@ -92,14 +98,14 @@ impl Failure {
     }
 }
 
-/// Does something in a subtransaction, with the rights of a role.
-pub fn attempt_as<T>(role: pg_sys::Oid, action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
+/// Does something in a subtransaction.
+pub fn attempt<T>(action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
     // SAFETY: the subtransaction is ended one way or the other, and what it has changed of the backend's state is set
     // back to what it was.
     unsafe {
         let (memory, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
         pg_sys::BeginInternalSubTransaction(null());
-        let done = PgTryBuilder::new(AssertUnwindSafe(|| Ok(as_role(role, || action().or_raise()))))
+        let done = PgTryBuilder::new(AssertUnwindSafe(|| Ok(action().or_raise())))
             .catch_others(|caught| Err(Failure::from(caught)))
             .catch_rust_panic(|caught| Err(Failure::from(caught)))
             .execute();
@@ -110,18 +116,5 @@ pub fn attempt_as<T>(role: pg_sys::Oid, action: impl FnOnce() -> Result<T, FdwEr
         pg_sys::MemoryContextSwitchTo(memory);
         pg_sys::CurrentResourceOwner = owner;
         done
-    }
-}
-
-/// Does something with the rights of a role. After an error Postgres sets the current role itself.
-pub fn as_role<T>(role: pg_sys::Oid, action: impl FnOnce() -> T) -> T {
-    let (mut before, mut context) = (pg_sys::InvalidOid, 0);
-    // SAFETY: sets what it has read, but for the role, which exists.
-    unsafe {
-        pg_sys::GetUserIdAndSecContext(&mut before, &mut context);
-        pg_sys::SetUserIdAndSecContext(role, context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32);
-        let result = action();
-        pg_sys::SetUserIdAndSecContext(before, context);
-        result
     }
 }

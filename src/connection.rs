@@ -9,10 +9,10 @@ use clerk_api::{Client, Settings};
 use pgrx::pg_sys;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::attempt::as_role;
 use crate::encoding::from_server;
 use crate::error::{FdwError, OrRaise};
 use crate::option::{self, Options};
+use crate::sandbox;
 use crate::spi;
 
 /// The name of the environment variable that Clerk's own libraries read the key from.
@@ -105,7 +105,7 @@ impl Server {
         }
         for option in ["api_key_id", "api_key_name"] {
             let Some(secret) = self.options.get(option) else { continue };
-            match vault_secret(role, option, secret) {
+            match vault_secret(&[role, self.owner], option, secret) {
                 Ok(key) => return Ok(key.into()),
                 Err(problem) => looked_at.push(format!("Vault for the {option} \"{secret}\", {problem}")),
             }
@@ -114,10 +114,16 @@ impl Server {
             Some(key) => return Ok(key.as_str().into()),
             None => looked_at.push("the server's options, which have no api_key".to_owned()),
         }
-        // The variable belongs to who runs the server process; a role without such power must not spend its key.
+        // The variable belongs to who runs the server process: a role without such power must not spend its key, and
+        // nobody but Clerk is to see it unless the server says so.
         // SAFETY: a plain catalog look-up.
         if !unsafe { pg_sys::superuser_arg(self.owner) } {
             looked_at.push(format!("not the environment's {KEY_VARIABLE}, since no superuser owns the server"));
+        } else if !option::takes_environment_key(&self.options) {
+            looked_at.push(format!(
+                "not the environment's {KEY_VARIABLE}, since api_url is not Clerk's own and the server does not say \
+                 environment_key 'true'"
+            ));
         } else {
             match std::env::var(KEY_VARIABLE) {
                 Ok(key) if !key.is_empty() => return Ok(key.into()),
@@ -128,25 +134,56 @@ impl Server {
     }
 }
 
-/// The secret that Supabase Vault keeps under an id or a name, with the rights of the role whose scan needs it.
-pub fn vault_secret(role: pg_sys::Oid, option: &str, secret: &str) -> Result<String, &'static str> {
-    // Everything is qualified: the caller's search_path must not decide what runs with another role's rights.
-    let view = "SELECT pg_catalog.to_regclass('vault.decrypted_secrets')::pg_catalog.text WHERE $1 IS NOT NULL";
-    if as_role(role, || ask(view, secret)).is_none() {
-        return Err("which is not installed in this database");
+/// The secret that Supabase Vault keeps under an id or a name. Each of the roles must be able to read it: whoever names
+/// a secret, and says where it is sent, must not get hold of other people's through those who scan.
+pub fn vault_secret(roles: &[pg_sys::Oid], option: &str, secret: &str) -> Result<String, String> {
+    if !is_vault_trusted() {
+        return Err("which is not installed in this database".to_owned());
     }
-    let equals = |value: &str| format!("{value} OPERATOR(pg_catalog.=) $1");
+    for role in roles {
+        if let Some(name) = cannot_read_vault(*role) {
+            return Err(format!("which role \"{name}\" may not read"));
+        }
+    }
     // Where Supabase's wrappers take an id, they take a name as well.
     let condition = match option {
-        "api_key_id" => {
-            let id = "pg_catalog.lower($1) OPERATOR(pg_catalog.=)";
-            format!("{id} id::pg_catalog.text OR {id} key_id::pg_catalog.text OR {}", equals("name"))
-        }
-        _ => equals("name"),
+        "api_key_id" => "id::text = lower($1) OR name = $1",
+        _ => "name = $1",
     };
     // In a subquery, so that there is a row where there is no secret.
     let query = format!("SELECT (SELECT decrypted_secret FROM vault.decrypted_secrets WHERE {condition} LIMIT 1)");
-    as_role(role, || ask(&query, secret)).filter(|key| !key.is_empty()).ok_or("which has no such secret")
+    let mut found = None;
+    for role in roles {
+        found = sandbox::run_as(*role, || ask(&query, secret));
+        if found.is_none() {
+            break;
+        }
+    }
+    found.filter(|key| !key.is_empty()).ok_or("which has no such secret".to_owned())
+}
+
+/// The name of a role that has no right to read Vault.
+fn cannot_read_vault(role: pg_sys::Oid) -> Option<String> {
+    let query = "SELECT pg_get_userbyid($1::oid) WHERE NOT (has_schema_privilege($1::oid, 'vault', 'USAGE')
+                    AND has_table_privilege($1::oid, 'vault.decrypted_secrets', 'SELECT'))";
+    sandbox::as_extension_owner(|| ask(query, &role.to_u32().to_string()))
+}
+
+/// Whether `vault.decrypted_secrets` is Vault's own: a part of the extension `supabase_vault`, or a superuser's in a
+/// superuser's schema. Where Vault is not installed, anybody who may make schemas can make one of that name.
+fn is_vault_trusted() -> bool {
+    let query = "
+        SELECT EXISTS (
+          SELECT FROM pg_class c
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            JOIN pg_roles view_owner ON view_owner.oid = c.relowner
+            JOIN pg_roles schema_owner ON schema_owner.oid = n.nspowner
+           WHERE n.nspname = $1 AND c.relname = 'decrypted_secrets' AND c.relkind = 'v'
+             AND (view_owner.rolsuper AND schema_owner.rolsuper
+                  OR EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+                              WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+                                AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'supabase_vault')))";
+    sandbox::as_caller(|| ask(query, "vault")).as_deref() == Some("t")
 }
 
 /// The one text that a query with one parameter gives.

@@ -59,6 +59,70 @@ pub enum FdwError {
     #[error("role \"{role}\" may not use foreign server \"{server}\"")]
     NoServerPrivilege { server: String, role: String },
 
+    /// 42704.
+    #[error("server \"{server}\", from which mirror \"{mirror}\" reads, does not exist, or is called differently now")]
+    NoServer { mirror: String, server: String },
+
+    /// 42501: what its triggers do would be done with its owner's rights, which the mirror's owner does not have.
+    #[error("the owner of mirror \"{mirror}\" may not act as role \"{owner}\", which owns {table}")]
+    TableOfAnother { mirror: String, table: String, owner: String },
+
+    /// 42809.
+    #[error("{0} is not a table")]
+    NotATable(String),
+
+    /// 42501.
+    #[error("SET CONSTRAINTS is not allowed in what runs when a mirror is written")]
+    SetConstraints,
+
+    /// 42501.
+    #[error("temporary objects cannot be used in what runs when a mirror is written")]
+    TemporaryObjects,
+
+    /// 42501.
+    #[error("a deferred constraint trigger fired by a mirror would run after the rights it runs with have ended")]
+    Deferred,
+
+    /// 55000.
+    #[error("the tables of clerk_fdw are not there")]
+    NotInstalled,
+
+    /// What an argument of a function is refused for.
+    #[error("{message}")]
+    Refused { code: PgSqlErrorCode, message: String, hint: Option<String> },
+
+    /// 22P02: nobody sees anything.
+    #[error("the claims in request.jwt.claims cannot be read: {0}")]
+    Claims(String),
+
+    /// 55000.
+    #[error("row security is forced on {table}, which would keep syncs of mirror \"{mirror}\" from writing to it")]
+    ForcedRowSecurity { mirror: String, table: String },
+
+    /// 42710.
+    #[error("{0} is there already, and is not a view that clerk_fdw made")]
+    ViewInTheWay(String),
+
+    /// 55000.
+    #[error("nothing in this database runs scheduled syncs")]
+    NoScheduler,
+
+    /// 55000.
+    #[error("it is not known which mirror the webhook is for")]
+    NoAddressee,
+
+    /// 22023.
+    #[error("either secret or vault_name is to be given")]
+    SecretOrName,
+
+    /// 54000.
+    #[error("mirror \"{mirror}\" has {most} webhook secrets already")]
+    TooManySecrets { mirror: String, most: i64 },
+
+    /// 42704.
+    #[error("mirror \"{mirror}\" has no webhook secret {id}")]
+    NoWebhookSecret { mirror: String, id: i64 },
+
     /// 42P01.
     #[error("mirror \"{mirror}\" has no table for \"{object}\"")]
     NotMirrored { mirror: String, object: String, have: Vec<String> },
@@ -174,7 +238,24 @@ impl FdwError {
             FdwError::NoSchema(_) => ERRCODE_FDW_NO_SCHEMAS,
             FdwError::NoTable { .. } => ERRCODE_FDW_TABLE_NOT_FOUND,
             FdwError::Value { code, .. } => *code,
-            FdwError::NoMirror(_) | FdwError::NoOwner { .. } => ERRCODE_UNDEFINED_OBJECT,
+            FdwError::NoMirror(_)
+            | FdwError::NoOwner { .. }
+            | FdwError::NoServer { .. }
+            | FdwError::NoWebhookSecret { .. } => ERRCODE_UNDEFINED_OBJECT,
+            FdwError::TableOfAnother { .. }
+            | FdwError::SetConstraints
+            | FdwError::TemporaryObjects
+            | FdwError::Deferred => ERRCODE_INSUFFICIENT_PRIVILEGE,
+            FdwError::NotATable(_) => ERRCODE_WRONG_OBJECT_TYPE,
+            FdwError::Refused { code, .. } => *code,
+            FdwError::Claims(_) => ERRCODE_INVALID_TEXT_REPRESENTATION,
+            FdwError::ViewInTheWay(_) => ERRCODE_DUPLICATE_OBJECT,
+            FdwError::NotInstalled
+            | FdwError::ForcedRowSecurity { .. }
+            | FdwError::NoScheduler
+            | FdwError::NoAddressee => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            FdwError::SecretOrName => ERRCODE_INVALID_PARAMETER_VALUE,
+            FdwError::TooManySecrets { .. } => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             FdwError::NoServerPrivilege { .. } => ERRCODE_INSUFFICIENT_PRIVILEGE,
             FdwError::NotMirrored { .. } | FdwError::TableGone { .. } => ERRCODE_UNDEFINED_TABLE,
             FdwError::ColumnGone { .. } => ERRCODE_UNDEFINED_COLUMN,
@@ -235,8 +316,39 @@ impl FdwError {
                 "Put it back, or drop the mirror and make it anew: SELECT clerk_fdw.drop_mirror({});",
                 import::quote_literal(mirror)
             )),
-            FdwError::NoOwner { .. } => {
-                Some("UPDATE clerk_fdw.mirror SET owner = current_user WHERE mirror = '...';".to_owned())
+            FdwError::NoOwner { mirror, .. } => Some(format!(
+                "As a superuser: SELECT clerk_fdw.alter_mirror({}, owner => '...');",
+                import::quote_literal(mirror)
+            )),
+            FdwError::NoServer { mirror, .. } => Some(format!(
+                "If another server is to take its place, or after pg_upgrade: SELECT clerk_fdw.alter_mirror({}, server => '...');",
+                import::quote_literal(mirror)
+            )),
+            FdwError::TableOfAnother { owner, .. } => Some(format!(
+                "Make the mirror's owner a member of role {}, or the owner of the table.",
+                import::quote_identifier(owner)
+            )),
+            FdwError::ForcedRowSecurity { table, .. } => {
+                Some(format!("ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY;"))
+            }
+            FdwError::ViewInTheWay(_) => Some("Rename it, and call the function again.".to_owned()),
+            FdwError::Deferred => Some(
+                "Call it in a transaction of its own: what this one has deferred already on the same tables must not \
+                 be fired early."
+                    .to_owned(),
+            ),
+            FdwError::Refused { hint, .. } => hint.clone(),
+            FdwError::NoScheduler => Some(
+                "Either CREATE EXTENSION pg_cron, or add clerk_fdw to shared_preload_libraries and restart the server."
+                    .to_owned(),
+            ),
+            FdwError::NoAddressee => Some(
+                "No mirror has webhook secrets, or two have the same one: set clerk_fdw.webhook_mirror for the role or \
+                 the function."
+                    .to_owned(),
+            ),
+            FdwError::TooManySecrets { .. } => {
+                Some("Remove those that are not used any more: SELECT * FROM clerk_fdw.webhook_secrets;".to_owned())
             }
             FdwError::Syncing(_) => {
                 Some("See clerk_fdw.sync_progress; wait => true waits, clerk_fdw.cancel_sync ends it.".to_owned())

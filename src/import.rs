@@ -9,6 +9,7 @@ use pgrx::{PgList, pg_guard, pg_sys};
 use crate::encoding::{from_server, to_c_string};
 use crate::error::{FdwError, OrRaise};
 use crate::option::{self, object_names};
+use crate::sandbox::as_caller;
 use crate::spi;
 
 /// The one schema that a Clerk instance has.
@@ -35,7 +36,7 @@ pub unsafe extern "C-unwind" fn import_foreign_schema(
         let (server, schema) = (from_server(statement.server_name), from_server(statement.local_schema));
         for object in objects {
             for command in commands(&server, &schema, object) {
-                spi::run(&command, &[]).or_raise();
+                as_caller(|| spi::run(&command, &[])).or_raise();
             }
         }
     }

@@ -34,7 +34,9 @@
 //! | [`webhook`] | What becomes of what Clerk tells by itself? |
 //! | [`row_security`] | Whom may the person behind a request see? |
 //! | [`spi`] | How is SQL run from inside? |
-//! | [`attempt`] | How is undone what fails, with whose rights is something done? |
+//! | [`attempt`] | How is undone what fails? |
+//! | [`sandbox`] | With whose rights is something done, and how does it stay harmless? |
+//! | [`deferral`] | When are deferrable constraints checked? |
 //! | [`settings`] | What can be set in postgresql.conf? |
 
 use pgrx::AllocatedByRust;
@@ -50,6 +52,7 @@ mod condition;
 mod connection;
 mod convert;
 mod cost;
+mod deferral;
 mod encoding;
 mod error;
 mod explain;
@@ -60,6 +63,7 @@ mod option;
 mod path;
 mod plan;
 mod row_security;
+mod sandbox;
 mod scan;
 mod settings;
 mod shippable;
@@ -73,6 +77,8 @@ pgrx::pg_module_magic!();
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
+    sandbox::install();
+    row_security::install();
     // SAFETY: set by the server before it loads any library.
     if unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress } {
         settings::set_preloaded();
@@ -82,13 +88,17 @@ pub extern "C-unwind" fn _PG_init() {
 
 pgrx::extension_sql!(
     r#"
-COMMENT ON SCHEMA clerk_fdw IS 'what clerk_fdw offers beside its foreign tables';
 COMMENT ON FUNCTION clerk_fdw_handler() IS 'the handler of the foreign-data wrapper for Clerk';
 COMMENT ON FUNCTION clerk_fdw_validator(text[], oid) IS 'checks the options of servers, user mappings, foreign tables and their columns';
 COMMENT ON FUNCTION clerk_fdw_meta() IS 'the name and version of the foreign-data wrapper for Clerk';
 CREATE FOREIGN DATA WRAPPER clerk_fdw HANDLER clerk_fdw_handler VALIDATOR clerk_fdw_validator;
 COMMENT ON FOREIGN DATA WRAPPER clerk_fdw IS 'Clerk''s users, organizations and memberships';
-REVOKE ALL ON ALL ROUTINES IN SCHEMA clerk_fdw FROM PUBLIC;
+-- pgrx writes these three without a search_path.
+ALTER FUNCTION clerk_fdw_handler() SET search_path = pg_catalog, pg_temp;
+ALTER FUNCTION clerk_fdw_validator(pg_catalog.text[], pg_catalog.oid) SET search_path = pg_catalog, pg_temp;
+ALTER FUNCTION clerk_fdw_meta() SET search_path = pg_catalog, pg_temp;
+REVOKE ALL ON FUNCTION clerk_fdw_handler(), clerk_fdw_validator(pg_catalog.text[], pg_catalog.oid), clerk_fdw_meta() FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA clerk_fdw, clerk_fdw_internal FROM PUBLIC;
 "#,
     name = "wrapper",
     finalize

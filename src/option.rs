@@ -37,6 +37,7 @@ const SPECS: &[Spec] = &[
     Spec { name: "api_key_name", places: &[Place::Server], check: not_empty },
     Spec { name: "api_url", places: &[Place::Server], check: |text| check_api_url(text).map(drop) },
     Spec { name: "api_version", places: &[Place::Server], check: api_version },
+    Spec { name: "environment_key", places: &[Place::Server], check: boolean },
     Spec { name: "rate_limit", places: &[Place::Server], check: |text| whole(text, 1..=1_000_000) },
     Spec { name: "request_interval_ms", places: &[Place::Server], check: |text| whole(text, 0..=3_600_000) },
     Spec { name: "page_size", places: &[Place::Server, Place::Table], check: |text| whole(text, 1..=LARGEST_PAGE) },
@@ -61,7 +62,8 @@ pub fn validate(options: Vec<Option<String>>, catalog: Option<pg_sys::Oid>) -> R
     };
     let result = check_all(&options, place, called);
     if result.is_err() {
-        hide_statement();
+        // Until the error is raised, which is next.
+        HiddenStatement::new();
     }
     result
 }
@@ -111,21 +113,38 @@ pub fn object_names() -> Vec<&'static str> {
     OBJECTS.iter().map(|object| object.name).collect()
 }
 
-/// Keeps the text of the failing statement out of the server's log: it may hold a key.
-pub fn hide_statement() {
-    unsafe extern "C-unwind" fn hide(_: *mut std::ffi::c_void) {
-        // SAFETY: Postgres calls context callbacks while an error is being reported, which is when errhidestmt may
-        // be called.
-        unsafe { pg_sys::errhidestmt(true) };
+/// Keeps the text of a statement that fails out of the server's log, and the context that may quote it: it may hold a
+/// key.
+pub struct HiddenStatement(*mut pg_sys::ErrorContextCallback);
+
+impl HiddenStatement {
+    /// From here on. An error that is raised meanwhile ends it by itself.
+    pub fn new() -> Self {
+        unsafe extern "C-unwind" fn hide(_: *mut std::ffi::c_void) {
+            // SAFETY: Postgres calls context callbacks while an error is being reported, which is when these two may
+            // be called.
+            unsafe {
+                pg_sys::errhidestmt(true);
+                pg_sys::errhidecontext(true);
+            }
+        }
+        // SAFETY: the callback lives in the current memory context, which outlasts the error that is raised next;
+        // whoever catches that error resets error_context_stack to what it was before.
+        unsafe {
+            let callback: *mut pg_sys::ErrorContextCallback =
+                pg_sys::palloc0(size_of::<pg_sys::ErrorContextCallback>()).cast();
+            (*callback).previous = pg_sys::error_context_stack;
+            (*callback).callback = Some(hide);
+            pg_sys::error_context_stack = callback;
+            HiddenStatement(callback)
+        }
     }
-    // SAFETY: the callback lives in the current memory context, which outlasts the error that is raised next; whoever
-    // catches that error resets error_context_stack to what it was before.
-    unsafe {
-        let callback: *mut pg_sys::ErrorContextCallback =
-            pg_sys::palloc0(size_of::<pg_sys::ErrorContextCallback>()).cast();
-        (*callback).previous = pg_sys::error_context_stack;
-        (*callback).callback = Some(hide);
-        pg_sys::error_context_stack = callback;
+
+    /// Nothing has failed.
+    pub fn end(self) {
+        // SAFETY: the callback is the one that `new` has put on the stack, and nothing that it covered has left one
+        // on top of it.
+        unsafe { pg_sys::error_context_stack = (*self.0).previous };
     }
 }
 
@@ -219,6 +238,16 @@ pub fn settings(server: &Options) -> Settings {
         timeout: milliseconds("timeout_ms").unwrap_or(default.timeout),
         max_retries: number(server, "max_retries").unwrap_or(default.max_retries),
     }
+}
+
+/// Whether the key of the server process's environment may be sent to where the options lead: always to Clerk itself,
+/// elsewhere if they say so.
+pub fn takes_environment_key(server: &Options) -> bool {
+    let is_clerks = server.get("api_url").is_none_or(|url| {
+        check_api_url(url)
+            .is_ok_and(|url| url.scheme() == "https" && url.host_str() == Some("api.clerk.com") && url.port().is_none())
+    });
+    is_clerks || server.get("environment_key").is_some_and(|value| parse_bool(value) == Some(true))
 }
 
 /// How many objects a page has, by a server's options.

@@ -1,21 +1,27 @@
 //! Syncs in background workers: one that a session starts, and those that are due.
 //!
-//! Workers connect as the bootstrap superuser, because a mirror's owner need not be able to log in; everything that a
-//! sync does, it does with the owner's rights all the same.
+//! A sync's worker is its mirror's owner from its first statement, and what it is to do it was told when it was started,
+//! so that nobody can change that in between. Before PostgreSQL 17 a role that cannot log in cannot be a worker's: then
+//! the worker is the bootstrap superuser, and does with the owner's rights what concerns the mirror's tables, as every
+//! sync does. The scheduler reads and writes nothing but the extension's own tables.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::panic::AssertUnwindSafe;
 use std::ptr::null_mut;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime};
+use clerk_api::object::OBJECTS;
+use pgrx::bgworkers::{
+    BackgroundWorker, BackgroundWorkerBuilder, BackgroundWorkerStatus, BgWorkerStartTime, DynamicBackgroundWorker,
+};
 use pgrx::{PgTryBuilder, check_for_interrupts, pg_guard, pg_sys};
 
-use super::config::Mirror;
-use super::run::{Run, Wish};
-use super::sync;
-use crate::attempt::{Failure, as_role};
+use super::config::{Entry, Mirror, Which};
+use super::run::{Mode, Run, Wish};
+use super::{schedule, store, sync};
+use crate::attempt::{Failure, attempt};
 use crate::error::{FdwError, OrRaise};
+use crate::sandbox::as_caller;
 use crate::settings;
 use crate::spi;
 
@@ -36,19 +42,97 @@ pub fn register() {
         .load();
 }
 
+/// How long looking for due syncs in one database may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a worker waits for a lock: the scheduler's, which looks again soon, and a sync's, which may wait for another
+/// sync of the same mirror.
+const SCHEDULE_LOCK_TIMEOUT: &CStr = c"2s";
+const SYNC_LOCK_TIMEOUT: &CStr = c"10min";
+
+/// After a start that failed the next waits a minute, then twice as long each time, at most so many minutes.
+const LONGEST_BACK_OFF: i32 = 60;
+
+/// What a sync's worker is told. It fits into the 128 bytes that Postgres keeps for a worker.
+#[derive(Debug, PartialEq)]
+struct Order {
+    database: u32,
+    /// The transaction that has to end before.
+    transaction: u32,
+    /// As whom it connects; 0 is the bootstrap superuser.
+    role: u32,
+    mirror: i32,
+    run: i64,
+    wish: Wish,
+}
+
+impl Order {
+    fn to_text(&self) -> String {
+        let Wish { mode, objects, dry_run, force } = &self.wish;
+        // One bit for each object of the catalogue.
+        let bits = objects.as_ref().map(|objects| {
+            let has = |name: &str| u64::from(objects.iter().any(|object| object == name));
+            OBJECTS.iter().enumerate().fold(0, |bits, (index, object)| bits | has(object.name) << index)
+        });
+        format!(
+            "{} {} {} {} {} {} {} {} {}",
+            self.database,
+            self.transaction,
+            self.role,
+            self.mirror,
+            self.run,
+            mode.map_or("due", Mode::name),
+            u8::from(*dry_run),
+            u8::from(*force),
+            bits.map_or("all".to_owned(), |bits: u64| format!("{bits:x}")),
+        )
+    }
+
+    fn parse(text: &str) -> Option<Order> {
+        let parts: Vec<&str> = text.split(' ').collect();
+        let [database, transaction, role, mirror, run, mode, dry_run, force, objects] = parts[..] else { return None };
+        let named = |bits: u64| {
+            let chosen = OBJECTS.iter().enumerate().filter(move |(index, _)| bits >> index & 1 == 1);
+            chosen.map(|(_, object)| object.name.to_owned()).collect()
+        };
+        let objects = match objects {
+            "all" => None,
+            bits => Some(named(u64::from_str_radix(bits, 16).ok()?)),
+        };
+        Some(Order {
+            database: database.parse().ok()?,
+            transaction: transaction.parse().ok()?,
+            role: role.parse().ok()?,
+            mirror: mirror.parse().ok()?,
+            run: run.parse().ok()?,
+            wish: Wish { mode: Mode::parse(mode), objects, dry_run: dry_run == "1", force: force == "1" },
+        })
+    }
+}
+
 /// Puts a run into the log and starts the worker that will do it once this transaction is committed.
-pub fn start(mirror: &Mirror, wish: &Wish) -> Result<String, FdwError> {
-    let id = as_role(mirror.owner, || Run::announce(mirror, wish))?;
+pub fn start(mirror: &Mirror, wish: &Wish) -> Result<i64, FdwError> {
+    // Here, where somebody is told if it has none of them.
+    mirror.tables(wish.objects.as_deref())?;
+    let run = Run::announce(mirror, wish)?.parse().unwrap_or_default();
     // SAFETY: reads what was set when the backend connected, and gives this transaction an id.
     let (database, transaction) = unsafe { (pg_sys::MyDatabaseId, pg_sys::GetTopTransactionId()) };
-    BackgroundWorkerBuilder::new(&format!("clerk_fdw sync {id}"))
+    let order = Order {
+        database: database.to_u32(),
+        transaction: transaction_number(transaction),
+        role: if can_connect(mirror.owner)? { mirror.owner.to_u32() } else { 0 },
+        mirror: mirror.number,
+        run,
+        wish: wish.clone(),
+    };
+    BackgroundWorkerBuilder::new(&format!("clerk_fdw sync {run}"))
         .set_type("clerk_fdw sync")
         .set_library(LIBRARY)
         .set_function("clerk_fdw_sync")
         .enable_spi_access()
-        .set_extra(&format!("{} {} {id}", database.to_u32(), transaction_number(transaction)))
+        .set_extra(&order.to_text())
         .load_dynamic()
-        .map(|_| id)
+        .map(|_| run)
         .map_err(|_| FdwError::NoWorker)
 }
 
@@ -57,33 +141,47 @@ fn transaction_number(transaction: pg_sys::TransactionId) -> u32 {
     transaction.into()
 }
 
+/// Whether a worker may connect to this database as a role.
+fn can_connect(role: pg_sys::Oid) -> Result<bool, FdwError> {
+    // From 17 on a worker can do without LOGIN.
+    let needs_login = cfg!(any(feature = "pg14", feature = "pg15", feature = "pg16"));
+    let may = store::value(
+        "SELECT (r.rolcanlogin OR NOT $2::bool) AND r.rolconnlimit < 0
+                AND has_database_privilege(r.oid, current_database(), 'CONNECT')
+           FROM pg_roles r WHERE r.oid = $1::oid",
+        &[Some(&role.to_u32().to_string()), Some(store::truth(needs_login))],
+    )?;
+    Ok(may.as_deref() == Some("t"))
+}
+
 /// A worker that does one run.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn clerk_fdw_sync(_argument: pg_sys::Datum) {
-    let extra: Vec<&str> = BackgroundWorker::get_extra().split(' ').collect();
-    let [database, transaction, id] = extra[..] else { return };
-    connect(database);
-    wait_for(transaction.parse().unwrap_or(0));
-    in_transaction(|| {
-        if let Some((mirror, wish)) = Run::announced(id).or_raise() {
-            sync::sync(&mirror, wish, true, Some(id.to_owned()));
+    let Some(order) = Order::parse(BackgroundWorker::get_extra()) else { return };
+    connect(order.database, order.role, SYNC_LOCK_TIMEOUT);
+    wait_for(order.transaction);
+    let Order { mirror, run, .. } = order;
+    let done = in_transaction(|| {
+        // The transaction that announced it may have been rolled back.
+        let known = "SELECT 1 FROM clerk_fdw_internal.sync_run WHERE run = $1::int8 AND mirror = $2::int4";
+        if store::value(known, &[Some(&run.to_string()), Some(&mirror.to_string())]).or_raise().is_some() {
+            sync::sync(Which::Number(mirror), order.wish, true, Some(run.to_string()));
         }
-    })
-    .unwrap_or_else(|failure| {
-        let message = failure.message();
-        // What failed before the run began has not been written down yet.
-        let noted = in_transaction(|| {
-            spi::run(
-                "UPDATE clerk_fdw.sync_run SET state = 'failed', message = $2, ended_at = pg_catalog.clock_timestamp()
-                  WHERE run OPERATOR(pg_catalog.=) $1::pg_catalog.int8 AND state IN ('starting', 'running')",
-                &[Some(id), Some(&message)],
-            )
-            .or_raise();
-        });
-        drop(noted);
-        pgrx::log!("clerk_fdw: sync {id} failed: {message}");
     });
+    let Err(failure) = done else { return };
+    let message = failure.message();
+    // What failed before the run began has not been written down yet.
+    let noted = in_transaction(|| {
+        store::run(
+            "UPDATE clerk_fdw_internal.sync_run SET state = 'failed', message = $2, ended_at = clock_timestamp()
+              WHERE run = $1::int8 AND state IN ('starting', 'running')",
+            &[Some(&run.to_string()), Some(&message)],
+        )
+        .or_raise();
+    });
+    drop(noted);
+    pgrx::log!("clerk_fdw: sync {run} failed: {message}");
 }
 
 /// The worker that looks for syncs that are due, in every database.
@@ -92,9 +190,11 @@ pub extern "C-unwind" fn clerk_fdw_sync(_argument: pg_sys::Datum) {
 pub extern "C-unwind" fn clerk_fdw_scheduler(_argument: pg_sys::Datum) {
     terminable();
     BackgroundWorker::connect_worker_to_spi(Some(HOME), None);
+    force_settings(SCHEDULE_LOCK_TIMEOUT);
     loop {
         let databases = in_transaction(|| {
-            spi::rows("SELECT oid FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate", &[]).or_raise()
+            as_caller(|| spi::rows("SELECT oid FROM pg_database WHERE datallowconn AND NOT datistemplate", &[]))
+                .or_raise()
         });
         for database in databases.unwrap_or_default().into_iter().flatten().flatten() {
             let worker = BackgroundWorkerBuilder::new("clerk_fdw schedule")
@@ -107,10 +207,12 @@ pub extern "C-unwind" fn clerk_fdw_scheduler(_argument: pg_sys::Datum) {
                 .set_notify_pid(unsafe { pg_sys::MyProcPid })
                 .load_dynamic();
             // One database after the other, so that many of them do not take all the workers there are.
-            if let Ok(worker) = worker {
-                let _ = worker.wait_for_shutdown();
+            match worker {
+                Ok(worker) => wait_until_done(worker, &database),
+                Err(_) => {
+                    pgrx::log!("clerk_fdw: no worker is free to look for syncs that are due in database {database}")
+                }
             }
-            check_for_interrupts!();
         }
         nap(Duration::from_secs(settings::naptime().max(1) as u64));
         // SAFETY: the flag is set by the signal's handler; the file is read outside a transaction.
@@ -123,38 +225,108 @@ pub extern "C-unwind" fn clerk_fdw_scheduler(_argument: pg_sys::Datum) {
     }
 }
 
+/// Waits for a worker, but not for ever: one that hangs is ended, so that the other databases have their turn.
+fn wait_until_done(worker: DynamicBackgroundWorker, database: &str) {
+    let started = Instant::now();
+    while !matches!(worker.pid(), Err(BackgroundWorkerStatus::Stopped | BackgroundWorkerStatus::PostmasterDied)) {
+        if started.elapsed() > PATIENCE {
+            pgrx::log!("clerk_fdw: looking for syncs that are due in database {database} takes too long and is ended");
+            drop(worker.terminate());
+            return;
+        }
+        nap(Duration::from_millis(20));
+    }
+}
+
 /// A worker that starts what is due in one database.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn clerk_fdw_schedule(_argument: pg_sys::Datum) {
-    connect(BackgroundWorker::get_extra());
-    let done = in_transaction(|| {
-        let is_here = "SELECT 1 FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'clerk_fdw'";
-        if spi::value(is_here, &[]).or_raise().is_none() {
-            return;
+    let Ok(database) = BackgroundWorker::get_extra().parse() else { return };
+    connect(database, 0, SCHEDULE_LOCK_TIMEOUT);
+    let due = in_transaction(|| {
+        let is_here = "SELECT 1 FROM pg_extension WHERE extname = 'clerk_fdw'";
+        if as_caller(|| spi::value(is_here, &[])).or_raise().is_none() {
+            return Vec::new();
         }
-        let due = "SELECT mirror, schedule FROM clerk_fdw.mirror
-                    WHERE next_run OPERATOR(pg_catalog.<=) pg_catalog.now() AND NOT clerk_fdw.is_syncing(mirror)";
-        for row in spi::rows(due, &[]).or_raise() {
-            let [Some(mirror), Some(schedule)] = &row[..] else { continue };
-            spi::run(
-                "UPDATE clerk_fdw.mirror SET next_run = clerk_fdw.next_run($2, pg_catalog.now())
-                  WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name",
-                &[Some(mirror), Some(schedule)],
-            )
-            .or_raise();
-            let mirror = Mirror::load(mirror).or_raise();
-            start(&mirror, &Wish::default()).or_raise();
-        }
+        let due = "SELECT m.number FROM clerk_fdw_internal.mirror m
+                    WHERE m.next_run <= now() AND m.number NOT IN (SELECT s.mirror FROM clerk_fdw_internal.syncing s)
+                    ORDER BY m.next_run";
+        store::column(due, &[]).or_raise()
     });
-    if done.is_err() {
-        pgrx::log!("clerk_fdw: the syncs that are due could not be started; they will be tried again");
+    // Each by itself: what is wrong with one is no other's business.
+    for number in due.unwrap_or_default() {
+        let started = in_transaction(|| start_due(&number).or_raise());
+        if let Err(failure) = started {
+            pgrx::log!("clerk_fdw: the sync of mirror {number} that is due cannot be started: {}", failure.message());
+        }
     }
 }
 
-fn connect(database: &str) {
+/// Starts a sync that is due, or writes down that it could not be and when it is tried again.
+fn start_due(number: &str) -> Result<(), FdwError> {
+    // Whoever has the entry locked is changing it: it is still due the next time.
+    let row = store::row(
+        "SELECT m.name, m.schedule, m.failed_starts, floor(date_part('epoch', now()))::int8
+           FROM clerk_fdw_internal.mirror m
+          WHERE m.number = $1::int4 AND m.next_run <= now() FOR UPDATE SKIP LOCKED",
+        &[Some(number)],
+    )?;
+    let Some([Some(name), Some(schedule), Some(failed), Some(now)]) = row.as_deref() else { return Ok(()) };
+    let (failed, now) = (failed.parse().unwrap_or(0), now.parse().unwrap_or(0));
+    let started = attempt(|| {
+        let next = schedule::next(schedule, now)?;
+        let mirror = Mirror::of_anyone(Which::Number(number.parse().unwrap_or_default()))?;
+        start(&mirror, &Wish::default()).map(|_| next)
+    });
+    let (next, failed) = match started {
+        Ok(next) => (next, 0),
+        Err(failure) => {
+            let minutes = 1_i32.checked_shl(failed).map_or(LONGEST_BACK_OFF, |wait| wait.clamp(1, LONGEST_BACK_OFF));
+            pgrx::log!(
+                "clerk_fdw: the sync of mirror {name:?} that is due cannot be started, and is tried again in {minutes} min: {}",
+                failure.message()
+            );
+            (now + i64::from(minutes) * 60, (failed + 1).min(16))
+        }
+    };
+    store::run(
+        "UPDATE clerk_fdw_internal.mirror SET next_run = to_timestamp($2::float8), failed_starts = $3::int4
+          WHERE number = $1::int4",
+        &[Some(number), Some(&next.to_string()), Some(&failed.to_string())],
+    )
+}
+
+/// Connects a worker to a database as a role; 0 is the bootstrap superuser.
+fn connect(database: u32, role: u32, lock_timeout: &CStr) {
     terminable();
-    BackgroundWorker::connect_worker_to_spi_by_oid(database.parse::<u32>().ok().map(pg_sys::Oid::from), None);
+    #[cfg(any(feature = "pg14", feature = "pg15", feature = "pg16"))]
+    let flags = 0;
+    #[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16")))]
+    let flags = pg_sys::BGWORKER_BYPASS_ROLELOGINCHECK;
+    // SAFETY: called once, in a worker that asked for a connection when it was registered.
+    unsafe { pg_sys::BackgroundWorkerInitializeConnectionByOid(database.into(), role.into(), flags) };
+    force_settings(lock_timeout);
+}
+
+/// What a role or a database has set for its sessions is not for workers: nobody watches them, so that none may wait
+/// for ever, and names in them mean what they mean here.
+fn force_settings(lock_timeout: &CStr) {
+    use pg_sys::{GucContext, GucSource};
+    for (name, value) in [
+        (c"search_path", c"pg_catalog, pg_temp"),
+        (c"lock_timeout", lock_timeout),
+        (c"statement_timeout", c"0"),
+        (c"idle_in_transaction_session_timeout", c"0"),
+        (c"default_transaction_isolation", c"read committed"),
+        (c"default_transaction_read_only", c"off"),
+        (c"row_security", c"on"),
+    ] {
+        // SAFETY: C strings that outlive the call, of settings that every version has.
+        unsafe {
+            pg_sys::SetConfigOption(name.as_ptr(), value.as_ptr(), GucContext::PGC_SUSET, GucSource::PGC_S_OVERRIDE);
+        }
+    }
 }
 
 /// Lets the worker be ended at its next wait, not in the middle of something.
@@ -226,33 +398,32 @@ fn in_transaction<T>(action: impl FnOnce() -> T) -> Result<T, Failure> {
 }
 
 /// Ends a run that is announced or under way; false if it has ended already.
-pub fn cancel(run: &str) -> Result<bool, FdwError> {
-    let row = spi::row(
-        "SELECT mirror FROM clerk_fdw.sync_run WHERE run OPERATOR(pg_catalog.=) $1::pg_catalog.int8",
-        &[Some(run)],
+pub fn cancel(run: i64) -> Result<bool, FdwError> {
+    let run = run.to_string();
+    let mirror =
+        "SELECT m.name FROM clerk_fdw_internal.sync_run r JOIN clerk_fdw_internal.mirror m ON m.number = r.mirror
+                   WHERE r.run = $1::int8";
+    let none = || FdwError::NoRun(run.clone());
+    let name = store::value(mirror, &[Some(&run)])?.ok_or_else(none)?;
+    Entry::load(Which::Name(&name)).map_err(|_| none())?;
+    let waiting = store::value(
+        "UPDATE clerk_fdw_internal.sync_run SET state = 'cancelled', ended_at = clock_timestamp()
+          WHERE run = $1::int8 AND state = 'starting' RETURNING 1",
+        &[Some(&run)],
     )?;
-    let Some([Some(mirror)]) = row.as_deref() else { return Err(FdwError::NoRun(run.to_owned())) };
-    let mirror = Mirror::load(mirror)?;
-    let pid = as_role(mirror.owner, || {
-        let waiting = spi::value(
-            "UPDATE clerk_fdw.sync_run SET cancel = true, state = 'cancelled', ended_at = pg_catalog.clock_timestamp()
-              WHERE run OPERATOR(pg_catalog.=) $1::pg_catalog.int8 AND state OPERATOR(pg_catalog.=) 'starting' RETURNING 0",
-            &[Some(run)],
-        )?;
-        if waiting.is_some() {
-            return Ok(waiting);
-        }
-        // The process is this run's as long as it holds the mirror's lock.
-        spi::value(
-            "SELECT r.pid FROM clerk_fdw.sync_run r JOIN clerk_fdw.mirror m USING (mirror)
-               JOIN pg_catalog.pg_locks l ON l.pid OPERATOR(pg_catalog.=) r.pid
-                AND l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.objid::pg_catalog.int8 OPERATOR(pg_catalog.=) m.number
-                AND l.classid::pg_catalog.int8 OPERATOR(pg_catalog.=) clerk_fdw.sync_lock() AND l.granted
-              WHERE r.run OPERATOR(pg_catalog.=) $1::pg_catalog.int8 AND r.state OPERATOR(pg_catalog.=) 'running'",
-            &[Some(run)],
-        )
-    })?;
+    if waiting.is_some() {
+        return Ok(true);
+    }
+    // The process is this run's as long as it holds the mirror's lock, in this database.
+    let pid = store::value(
+        "SELECT l.pid FROM clerk_fdw_internal.sync_run r
+           JOIN pg_locks l ON l.pid = r.pid AND l.locktype = 'object' AND l.granted AND l.mode = 'ExclusiveLock'
+            AND l.classid = 'clerk_fdw_internal.mirror'::regclass AND l.objid::int8 = r.mirror
+            AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+          WHERE r.run = $1::int8 AND r.state = 'running'",
+        &[Some(&run)],
+    )?;
     let Some(pid) = pid.and_then(|pid| pid.parse::<i32>().ok()) else { return Ok(false) };
     // SAFETY: the process is a backend of this server, and this is the signal that cancels what it does.
-    Ok(pid == 0 || unsafe { libc::kill(pid, libc::SIGINT) } == 0)
+    Ok(unsafe { libc::kill(pid, libc::SIGINT) } == 0)
 }

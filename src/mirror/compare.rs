@@ -12,8 +12,6 @@ use super::run::Step;
 use super::sync::Sync;
 use crate::attempt::Failure;
 use crate::error::FdwError;
-use crate::import::quote_literal;
-use crate::spi;
 
 /// With fewer pages than this, reading them all takes no longer.
 const FEWEST_PAGES: u64 = 8;
@@ -75,7 +73,8 @@ pub fn compare(
     if let Some(accident) = deletes::accident(sync, table, gone.len() as u64, live) {
         return Ok(Some(Some(accident)));
     }
-    deletes::delete(sync, step, table, &among(table, &gone))?;
+    let old = format!("t.{} < {since}", table.synced_at());
+    deletes::delete(sync, step, table, &gone, &old)?;
     Ok(Some(None))
 }
 
@@ -97,13 +96,12 @@ fn read(
     }
     let (id, name, deleted_at, synced_at) = (table.id(), &table.name, table.deleted_at(), table.synced_at());
     let query = format!(
-        "SELECT t.{id} FROM {name} t WHERE t.{deleted_at} IS NULL AND t.{synced_at} OPERATOR(pg_catalog.<) {since}
+        "SELECT t.{id} FROM {name} t WHERE t.{deleted_at} IS NULL AND t.{synced_at} < {since}
             AND {} AND NOT ({})",
         within(table, stretch),
-        among(table, &seen)
+        deletes::among(table, &seen)
     );
-    let rows = sync.attempt(|| spi::rows(&query, &[]))?;
-    Ok(rows.into_iter().flatten().flatten().collect())
+    sync.attempt(|| table.first_column(&query, &[]))
 }
 
 /// The moment before and in which half of the table's rows of a stretch were created.
@@ -112,21 +110,21 @@ fn middle(table: &Table, stretch: Stretch) -> Result<Option<i64>, FdwError> {
     let count = held(table, stretch)?;
     let (name, deleted_at, within) = (&table.name, table.deleted_at(), within(table, stretch));
     let query = format!(
-        "SELECT pg_catalog.floor(pg_catalog.date_part('epoch', t.{created_at}) OPERATOR(pg_catalog.*) 1000)::pg_catalog.int8
+        "SELECT floor(date_part('epoch', t.{created_at}) * 1000)::int8
            FROM {name} t WHERE t.{deleted_at} IS NULL AND {within} ORDER BY t.{created_at} OFFSET {} LIMIT 1",
         count / 2
     );
-    Ok(spi::value(&query, &[])?.and_then(|at| at.parse().ok()))
+    Ok(table.value(&query, &[])?.and_then(|at| at.parse().ok()))
 }
 
 /// How many rows of a stretch the table has.
 fn held(table: &Table, stretch: Stretch) -> Result<u64, FdwError> {
     let (name, deleted_at, synced_at) = (&table.name, table.deleted_at(), table.synced_at());
     let query = format!(
-        "SELECT pg_catalog.count(*) FROM {name} t WHERE t.{deleted_at} IS NULL AND t.{synced_at} IS NOT NULL AND {}",
+        "SELECT count(*) FROM {name} t WHERE t.{deleted_at} IS NULL AND t.{synced_at} IS NOT NULL AND {}",
         within(table, stretch)
     );
-    Ok(spi::value(&query, &[])?.and_then(|count| count.parse().ok()).unwrap_or(0))
+    Ok(table.value(&query, &[])?.and_then(|count| count.parse().ok()).unwrap_or(0))
 }
 
 /// Clerk's parameters for a stretch, whose bounds exclude.
@@ -139,23 +137,9 @@ fn filters(stretch: Stretch) -> clerk_api::Filters {
 /// The condition on the table's rows for a stretch.
 fn within(table: &Table, stretch: Stretch) -> String {
     let created_at = table.column("created_at").unwrap_or("created_at");
-    let bound = |operator: &str, at: i64| {
-        format!(
-            "t.{created_at} OPERATOR(pg_catalog.{operator}) pg_catalog.to_timestamp({at} / 1000.0::pg_catalog.float8)"
-        )
-    };
+    let bound = |operator: &str, at: i64| format!("t.{created_at} {operator} to_timestamp({at} / 1000.0::float8)");
     let first = (stretch.first > i64::MIN).then(|| bound(">=", stretch.first));
     let last = (stretch.last < i64::MAX).then(|| bound("<", stretch.last + 1));
     let both: Vec<_> = first.into_iter().chain(last).collect();
     if both.is_empty() { "true".to_owned() } else { both.join(" AND ") }
-}
-
-/// The condition that a row is one of these.
-fn among(table: &Table, ids: &[String]) -> String {
-    let ids = serde_json::to_string(ids).unwrap_or_default();
-    format!(
-        "t.{}::pg_catalog.text IN (SELECT pg_catalog.jsonb_array_elements_text({}::pg_catalog.jsonb))",
-        table.id(),
-        quote_literal(&ids)
-    )
 }

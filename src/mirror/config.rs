@@ -1,27 +1,44 @@
-//! What a mirror is: its server, its owner, its tables, as the tables of `sql/mirror.sql` have it.
+//! What a mirror is: its server, its owner, its tables, as the tables of `sql/bookkeeping.sql` have it.
+
+use std::fmt;
+use std::ops::Deref;
 
 use clerk_api::object::{Object, object};
 use pgrx::pg_sys;
 
-use crate::attempt::as_role;
+use super::store;
 use crate::connection::Server;
-use crate::encoding::to_c_string;
 use crate::error::FdwError;
 use crate::import::quote_identifier;
-use crate::spi;
+use crate::sandbox;
+use crate::spi::{self, Row, Value};
 
-/// A mirror.
-pub struct Mirror {
+/// A mirror, as far as it can be known even if its server or its owner is gone.
+pub struct Entry {
     pub name: String,
-    /// What its lock is called.
+    /// What identifies it, whatever it is called.
     pub number: i32,
-    pub server: Server,
-    /// With whose rights everything is done.
+    /// Invalid if the role is gone.
     pub owner: pg_sys::Oid,
-    pub owner_name: String,
+    pub made_schema: bool,
+    pub schedule: Option<String>,
+}
+
+/// A mirror that can be synced.
+pub struct Mirror {
+    entry: Entry,
+    pub server: Server,
     pub deletes: Deletes,
     pub full_every: String,
     pub instance_id: Option<String>,
+}
+
+impl Deref for Mirror {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        &self.entry
+    }
 }
 
 /// What becomes of the row of an object that Clerk has no more.
@@ -36,6 +53,8 @@ pub struct Table {
     pub object: &'static Object,
     /// Its qualified name, quoted.
     pub name: String,
+    /// With whose rights it is read and written: nobody else's code can run when it is.
+    owner: pg_sys::Oid,
     /// What each of its columns takes.
     pub columns: Vec<Taken>,
 }
@@ -52,59 +71,68 @@ pub struct Taken {
     pub is_comparable: bool,
 }
 
-impl Mirror {
-    /// Reads the configuration; the current role needs the rights of the owner.
-    pub fn load(name: &str) -> Result<Mirror, FdwError> {
-        let mirror = Mirror::of_anyone(name)?;
-        // SAFETY: a catalog look-up.
-        match unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), mirror.owner) } {
-            true => Ok(mirror),
-            false => Err(FdwError::NoMirror(name.to_owned())),
+/// What names a mirror: its name where a person says it, its number where something refers to it.
+#[derive(Clone, Copy)]
+pub enum Which<'w> {
+    Name(&'w str),
+    Number(i32),
+}
+
+impl fmt::Display for Which<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Which::Name(name) => f.write_str(name),
+            Which::Number(number) => number.fmt(f),
+        }
+    }
+}
+
+impl Entry {
+    /// The entry, for a caller who may act for its owner. To anybody else it does not exist.
+    pub fn load(which: Which) -> Result<Entry, FdwError> {
+        let entry = Entry::of_anyone(which)?;
+        // SAFETY: reads a variable of this backend, and looks into the catalog; a role that does not exist has no
+        // members but superusers.
+        match unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), entry.owner) } {
+            true => Ok(entry),
+            false => Err(FdwError::NoMirror(which.to_string())),
         }
     }
 
-    /// Reads the configuration; the current role needs nothing but to see it.
-    pub fn of_anyone(name: &str) -> Result<Mirror, FdwError> {
-        let query = "SELECT number::text, server, owner, deletes, full_every::text, instance_id
-                       FROM clerk_fdw.mirror WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name";
-        let Some(row) = spi::row(query, &[Some(name)])? else {
-            return Err(FdwError::NoMirror(name.to_owned()));
+    /// The same for a caller who needs no rights in it, such as one whose delivery is signed.
+    pub fn of_anyone(which: Which) -> Result<Entry, FdwError> {
+        let condition = match which {
+            Which::Name(_) => "m.name = $1::name",
+            Which::Number(_) => "m.number = $1::int4",
         };
-        let mut row = row.into_iter();
-        let mut next = || row.next().flatten();
-        let number = next().and_then(|number| number.parse().ok()).unwrap_or_default();
-        let (server, owner_name) = (next().unwrap_or_default(), next().unwrap_or_default());
-        // SAFETY: catalog look-ups of C strings; an unknown server is an error of Postgres', an unknown role none.
-        let (server, owner) = unsafe {
-            let server = pg_sys::get_foreign_server_oid(to_c_string(&server), false);
-            (Server::new(server), pg_sys::get_role_oid(to_c_string(&owner_name), true))
+        let query = format!(
+            "SELECT m.name, m.number, coalesce(r.oid, 0), m.made_schema, m.schedule
+               FROM clerk_fdw_internal.mirror m LEFT JOIN pg_roles r ON r.oid = m.owner
+              WHERE {condition}"
+        );
+        let row = store::row(&query, &[Some(&which.to_string())])?.unwrap_or_default();
+        let [Some(name), Some(number), Some(owner), made_schema, schedule] = &row[..] else {
+            return Err(FdwError::NoMirror(which.to_string()));
         };
-        if owner == pg_sys::InvalidOid {
-            return Err(FdwError::NoOwner { mirror: name.to_owned(), owner: owner_name });
-        }
-        let deletes = if next().as_deref() == Some("hard") { Deletes::Hard } else { Deletes::Soft };
-        let mirror = Mirror {
-            name: name.to_owned(),
-            number,
-            server,
-            owner,
-            owner_name,
-            deletes,
-            full_every: next().unwrap_or_default(),
-            instance_id: next(),
-        };
-        let may = "SELECT pg_catalog.has_server_privilege($1, 'USAGE')::pg_catalog.text";
-        match as_role(owner, || spi::value(may, &[Some(&mirror.server.name)]))?.as_deref() {
-            Some("true") => Ok(mirror),
-            _ => Err(FdwError::NoServerPrivilege { server: mirror.server.name, role: mirror.owner_name }),
-        }
+        Ok(Entry {
+            name: name.clone(),
+            number: number.parse().unwrap_or_default(),
+            owner: oid_of(owner),
+            made_schema: made_schema.as_deref() == Some("t"),
+            schedule: schedule.clone(),
+        })
+    }
+
+    /// The number as a parameter of a statement.
+    pub fn key(&self) -> String {
+        self.number.to_string()
     }
 
     /// Its tables in the order of the catalogue: all, or those of some objects.
     pub fn tables(&self, objects: Option<&[String]>) -> Result<Vec<Table>, FdwError> {
-        let query = "SELECT t.object FROM clerk_fdw.mirror_table t JOIN clerk_fdw.columns() c USING (object)
-                      WHERE t.mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND c.is_id";
-        let have: Vec<String> = spi::rows(query, &[Some(&self.name)])?.into_iter().flatten().flatten().collect();
+        let query =
+            "SELECT t.object FROM clerk_fdw_internal.mirror_table t WHERE t.mirror = $1::int4 ORDER BY t.object";
+        let have = store::column(query, &[Some(&self.key())])?;
         if let Some(unknown) = objects.unwrap_or_default().iter().find(|object| !have.contains(object)) {
             return Err(FdwError::NotMirrored { mirror: self.name.clone(), object: unknown.clone(), have });
         }
@@ -116,39 +144,66 @@ impl Mirror {
             .collect()
     }
 
+    /// The tables of objects that belong to one of another kind, as memberships to their organization.
+    pub fn children(&self, parent: &Object) -> Result<Vec<Table>, FdwError> {
+        let key = parent.id().name;
+        let is_child = |object: &&&Object| object.name != parent.name && object.key(key).is_some();
+        let children = clerk_api::object::OBJECTS.iter().filter(is_child).map(|child| self.find_table(child.name));
+        Ok(children.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// The table of one object, if the mirror has one.
+    pub fn find_table(&self, name: &str) -> Result<Option<Table>, FdwError> {
+        match self.table(name) {
+            Err(FdwError::NotMirrored { .. }) => Ok(None),
+            table => table.map(Some),
+        }
+    }
+
     /// The table of one object.
     pub fn table(&self, name: &str) -> Result<Table, FdwError> {
         let not_mirrored =
             || FdwError::NotMirrored { mirror: self.name.clone(), object: name.to_owned(), have: Vec::new() };
         let object = object(name).ok_or_else(not_mirrored)?;
-        let query = "SELECT n.nspname, c.relname
-                       FROM clerk_fdw.mirror_table t
-                       LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.relation
-                       LEFT JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-                      WHERE t.mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND t.object OPERATOR(pg_catalog.=) $2";
-        let found = spi::row(query, &[Some(&self.name), Some(name)])?.ok_or_else(not_mirrored)?;
-        let [Some(schema), Some(relation)] = &found[..] else {
+        let query = "
+            SELECT n.nspname, c.relname, c.relkind, c.relpersistence, c.relowner, pg_get_userbyid(c.relowner)
+              FROM clerk_fdw_internal.mirror_table t
+              LEFT JOIN pg_class c ON c.oid = t.relation
+              LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE t.mirror = $1::int4 AND t.object = $2";
+        let key = self.key();
+        let values = [Some(&*key), Some(name)];
+        let found = store::row(query, &values)?.ok_or_else(not_mirrored)?;
+        let [Some(schema), Some(table), Some(kind), Some(persistence), Some(owner), Some(owner_name)] = &found[..]
+        else {
             return Err(FdwError::TableGone { mirror: self.name.clone(), object: object.name });
         };
-        let table = format!("{}.{}", quote_identifier(schema), quote_identifier(relation));
+        let name = format!("{}.{}", quote_identifier(schema), quote_identifier(table));
+        // It was one when the mirror was made. A view in its place would run whatever its owner likes for everybody
+        // who asks how many rows it has.
+        if !matches!(&**kind, "r" | "p") || persistence == "t" {
+            return Err(FdwError::NotATable(name));
+        }
+        let owner = oid_of(owner);
+        if !sandbox::can_act_as(self.owner, owner) {
+            return Err(FdwError::TableOfAnother { mirror: self.name.clone(), table: name, owner: owner_name.clone() });
+        }
         // A table of ours takes what its columns are called after: those that were dropped are left out.
-        let query = "SELECT a.attname, m.value,
-                            pg_catalog.format_type(a.atttypid, NULL),
-                            y.typcategory OPERATOR(pg_catalog.<>) 'G' AND y.typname NOT IN ('json', 'xml')
-                       FROM clerk_fdw.mirror_table t
-                       CROSS JOIN LATERAL (
-                         SELECT key, value FROM pg_catalog.jsonb_each_text(t.columns)
-                         UNION ALL
-                         SELECT c.name, c.name FROM (SELECT column_name FROM clerk_fdw.columns() WHERE object OPERATOR(pg_catalog.=) $2
-                                                     UNION ALL VALUES ('synced_at'), ('deleted_at')) c(name)
-                          WHERE t.columns IS NULL) m
-                       JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) t.relation
-                            AND a.attname OPERATOR(pg_catalog.=) m.key::pg_catalog.name
-                       JOIN pg_catalog.pg_type y ON y.oid OPERATOR(pg_catalog.=) a.atttypid
-                      WHERE t.mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND t.object OPERATOR(pg_catalog.=) $2
-                        AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
-                      ORDER BY a.attnum";
-        let columns = spi::rows(query, &[Some(&self.name), Some(name)])?.into_iter().filter_map(|row| {
+        let query = "
+            SELECT a.attname, m.value, format_type(a.atttypid, NULL),
+                   y.typcategory <> 'G' AND y.typname NOT IN ('json', 'xml')
+              FROM clerk_fdw_internal.mirror_table t
+             CROSS JOIN LATERAL (
+               SELECT key, value FROM jsonb_each_text(t.columns)
+               UNION ALL
+               SELECT c.name, c.name FROM (SELECT column_name FROM clerk_fdw.columns() WHERE object = $2
+                                           UNION ALL VALUES ('synced_at'), ('deleted_at')) c(name)
+                WHERE t.columns IS NULL) m
+              JOIN pg_attribute a ON a.attrelid = t.relation AND a.attname = m.key::name
+              JOIN pg_type y ON y.oid = a.atttypid
+             WHERE t.mirror = $1::int4 AND t.object = $2 AND a.attnum > 0 AND NOT a.attisdropped
+             ORDER BY a.attnum";
+        let columns = store::rows(query, &values)?.into_iter().filter_map(|row| {
             let [Some(column), Some(expression), Some(data_type), comparable] = &row[..] else { return None };
             Some(Taken {
                 column: quote_identifier(column),
@@ -157,7 +212,7 @@ impl Mirror {
                 is_comparable: comparable.as_deref() == Some("t"),
             })
         });
-        let table = Table { object, name: table, columns: columns.collect() };
+        let table = Table { object, name, owner, columns: columns.collect() };
         for needed in [object.id().name, "synced_at", "deleted_at"] {
             if table.column(needed).is_none() {
                 return Err(FdwError::ColumnGone { table: table.name, column: needed });
@@ -167,18 +222,79 @@ impl Mirror {
     }
 }
 
-/// The role that lends its rights where the caller needs none: the owner of the extension's tables.
-pub fn lender() -> Result<pg_sys::Oid, FdwError> {
-    let owner = spi::value(
-        "SELECT c.relowner FROM pg_catalog.pg_class c
-           JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-          WHERE n.nspname OPERATOR(pg_catalog.=) 'clerk_fdw' AND c.relname OPERATOR(pg_catalog.=) 'webhook_event'",
-        &[],
-    )?;
-    Ok(owner.and_then(|oid| oid.parse().ok()).map_or(pg_sys::InvalidOid, pg_sys::Oid::from_u32))
+impl Mirror {
+    /// The mirror, for a caller who may act for its owner. To anybody else it does not exist.
+    pub fn load(which: Which) -> Result<Mirror, FdwError> {
+        Mirror::of(Entry::load(which)?)
+    }
+
+    /// The same for a caller who needs no rights in it.
+    pub fn of_anyone(which: Which) -> Result<Mirror, FdwError> {
+        Mirror::of(Entry::of_anyone(which)?)
+    }
+
+    fn of(entry: Entry) -> Result<Mirror, FdwError> {
+        // A server that was renamed, or that has another's oid since pg_upgrade, is not taken for the one that was
+        // meant: somebody else may have made it.
+        let query = "
+            SELECT m.owner_name, m.server_name, s.oid, has_server_privilege(r.oid, s.oid, 'USAGE'),
+                   m.deletes, m.full_every, m.instance_id
+              FROM clerk_fdw_internal.mirror m
+              LEFT JOIN pg_roles r ON r.oid = m.owner
+              LEFT JOIN pg_foreign_server s ON s.oid = m.server AND s.srvname = m.server_name
+             WHERE m.number = $1::int4";
+        let mut row = store::row(query, &[Some(&entry.key())])?.unwrap_or_default().into_iter();
+        let mut next = || row.next().flatten();
+        let (owner, server_name) = (next().unwrap_or_default(), next().unwrap_or_default());
+        if entry.owner == pg_sys::InvalidOid {
+            return Err(FdwError::NoOwner { mirror: entry.name, owner });
+        }
+        let Some(server) = next() else {
+            return Err(FdwError::NoServer { mirror: entry.name, server: server_name });
+        };
+        if next().as_deref() != Some("t") {
+            return Err(FdwError::NoServerPrivilege { server: server_name, role: owner });
+        }
+        Ok(Mirror {
+            entry,
+            server: Server::new(oid_of(&server)),
+            deletes: if next().as_deref() == Some("hard") { Deletes::Hard } else { Deletes::Soft },
+            full_every: next().unwrap_or_default(),
+            instance_id: next(),
+        })
+    }
+}
+
+/// An oid as a statement gave it.
+pub fn oid_of(text: &str) -> pg_sys::Oid {
+    text.parse::<u32>().map_or(pg_sys::InvalidOid, pg_sys::Oid::from)
 }
 
 impl Table {
+    pub fn owner(&self) -> pg_sys::Oid {
+        self.owner
+    }
+
+    /// Does something that may run code that the table's owner wrote: triggers, expressions, policies.
+    pub fn sandboxed<T>(&self, action: impl FnOnce() -> T) -> T {
+        sandbox::run_as(self.owner, action)
+    }
+
+    /// Runs a statement on the table and gives its rows.
+    pub fn rows(&self, statement: &str, values: &[Value]) -> Result<Vec<Row>, FdwError> {
+        self.sandboxed(|| spi::rows(statement, values))
+    }
+
+    /// The first column of all rows.
+    pub fn first_column(&self, statement: &str, values: &[Value]) -> Result<Vec<String>, FdwError> {
+        Ok(self.rows(statement, values)?.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+    }
+
+    /// The first value of the first row.
+    pub fn value(&self, statement: &str, values: &[Value]) -> Result<Option<String>, FdwError> {
+        self.sandboxed(|| spi::value(statement, values))
+    }
+
     /// The column that takes this, quoted.
     pub fn column(&self, expression: &str) -> Option<&str> {
         self.columns.iter().find(|taken| taken.expression == expression).map(|taken| &*taken.column)

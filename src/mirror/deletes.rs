@@ -1,13 +1,14 @@
 //! What Clerk has no more.
 
 use super::config::Table;
-use super::merge;
 use super::run::Step;
 use super::sync::Sync;
+use super::{merge, tombstone};
 use crate::attempt::Failure;
 use crate::error::FdwError;
 use crate::import::quote_literal;
-use crate::spi;
+use crate::sandbox::as_extension_owner;
+use crate::spi::{self, Stored};
 
 /// More than this share of a table's rows, and more than that many, look like an accident.
 const SHARE: f64 = 0.2;
@@ -15,16 +16,9 @@ const ROWS: u64 = 50;
 
 /// How many rows of a table came from Clerk and are not deleted.
 pub fn live(table: &Table) -> Result<u64, FdwError> {
-    count(table, "true")
-}
-
-fn count(table: &Table, condition: &str) -> Result<u64, FdwError> {
     let (name, deleted_at, synced_at) = (&table.name, table.deleted_at(), table.synced_at());
-    let count = spi::value(
-        &format!(
-            "SELECT pg_catalog.count(*) FROM {name} t
-              WHERE t.{deleted_at} IS NULL AND t.{synced_at} IS NOT NULL AND ({condition})"
-        ),
+    let count = table.value(
+        &format!("SELECT count(*) FROM {name} t WHERE t.{deleted_at} IS NULL AND t.{synced_at} IS NOT NULL"),
         &[],
     )?;
     Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
@@ -41,48 +35,81 @@ pub fn accident(sync: &Sync, table: &Table, deletes: u64, of: u64) -> Option<Fdw
     })
 }
 
+/// How many rows one statement deletes.
+const BATCH: usize = 5_000;
+
 /// After a complete pass, deletes what was not on any of its pages and was last heard of before it began. Gives the
 /// reason where it does not.
 pub fn what_is_gone(sync: &Sync, step: &mut Step, table: &Table, since: &str) -> Result<Option<FdwError>, Failure> {
-    let condition = format!(
-        "t.{synced_at} OPERATOR(pg_catalog.<) {since} AND NOT EXISTS (
-           SELECT FROM clerk_fdw.sync_page p CROSS JOIN LATERAL pg_catalog.unnest(p.ids) AS seen(id)
-            WHERE p.mirror OPERATOR(pg_catalog.=) {mirror}::pg_catalog.name AND p.object OPERATOR(pg_catalog.=) {object}
-              AND seen.id OPERATOR(pg_catalog.=) t.{id}::pg_catalog.text)",
-        synced_at = table.synced_at(),
-        mirror = quote_literal(&sync.mirror.name),
-        object = quote_literal(table.object.name),
-        id = table.id(),
+    let (name, id, deleted_at, synced_at) = (&table.name, table.id(), table.deleted_at(), table.synced_at());
+    let old = format!("t.{synced_at} < {since}");
+    let unseen = format!(
+        "FROM {name} t WHERE t.{deleted_at} IS NULL AND {old}
+            AND NOT EXISTS (SELECT FROM {SEEN} seen WHERE seen.id = t.{id}::text)"
     );
-    let (deletes, of) = sync.attempt(|| Ok((count(table, &condition)?, live(table)?)))?;
-    if deletes == 0 {
-        return Ok(None);
-    }
+    let (of, deletes, gone) = sync.attempt(|| {
+        let seen = as_extension_owner(|| Stored::of(PAGES, &[Some(&sync.mirror.key()), Some(table.object.name)]))?;
+        let of = live(table)?;
+        let ask = |what: &str| {
+            table.sandboxed(|| {
+                spi::connected(|| {
+                    seen.name(SEEN)?;
+                    spi::execute(&format!("SELECT {what} {unseen}"), &[], false)
+                })
+            })
+        };
+        let count = ask("count(*)")?.into_iter().flatten().flatten().next();
+        let deletes = count.and_then(|count| count.parse().ok()).unwrap_or(0);
+        let gone = match deletes == 0 || accident(sync, table, deletes, of).is_some() {
+            true => Vec::new(),
+            false => ask(&format!("t.{id}::text"))?.into_iter().flatten().flatten().collect(),
+        };
+        seen.end();
+        Ok((of, deletes, gone))
+    })?;
     if let Some(accident) = accident(sync, table, deletes, of) {
         return Ok(Some(accident));
     }
-    delete(sync, step, table, &condition)?;
+    delete(sync, step, table, &gone, &old)?;
     Ok(None)
 }
 
-/// Deletes rows; where one cannot be deleted, because others refer to it, the rest goes.
-pub fn delete(sync: &Sync, step: &mut Step, table: &Table, condition: &str) -> Result<(), Failure> {
-    match sync.attempt(|| merge::delete(sync.mirror, table, condition, merge::NOW)) {
-        Ok(deleted) => step.deleted += deleted,
-        Err(failure) if failure.is_about_a_row() => {
-            let (name, id, deleted_at) = (&table.name, table.id(), table.deleted_at());
-            let ids = format!("SELECT t.{id} FROM {name} t WHERE t.{deleted_at} IS NULL AND ({condition})");
-            let ids = sync.attempt(|| spi::rows(&ids, &[]))?;
-            for gone in ids.into_iter().flatten().flatten() {
-                let one = format!("t.{id} OPERATOR(pg_catalog.=) {}", quote_literal(&gone));
-                match sync.attempt(|| merge::delete(sync.mirror, table, &one, merge::NOW)) {
-                    Ok(deleted) => step.deleted += deleted,
-                    Err(failure) if failure.is_about_a_row() => sync.attempt(|| step.refuse(&gone, &failure))?,
-                    Err(failure) => return Err(failure),
+/// What the objects on the pages of a pass are called in the statements here, and where they are kept.
+const SEEN: &str = "clerk_seen";
+const PAGES: &str = "SELECT seen.id FROM clerk_fdw_internal.sync_page p CROSS JOIN LATERAL unnest(p.ids) AS seen(id)
+                      WHERE p.mirror = $1::int4 AND p.object = $2";
+
+/// Deletes the rows of some objects for which a condition over `t` still holds; where one cannot be deleted, because
+/// others refer to it, the rest goes.
+pub fn delete(sync: &Sync, step: &mut Step, table: &Table, ids: &[String], condition: &str) -> Result<(), Failure> {
+    for batch in ids.chunks(BATCH) {
+        let remove = |ids: &[String]| {
+            let condition = format!("{condition} AND {}", among(table, ids));
+            sync.attempt(|| merge::delete(sync.mirror, table, &condition, merge::NOW))
+        };
+        match remove(batch) {
+            Ok(deleted) => step.deleted += deleted,
+            Err(failure) if failure.is_about_a_row() => {
+                for gone in batch {
+                    match remove(std::slice::from_ref(gone)) {
+                        Ok(deleted) => step.deleted += deleted,
+                        Err(failure) if failure.is_about_a_row() => sync.attempt(|| step.refuse(gone, &failure))?,
+                        Err(failure) => return Err(failure),
+                    }
                 }
             }
+            Err(failure) => return Err(failure),
         }
-        Err(failure) => return Err(failure),
+        sync.commit(|| step.log())?;
     }
-    sync.commit(|| step.log())
+    Ok(())
+}
+
+/// The condition that a row is one of these.
+pub fn among(table: &Table, ids: &[String]) -> String {
+    format!(
+        "t.{}::text IN (SELECT jsonb_array_elements_text({}::jsonb))",
+        table.id(),
+        quote_literal(&tombstone::json(ids))
+    )
 }

@@ -10,10 +10,10 @@ use super::config::Table;
 use super::deletes;
 use super::merge::Merge;
 use super::run::{Mode, Step};
+use super::store;
 use super::sync::Sync;
 use crate::attempt::Failure;
 use crate::error::FdwError;
-use crate::spi;
 
 /// A pass that is under way.
 struct Pass {
@@ -44,7 +44,7 @@ pub fn go_on<'s>(sync: &Sync<'s>, mut step: Step<'s>, table: &Table) -> Result<D
     step.expect(pass.expected);
     sync.commit(|| step.log())?;
 
-    let since = format!("pg_catalog.to_timestamp({})", pass.started_at);
+    let since = format!("to_timestamp({})", pass.started_at);
     let merge = Merge::new(sync.mirror, table, &since, is_dry);
     let rows_before = if is_dry { sync.attempt(|| deletes::live(table))? } else { 0 };
     for read in rest(&merge.ask(sync.whole(table)), pass.marks) {
@@ -78,16 +78,17 @@ pub fn go_on<'s>(sync: &Sync<'s>, mut step: Step<'s>, table: &Table) -> Result<D
 
 /// The pass that was cut off, if there is one.
 fn under_way(sync: &Sync, table: &Table) -> Result<Option<Pass>, FdwError> {
-    let values = [Some(&*sync.mirror.name), Some(table.object.name)];
-    let row = spi::row(
-        "SELECT pg_catalog.date_part('epoch', pass_started_at), pass_expected, pass_known_until FROM clerk_fdw.mirror_table
-          WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2",
+    let key = sync.mirror.key();
+    let values = [Some(&*key), Some(table.object.name)];
+    let row = store::row(
+        "SELECT date_part('epoch', pass_started_at), pass_expected, pass_known_until FROM clerk_fdw_internal.mirror_table
+          WHERE mirror = $1::int4 AND object = $2",
         &values,
     )?;
     let Some([Some(started_at), expected, known_until]) = row.as_deref() else { return Ok(None) };
-    let marks = spi::rows(
-        "SELECT mark FROM clerk_fdw.sync_page WHERE mark IS NOT NULL
-            AND mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2
+    let marks = store::rows(
+        "SELECT mark FROM clerk_fdw_internal.sync_page WHERE mark IS NOT NULL
+            AND mirror = $1::int4 AND object = $2
           ORDER BY number",
         &values,
     )?;
@@ -110,17 +111,17 @@ fn begin(sync: &Sync, step: &mut Step, table: &Table) -> Result<Pass, Failure> {
     let is_dry = sync.run.wish.dry_run;
     sync.commit(|| {
         if is_dry {
-            let now = spi::value("SELECT pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())", &[])?;
+            let now = store::value("SELECT date_part('epoch', clock_timestamp())", &[])?;
             return Ok(Pass { started_at: now.unwrap_or_default(), expected, known_until, marks: Vec::new() });
         }
         let (expected_text, known_text) =
             (expected.map(|count| count.to_string()), known_until.map(|at| at.to_string()));
-        let started_at = spi::value(
-            "UPDATE clerk_fdw.mirror_table SET pass_started_at = pg_catalog.clock_timestamp(),
-                    pass_known_until = $3::pg_catalog.int8, pass_expected = $4::pg_catalog.int8
-              WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2
-             RETURNING pg_catalog.date_part('epoch', pass_started_at)",
-            &[Some(&sync.mirror.name), Some(table.object.name), known_text.as_deref(), expected_text.as_deref()],
+        let started_at = store::value(
+            "UPDATE clerk_fdw_internal.mirror_table SET pass_started_at = clock_timestamp(),
+                    pass_known_until = $3::int8, pass_expected = $4::int8
+              WHERE mirror = $1::int4 AND object = $2
+             RETURNING date_part('epoch', pass_started_at)",
+            &[Some(&sync.mirror.key()), Some(table.object.name), known_text.as_deref(), expected_text.as_deref()],
         )?;
         forget(sync, table)?;
         Ok(Pass { started_at: started_at.unwrap_or_default(), expected, known_until, marks: Vec::new() })
@@ -147,11 +148,11 @@ fn check_complete(sync: &Sync, step: &mut Step, table: &Table, known_until: Opti
     let before = ("created_at_before", (known_until + 1).to_string());
     let Some(counted) = sync.count(step, table, vec![before])? else { return Ok(()) };
     let seen = sync.attempt(|| {
-        spi::value(
-            "SELECT pg_catalog.count(DISTINCT seen.id)
-               FROM clerk_fdw.sync_page p CROSS JOIN LATERAL pg_catalog.unnest(p.ids) AS seen(id)
-              WHERE p.mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND p.object OPERATOR(pg_catalog.=) $2",
-            &[Some(&sync.mirror.name), Some(table.object.name)],
+        store::value(
+            "SELECT count(DISTINCT seen.id)
+               FROM clerk_fdw_internal.sync_page p CROSS JOIN LATERAL unnest(p.ids) AS seen(id)
+              WHERE p.mirror = $1::int4 AND p.object = $2",
+            &[Some(&sync.mirror.key()), Some(table.object.name)],
         )
     })?;
     let seen = seen.and_then(|count| count.parse().ok()).unwrap_or(0);
@@ -160,10 +161,10 @@ fn check_complete(sync: &Sync, step: &mut Step, table: &Table, known_until: Opti
     }
     // What its marks say cannot be trusted: the next pass begins anew.
     sync.commit(|| {
-        spi::run(
-            "UPDATE clerk_fdw.mirror_table SET pass_started_at = NULL
-              WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2",
-            &[Some(&sync.mirror.name), Some(table.object.name)],
+        store::run(
+            "UPDATE clerk_fdw_internal.mirror_table SET pass_started_at = NULL
+              WHERE mirror = $1::int4 AND object = $2",
+            &[Some(&sync.mirror.key()), Some(table.object.name)],
         )?;
         forget(sync, table)
     })?;
@@ -175,40 +176,41 @@ fn remember(sync: &Sync, table: &Table, page: &clerk_api::Page) -> Result<(), Fd
     let mark = page.mark().and_then(|mark| serde_json::to_string(mark).ok());
     let ids: Vec<_> = (0..page.len()).map(|object| page.id(object)).collect();
     let ids = serde_json::to_string(&ids).unwrap_or_default();
-    spi::run(
-        "INSERT INTO clerk_fdw.sync_page (mirror, object, mark, ids)
-         SELECT $1, $2, $3::pg_catalog.jsonb, ARRAY(SELECT pg_catalog.jsonb_array_elements_text($4::pg_catalog.jsonb))",
-        &[Some(&sync.mirror.name), Some(table.object.name), mark.as_deref(), Some(&ids)],
+    store::run(
+        "INSERT INTO clerk_fdw_internal.sync_page (mirror, object, mark, ids)
+         SELECT $1::int4, $2, $3::jsonb, ARRAY(SELECT jsonb_array_elements_text($4::jsonb))",
+        &[Some(&sync.mirror.key()), Some(table.object.name), mark.as_deref(), Some(&ids)],
     )
 }
 
 fn forget(sync: &Sync, table: &Table) -> Result<(), FdwError> {
-    spi::run(
-        "DELETE FROM clerk_fdw.sync_page
-          WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2",
-        &[Some(&sync.mirror.name), Some(table.object.name)],
+    store::run(
+        "DELETE FROM clerk_fdw_internal.sync_page
+          WHERE mirror = $1::int4 AND object = $2",
+        &[Some(&sync.mirror.key()), Some(table.object.name)],
     )
 }
 
 /// The pass is done: the table is in step with what Clerk had when it began, if it succeeded.
 fn end(sync: &Sync, table: &Table, succeeded: bool) -> Result<(), FdwError> {
     let live = deletes::live(table)?.to_string();
-    let values = [Some(&*sync.mirror.name), Some(table.object.name)];
-    // What was refused before was read again: if it was refused again, that is another entry.
-    spi::run(
-        "UPDATE clerk_fdw.sync_error e SET resolved_at = pg_catalog.clock_timestamp()
-           FROM clerk_fdw.mirror_table t
-          WHERE t.mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND t.object OPERATOR(pg_catalog.=) $2
-            AND e.mirror OPERATOR(pg_catalog.=) t.mirror AND e.object OPERATOR(pg_catalog.=) t.object
-            AND e.resolved_at IS NULL AND e.occurred_at OPERATOR(pg_catalog.<) t.pass_started_at",
+    let key = sync.mirror.key();
+    let values = [Some(&*key), Some(table.object.name)];
+    // What was refused before was read again: if it was refused again, its entry says so.
+    store::run(
+        "UPDATE clerk_fdw_internal.sync_error e SET resolved_at = clock_timestamp()
+           FROM clerk_fdw_internal.mirror_table t
+          WHERE t.mirror = $1::int4 AND t.object = $2
+            AND e.mirror = t.mirror AND e.object = t.object
+            AND e.resolved_at IS NULL AND e.occurred_at < t.pass_started_at",
         &values,
     )?;
-    spi::run(
-        "UPDATE clerk_fdw.mirror_table SET known_until = pass_known_until, full_at = pg_catalog.clock_timestamp(),
-                success_at = CASE WHEN $4::pg_catalog.bool THEN pass_started_at ELSE success_at END, drift = pass_expected OPERATOR(pg_catalog.-) $3::pg_catalog.int8,
+    store::run(
+        "UPDATE clerk_fdw_internal.mirror_table SET known_until = pass_known_until, full_at = clock_timestamp(),
+                success_at = CASE WHEN $4::bool THEN pass_started_at ELSE success_at END, drift = pass_expected - $3::int8,
                 pass_started_at = NULL, pass_known_until = NULL, pass_expected = NULL
-          WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2",
-        &[values[0], values[1], Some(&live), Some(if succeeded { "true" } else { "false" })],
+          WHERE mirror = $1::int4 AND object = $2",
+        &[values[0], values[1], Some(&live), Some(store::truth(succeeded))],
     )?;
     forget(sync, table)
 }

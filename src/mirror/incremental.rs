@@ -8,10 +8,9 @@ use super::full::{self, Done};
 use super::merge::Merge;
 use super::run::{Mode, Step};
 use super::sync::Sync;
-use super::{compare, deletes};
+use super::{compare, deletes, store, tombstone};
 use crate::attempt::Failure;
 use crate::error::FdwError;
-use crate::spi;
 
 /// Changes may become visible out of their order: known ground begins so many milliseconds before the newest of them.
 const MARGIN: i64 = 60_000;
@@ -21,7 +20,7 @@ pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
     let mut step = sync.attempt(|| sync.run.step(table, Mode::Incremental, None))?;
     let (known_until, since, refused) = sync.attempt(|| state(sync, table))?;
     sync.commit(|| step.log())?;
-    let since = format!("pg_catalog.to_timestamp({since})");
+    let since = format!("to_timestamp({since})");
     let merge = Merge::new(sync.mirror, table, &since, is_dry);
 
     // What the table did not take before may be taken now, though Clerk's side has not changed since.
@@ -96,8 +95,8 @@ pub fn merge_page(sync: &Sync, step: &mut Step, merge: &Merge, page: &clerk_api:
     let merged = merge.page(page, |id, failure| refused.push((id.to_owned(), failure)))?;
     step.read(page.len(), merged);
     sync.commit(|| {
-        // An object that is refused again gets another entry.
-        let ids: Vec<_> = (0..page.len()).map(|object| page.id(object)).collect();
+        let taken = (0..page.len()).map(|object| page.id(object));
+        let ids: Vec<_> = taken.filter(|id| !refused.iter().any(|(refused, _)| refused == id)).collect();
         if !sync.run.wish.dry_run {
             resolve(sync, step.object, &ids)?;
         }
@@ -110,61 +109,68 @@ pub fn merge_page(sync: &Sync, step: &mut Step, merge: &Merge, page: &clerk_api:
     Ok(())
 }
 
-/// Closes the entries of objects that were read again.
+/// Closes the entries of objects that the table has taken now.
 fn resolve(sync: &Sync, object: &str, ids: &[std::borrow::Cow<str>]) -> Result<(), FdwError> {
-    let ids = serde_json::to_string(ids).unwrap_or_default();
-    spi::run(
-        "UPDATE clerk_fdw.sync_error SET resolved_at = pg_catalog.clock_timestamp()
-          WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2 AND resolved_at IS NULL
-            AND object_id IN (SELECT pg_catalog.jsonb_array_elements_text($3::pg_catalog.jsonb))",
-        &[Some(&sync.mirror.name), Some(object), Some(&ids)],
+    store::run(
+        "UPDATE clerk_fdw_internal.sync_error SET resolved_at = clock_timestamp()
+          WHERE mirror = $1::int4 AND object = $2 AND resolved_at IS NULL
+            AND object_id IN (SELECT jsonb_array_elements_text($3::jsonb))",
+        &[Some(&sync.mirror.key()), Some(object), Some(&tombstone::json(ids))],
     )
 }
 
 /// Until when changes are known, the time now, and the objects that the table did not take.
 fn state(sync: &Sync, table: &Table) -> Result<(i64, String, Vec<String>), FdwError> {
-    let values = [Some(&*sync.mirror.name), Some(table.object.name)];
-    let row = spi::row(
-        "SELECT known_until, pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) FROM clerk_fdw.mirror_table
-          WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2",
+    let key = sync.mirror.key();
+    let values = [Some(&*key), Some(table.object.name)];
+    let row = store::row(
+        "SELECT known_until, date_part('epoch', clock_timestamp()) FROM clerk_fdw_internal.mirror_table
+          WHERE mirror = $1::int4 AND object = $2",
         &values,
     )?;
     let mut row = row.unwrap_or_default().into_iter();
     let known_until = row.next().flatten().and_then(|at| at.parse().ok()).unwrap_or(0);
     let now = row.next().flatten().unwrap_or_default();
-    let refused = spi::rows(
-        "SELECT DISTINCT object_id FROM clerk_fdw.sync_error WHERE resolved_at IS NULL
-            AND mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2",
-        &values,
-    )?;
-    Ok((known_until, now, refused.into_iter().flatten().flatten().collect()))
+    let refused = refused(sync, table)?;
+    Ok((known_until, now, refused))
+}
+
+/// The objects that the table did not take and that were not taken since.
+fn refused(sync: &Sync, table: &Table) -> Result<Vec<String>, FdwError> {
+    store::column(
+        "SELECT object_id FROM clerk_fdw_internal.sync_error
+          WHERE resolved_at IS NULL AND mirror = $1::int4 AND object = $2",
+        &[Some(&sync.mirror.key()), Some(table.object.name)],
+    )
 }
 
 /// How many objects the table lacks because it did not take them.
 fn lacking(sync: &Sync, table: &Table) -> Result<u64, FdwError> {
+    let refused = refused(sync, table)?;
+    if refused.is_empty() {
+        return Ok(0);
+    }
     let (name, id, deleted_at) = (&table.name, table.id(), table.deleted_at());
-    let count = spi::value(
+    let count = table.value(
         &format!(
-            "SELECT pg_catalog.count(DISTINCT object_id) FROM clerk_fdw.sync_error e WHERE resolved_at IS NULL
-                AND mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2
-                AND NOT EXISTS (SELECT FROM {name} t WHERE t.{id}::pg_catalog.text OPERATOR(pg_catalog.=) e.object_id
-                                   AND t.{deleted_at} IS NULL)"
+            "SELECT count(*) FROM jsonb_array_elements_text($1::jsonb) refused(id)
+              WHERE NOT EXISTS (SELECT FROM {name} t WHERE t.{id}::text = refused.id AND t.{deleted_at} IS NULL)"
         ),
-        &[Some(&sync.mirror.name), Some(table.object.name)],
+        &[Some(&tombstone::json(&refused))],
     )?;
     Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
 }
 
 fn end(sync: &Sync, table: &Table, newest: i64, success_at: &str, clerk: u64) -> Result<(), FdwError> {
     let live = deletes::live(table)?.to_string();
-    spi::run(
+    store::run(
         &format!(
-            "UPDATE clerk_fdw.mirror_table SET known_until = $3::pg_catalog.int8, success_at = {success_at},
-                    drift = $4::pg_catalog.int8 OPERATOR(pg_catalog.-) $5::pg_catalog.int8
-              WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2"
+            "UPDATE clerk_fdw_internal.mirror_table SET known_until = $3::int8, success_at = {success_at},
+                    drift = $4::int8 - $5::int8
+              WHERE mirror = $1::int4 AND object = $2"
         ),
         &[
-            Some(&sync.mirror.name),
+            Some(&sync.mirror.key()),
             Some(table.object.name),
             Some(&newest.to_string()),
             Some(&clerk.to_string()),

@@ -5,7 +5,7 @@ use pgrx::pg_sys;
 
 use super::config::{Deletes, Mirror, Table};
 use super::{lock, tombstone};
-use crate::attempt::{Failure, attempt_as};
+use crate::attempt::{Failure, attempt};
 use crate::convert::{self, Target};
 use crate::encoding::to_c_string;
 use crate::error::FdwError;
@@ -35,22 +35,24 @@ pub struct Merge<'t> {
     mirror: &'t Mirror,
     /// The columns of the catalogue that the table's columns need.
     columns: Vec<&'static clerk_api::object::Column>,
+    /// What was found deleted since then, as an expression, stays deleted.
+    since: String,
     statement: String,
     is_dry: bool,
 }
 
 impl<'t> Merge<'t> {
-    /// `since` is when the reading began, as a literal: what was found deleted later than that stays deleted.
+    /// `since` is when the reading began, as an expression: what was found deleted later than that stays deleted.
     pub fn new(mirror: &'t Mirror, table: &'t Table, since: &str, is_dry: bool) -> Self {
-        let page = taken(mirror, table, since, "NULL");
+        let page = taken(table, "NULL");
         let statement = if is_dry { would(table, &page, since) } else { upsert(table, &page, since) };
-        Merge { table, mirror, columns: needed(table), statement, is_dry }
+        Merge { table, mirror, columns: needed(table), since: since.to_owned(), statement, is_dry }
     }
 
     /// Merges states of objects from before they were deleted: `deleted_at` says when, as an expression.
     pub fn of_deleted(mirror: &'t Mirror, table: &'t Table, deleted_at: &str) -> Self {
-        let page = taken(mirror, table, WHENEVER, deleted_at);
-        Merge { table, mirror, columns: needed(table), statement: upsert(table, &page, WHENEVER), is_dry: false }
+        let statement = upsert(table, &taken(table, deleted_at), WHENEVER);
+        Merge { table, mirror, columns: needed(table), since: WHENEVER.to_owned(), statement, is_dry: false }
     }
 
     /// The values that the merge needs of an object.
@@ -63,54 +65,53 @@ impl<'t> Merge<'t> {
         Read { values: self.values(), asks: self.columns.iter().filter_map(|column| column.asks).collect(), ..read }
     }
 
-    /// Merges a page with the rights of the mirror's owner. Where the page is refused because of one of its objects,
-    /// each is tried by itself, and those that are refused are handed to `refused`.
+    /// Merges a page. Where it is refused because of some of its objects, those are found by halving, and handed to
+    /// `refused`.
     pub fn page(&self, page: &Page, mut refused: impl FnMut(&str, Failure)) -> Result<Merged, Failure> {
-        let objects = |objects| {
-            attempt_as(self.mirror.owner, || {
-                if !self.is_dry {
-                    lock::all_objects(self.mirror, self.table)?;
-                }
-                self.objects(page, objects)
-            })
-        };
+        let mut all = Merged::default();
         let mut tries = 1;
-        let whole = loop {
-            match objects(0..page.len()) {
-                // An application changes the same rows in another order. The attempt has given its own up.
-                Err(failure) if failure.is_deadlock() && tries < MOST_TRIES => tries += 1,
-                done => break done,
-            }
-        };
-        match whole {
-            Ok(merged) => Ok(merged),
-            Err(failure) if failure.is_about_a_row() => {
-                let mut all = Merged::default();
-                for object in 0..page.len() {
-                    match objects(object..object + 1) {
-                        Ok(merged) => all.add(merged),
-                        Err(failure) if failure.is_about_a_row() => refused(&page.id(object), failure),
-                        Err(failure) => return Err(failure),
-                    }
+        let mut ranges = vec![0..page.len()];
+        while let Some(range) = ranges.pop() {
+            let done = attempt(|| {
+                if !self.is_dry {
+                    lock::all_objects(self.mirror, self.table);
                 }
-                Ok(all)
+                self.objects(page, range.clone())
+            });
+            match done {
+                Ok(merged) => all.add(merged),
+                // An application changes the same rows in another order. The attempt has given its own up.
+                Err(failure) if failure.is_deadlock() && tries < MOST_TRIES => {
+                    tries += 1;
+                    ranges.push(range);
+                }
+                Err(failure) if failure.is_about_a_row() && range.len() > 1 => {
+                    let middle = range.start + range.len() / 2;
+                    ranges.push(middle..range.end);
+                    ranges.push(range.start..middle);
+                }
+                Err(failure) if failure.is_about_a_row() => refused(&page.id(range.start), failure),
+                Err(failure) => return Err(failure),
             }
-            Err(failure) => Err(failure),
         }
+        Ok(all)
     }
 
-    /// Merges some objects of a page in the current transaction and with the current role's rights.
+    /// Merges some objects of a page in the current transaction.
     pub fn objects(&self, page: &Page, objects: std::ops::Range<usize>) -> Result<Merged, FdwError> {
         let count = objects.len() as u64;
-        let row = spi::connected(|| {
-            // SAFETY: an SPI connection is open, and closed after the statement that needs the relation.
-            unsafe { self.show(page, objects)? };
-            let rows = spi::execute(&self.statement, &[], false)?;
-            if !self.is_dry {
-                // What the owner's triggers do must be done with the owner's rights, and at commit nobody has them.
-                spi::execute("SET CONSTRAINTS ALL IMMEDIATE", &[], false)?;
-            }
-            Ok(rows.into_iter().next().unwrap_or_default())
+        let mut alive: Vec<usize> = objects.collect();
+        if self.since != WHENEVER {
+            let ids: Vec<_> = alive.iter().map(|object| page.id(*object).into_owned()).collect();
+            let gone = tombstone::since(self.mirror, self.table, &ids, &self.since)?;
+            alive.retain(|object| !gone.iter().any(|gone| *gone == page.id(*object)));
+        }
+        let row = self.table.sandboxed(|| {
+            spi::connected(|| {
+                // SAFETY: an SPI connection is open, and closed after the statement that needs the relation.
+                unsafe { self.show(page, &alive)? };
+                Ok(spi::execute(&self.statement, &[], false)?.into_iter().next().unwrap_or_default())
+            })
         })?;
         let number = |index: usize| row.get(index).and_then(|text| text.as_ref()?.parse().ok()).unwrap_or(0);
         let (inserted, updated, alive) = (number(0), number(1), number(2));
@@ -118,7 +119,7 @@ impl<'t> Merge<'t> {
     }
 
     /// Makes some objects of a page known to the current SPI connection as a relation.
-    unsafe fn show(&self, page: &Page, objects: std::ops::Range<usize>) -> Result<(), FdwError> {
+    unsafe fn show(&self, page: &Page, objects: &[usize]) -> Result<(), FdwError> {
         /// As much as a page may take before it goes to disk, in KB.
         const MEMORY: i32 = 64 * 1024;
         // SAFETY: all of it is made in the connection's memory and gone with it; the slot has the descriptor's
@@ -145,37 +146,22 @@ impl<'t> Merge<'t> {
             );
             for object in objects {
                 let before = pg_sys::MemoryContextSwitchTo(row);
-                scan::fill(slot, page, object, &targets, self.table.object);
+                scan::fill(slot, page, *object, &targets, self.table.object);
                 pg_sys::MemoryContextSwitchTo(before);
                 pg_sys::ExecStoreVirtualTuple(slot);
                 pg_sys::tuplestore_puttupleslot(store, slot);
                 scan::clear(slot);
                 pg_sys::MemoryContextReset(row);
             }
-            let relation: *mut pg_sys::EphemeralNamedRelationData =
-                pg_sys::palloc0(size_of::<pg_sys::EphemeralNamedRelationData>()).cast();
-            (*relation).md.name = to_c_string(PAGE);
-            (*relation).md.tupdesc = descriptor;
-            (*relation).md.reliddesc = pg_sys::InvalidOid;
-            (*relation).md.enrtype = pg_sys::EphemeralNameRelationType::ENR_NAMED_TUPLESTORE;
-            (*relation).md.enrtuples = count as f64;
-            (*relation).reldata = store.cast();
-            match pg_sys::SPI_register_relation(relation) {
-                code if code < 0 => Err(FdwError::Spi(code)),
-                _ => Ok(()),
-            }
+            spi::name_relation(PAGE, descriptor, store, count as f64)
         }
     }
 
     /// The row of one object as JSON, if the table has one.
     pub fn row(table: &Table, id: &str) -> Result<Option<String>, FdwError> {
-        let query = format!(
-            "SELECT pg_catalog.to_jsonb(t)::pg_catalog.text FROM {} t WHERE t.{} OPERATOR(pg_catalog.=) {}",
-            table.name,
-            table.id(),
-            quote_literal(id)
-        );
-        spi::value(&query, &[])
+        let query =
+            format!("SELECT to_jsonb(t)::text FROM {} t WHERE t.{} = {}", table.name, table.id(), quote_literal(id));
+        table.value(&query, &[])
     }
 }
 
@@ -189,42 +175,41 @@ impl Merged {
 }
 
 /// For `since`: however long ago a row was found deleted, it may come back.
-pub const WHENEVER: &str = "'infinity'::pg_catalog.timestamptz";
+pub const WHENEVER: &str = "'infinity'::timestamptz";
 
 /// The columns of the catalogue that a table's columns need.
 fn needed(table: &Table) -> Vec<&'static clerk_api::object::Column> {
     table.object.columns.iter().filter(|column| column.is_id() || table.takes(column.name)).collect()
 }
 
-/// The values of a page's objects as the table takes them, without those that were found deleted since.
-fn taken(mirror: &Mirror, table: &Table, since: &str, deleted_at: &str) -> String {
+/// The values of a page's objects as the table takes them.
+fn taken(table: &Table, deleted_at: &str) -> String {
     let values = table.columns.iter().map(|taken| {
         let value = match &*taken.expression {
-            "synced_at" => "pg_catalog.clock_timestamp()",
+            "synced_at" => "clock_timestamp()",
             "deleted_at" => deleted_at,
             expression => expression,
         };
         format!("({value})::{} AS {}", taken.data_type, taken.column)
     });
-    let not_gone = tombstone::not_gone_since(mirror, table, PAGE, since);
-    format!("SELECT {} FROM {PAGE} WHERE {not_gone}", values.collect::<Vec<_>>().join(", "))
+    format!("SELECT {} FROM {PAGE}", values.collect::<Vec<_>>().join(", "))
 }
 
 /// Whether the row `t` is to take the state `new`: never an older one, nor what was found deleted since.
 fn takes_over(table: &Table, new: &str, since: &str) -> String {
     let differs =
         table.columns.iter().filter(|taken| !matches!(&*taken.expression, "synced_at" | "deleted_at")).map(|taken| {
-            let cast = if taken.is_comparable { "" } else { "::pg_catalog.text" };
+            let cast = if taken.is_comparable { "" } else { "::text" };
             let column = &taken.column;
             format!("t.{column}{cast} IS DISTINCT FROM {new}.{column}{cast}")
         });
     let differs: Vec<_> = differs.collect();
     let not_older = table.column("updated_at").map_or(String::new(), |updated_at| {
-        format!("(t.{updated_at} IS NULL OR {new}.{updated_at} OPERATOR(pg_catalog.>=) t.{updated_at}) AND ")
+        format!("(t.{updated_at} IS NULL OR {new}.{updated_at} >= t.{updated_at}) AND ")
     });
     let (deleted_at, synced_at) = (table.deleted_at(), table.synced_at());
     format!(
-        "{not_older}(t.{deleted_at} IS NULL OR t.{synced_at} IS NULL OR t.{synced_at} OPERATOR(pg_catalog.<) {since}) \
+        "{not_older}(t.{deleted_at} IS NULL OR t.{synced_at} IS NULL OR t.{synced_at} < {since}) \
          AND (t.{deleted_at} IS NOT NULL OR t.{synced_at} IS NULL OR {})",
         differs.join(" OR ")
     )
@@ -244,9 +229,9 @@ fn upsert(table: &Table, page: &str, since: &str) -> String {
     format!(
         "WITH merged AS (INSERT INTO {name} AS t ({list}) \
            SELECT {list} FROM ({page}) new WHERE NOT EXISTS \
-             (SELECT FROM {name} t WHERE t.{id} OPERATOR(pg_catalog.=) new.{id} AND NOT ({})) \
-           ON CONFLICT ({id}) DO UPDATE SET {} WHERE {} RETURNING t.xmax OPERATOR(pg_catalog.=) 0 AS is_new) \
-         SELECT pg_catalog.count(*) FILTER (WHERE is_new), pg_catalog.count(*) FILTER (WHERE NOT is_new) FROM merged",
+             (SELECT FROM {name} t WHERE t.{id} = new.{id} AND NOT ({})) \
+           ON CONFLICT ({id}) DO UPDATE SET {} WHERE {} RETURNING t.xmax = 0 AS is_new) \
+         SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged",
         takes_over(table, "new", since),
         set.join(", "),
         takes_over(table, "excluded", since),
@@ -258,11 +243,11 @@ fn would(table: &Table, page: &str, since: &str) -> String {
     let id = table.id();
     let is_there = "t.clerk_fdw_there IS NOT NULL";
     format!(
-        "SELECT pg_catalog.count(*) FILTER (WHERE NOT ({is_there})), \
-         pg_catalog.count(*) FILTER (WHERE {is_there} AND {}), \
-         pg_catalog.count(*) FILTER (WHERE {is_there} AND t.{deleted} IS NULL) \
+        "SELECT count(*) FILTER (WHERE NOT ({is_there})), \
+         count(*) FILTER (WHERE {is_there} AND {}), \
+         count(*) FILTER (WHERE {is_there} AND t.{deleted} IS NULL) \
          FROM ({page}) new LEFT JOIN (SELECT *, true AS clerk_fdw_there FROM {}) t \
-         ON t.{id} OPERATOR(pg_catalog.=) new.{id}",
+         ON t.{id} = new.{id}",
         takes_over(table, "new", since),
         table.name,
         deleted = table.deleted_at(),
@@ -277,19 +262,14 @@ pub fn delete(mirror: &Mirror, table: &Table, condition: &str, at: &str) -> Resu
     let statement = match mirror.deletes {
         Deletes::Hard => format!("DELETE FROM {name} t WHERE {condition}"),
         Deletes::Soft => format!(
-            "UPDATE {name} t SET {deleted_at} = {at}, {synced_at} = pg_catalog.clock_timestamp()
+            "UPDATE {name} t SET {deleted_at} = {at}, {synced_at} = clock_timestamp()
               WHERE t.{deleted_at} IS NULL AND ({condition})"
         ),
     };
-    let counted = format!(
-        "WITH gone AS ({statement} RETURNING t.{id}::pg_catalog.text), buried AS ({})
-         SELECT pg_catalog.count(*) FROM gone",
-        tombstone::make(mirror, table, "gone", at)
-    );
-    let deleted = spi::value(&counted, &[])?;
-    spi::run("SET CONSTRAINTS ALL IMMEDIATE", &[])?;
-    Ok(deleted.and_then(|count| count.parse().ok()).unwrap_or(0))
+    let ids = table.first_column(&format!("{statement} RETURNING t.{id}::text"), &[])?;
+    tombstone::bury(mirror, table, &ids, at)?;
+    Ok(ids.len() as u64)
 }
 
 /// For `at`: it was found to be gone just now.
-pub const NOW: &str = "pg_catalog.clock_timestamp()";
+pub const NOW: &str = "clock_timestamp()";

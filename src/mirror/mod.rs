@@ -1,10 +1,13 @@
 //! Mirrors: local tables that are kept in step with Clerk.
 //!
-//! What a mirror is made of stands in `sql/mirror.sql`; what is called and what tells about it in `sql/sync.sql`.
+//! What is kept about them stands in `sql/bookkeeping.sql`; what is called and what tells about them in
+//! `sql/mirror.sql` and `sql/sync.sql`.
 //!
 //! | room | question |
 //! | --- | --- |
+//! | [`make`] | How are mirrors made, changed and dropped? |
 //! | [`config`] | What is a mirror, and what do its tables take? |
+//! | [`store`] | How are the extension's own tables read and written? |
 //! | [`sync`] | What happens in a sync, from its beginning to its end? |
 //! | [`full`] | How is everything read, and gone on with after an interruption? |
 //! | [`incremental`] | How is what has changed read? |
@@ -13,15 +16,19 @@
 //! | [`deletes`] | What is deleted, and when is that refused? |
 //! | [`run`] | What does the log say? |
 //! | [`target`] | How is a single object brought in step? |
+//! | [`schedule`] | When is a mirror synced by itself? |
 //! | [`background`] | How do syncs run without a session, at once or when they are due? |
 //! | [`tombstone`] | What is known to be deleted? |
 //! | [`lock`] | What keeps two syncs apart, and two changes of one object? |
 
+use std::collections::BTreeMap;
+
+use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 use pgrx::{JsonB, pg_sys};
 
 use crate::error::{FdwError, OrRaise};
-use config::Mirror;
+use config::{Entry, Mirror, Which};
 use run::{Mode, Wish};
 
 pub mod background;
@@ -31,15 +38,106 @@ mod deletes;
 mod full;
 mod incremental;
 pub mod lock;
+mod make;
 pub mod merge;
 mod run;
+mod schedule;
+pub mod store;
 pub mod sync;
 pub mod target;
 pub mod tombstone;
 
-extension_sql_file!("../../sql/mirror.sql", name = "mirror", requires = ["columns_comment"]);
-extension_sql_file!("../../sql/schedule.sql", name = "schedule", requires = ["mirror"]);
-extension_sql_file!("../../sql/sync.sql", name = "sync", requires = ["schedule"]);
+extension_sql_file!("../../sql/bookkeeping.sql", name = "bookkeeping");
+extension_sql_file!("../../sql/mirror.sql", name = "mirror", requires = ["bookkeeping"]);
+extension_sql_file!("../../sql/sync.sql", name = "sync", requires = ["mirror"]);
+
+/// `clerk_fdw.create_mirror(…)`.
+#[pg_extern(sql = false)]
+fn create_mirror(
+    server: Option<&str>,
+    schema: Option<&str>,
+    objects: Option<Vec<Option<String>>>,
+    tables: Option<JsonB>,
+    columns: Option<JsonB>,
+    deletes: Option<&str>,
+    full_every: Option<Interval>,
+) -> String {
+    let server = server.ok_or(FdwError::Null("server")).or_raise();
+    let text = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let new = make::NewMirror {
+        server: server.to_owned(),
+        schema: schema.unwrap_or(server).to_owned(),
+        objects: objects.map(|objects| objects.into_iter().flatten().collect()),
+        tables: members("tables", tables).into_iter().map(|(object, table)| (object, text(table))).collect(),
+        columns: members("columns", columns),
+        deletes: deletes.ok_or(FdwError::Null("deletes")).or_raise().to_owned(),
+        full_every: interval(full_every.ok_or(FdwError::Null("full_every")).or_raise()),
+    };
+    make::create(&new).or_raise();
+    new.schema
+}
+
+/// The members of a JSON object that an argument is.
+fn members(argument: &'static str, json: Option<JsonB>) -> BTreeMap<String, serde_json::Value> {
+    match json.map(|json| json.0) {
+        Some(serde_json::Value::Object(members)) => members.into_iter().collect(),
+        None | Some(serde_json::Value::Null) => BTreeMap::new(),
+        Some(_) => FdwError::Refused {
+            code: PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            message: format!("{argument} is not a JSON object"),
+            hint: None,
+        }
+        .raise(),
+    }
+}
+
+/// An interval of more than no time, as SQL reads it.
+fn interval(interval: Interval) -> String {
+    if interval.as_micros() <= 0 {
+        FdwError::Refused {
+            code: PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            message: "full_every must be longer than no time at all".to_owned(),
+            hint: None,
+        }
+        .raise();
+    }
+    format!("{} months {} days {} microseconds", interval.months(), interval.days(), interval.micros())
+}
+
+/// `clerk_fdw.alter_mirror(…)`.
+#[pg_extern(sql = false)]
+fn alter_mirror(
+    mirror: Option<&str>,
+    owner: Option<&str>,
+    server: Option<&str>,
+    deletes: Option<&str>,
+    full_every: Option<Interval>,
+    keep_webhook_bodies: Option<bool>,
+) {
+    let mirror = mirror.ok_or(FdwError::Null("mirror")).or_raise();
+    let full_every = full_every.map(interval);
+    make::alter(mirror, &make::Changes { owner, server, deletes, full_every, keep_webhook_bodies }).or_raise();
+}
+
+/// `clerk_fdw.drop_mirror(…)`.
+#[pg_extern(sql = false)]
+fn drop_mirror(mirror: Option<&str>, keep_tables: Option<bool>) {
+    make::drop(mirror.ok_or(FdwError::Null("mirror")).or_raise(), keep_tables.unwrap_or(false)).or_raise();
+}
+
+/// `clerk_fdw.row_count(…)`.
+#[pg_extern(sql = false)]
+fn row_count(mirror: i32, object: &str, deleted: bool) -> Option<i64> {
+    let mirror = Entry::load(Which::Number(mirror)).ok()?;
+    let table = mirror.table(object).ok()?;
+    let query = format!(
+        "SELECT count(*) FROM {} t WHERE (t.{} IS NOT NULL) = $1::bool AND t.{} IS NOT NULL",
+        table.name,
+        table.deleted_at(),
+        table.synced_at()
+    );
+    table.value(&query, &[Some(store::truth(deleted))]).or_raise()?.parse().ok()
+}
 
 /// `CALL clerk_fdw.sync(…)`.
 #[pg_extern(sql = false)]
@@ -63,7 +161,7 @@ fn sync(
         FdwError::InTransaction.raise();
     }
     let mirror = mirror.ok_or(FdwError::Null("mirror")).or_raise();
-    sync::sync(mirror, wish(mode, objects, dry_run, force), wait.unwrap_or(false), None);
+    sync::sync(Which::Name(mirror), wish(mode, objects, dry_run, force), wait.unwrap_or(false), None);
 }
 
 #[pg_extern(sql = false)]
@@ -89,16 +187,15 @@ fn start_sync(
     dry_run: Option<bool>,
     force: Option<bool>,
 ) -> i64 {
-    let mirror = Mirror::load(mirror.ok_or(FdwError::Null("mirror")).or_raise()).or_raise();
-    let run = background::start(&mirror, &wish(mode, objects, dry_run, force)).or_raise();
-    run.parse().unwrap_or_default()
+    let mirror = Mirror::load(Which::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
+    background::start(&mirror, &wish(mode, objects, dry_run, force)).or_raise()
 }
 
 /// `clerk_fdw.cancel_sync(run)`.
 #[pg_extern(sql = false)]
 fn cancel_sync(run: Option<i64>) -> bool {
     let run = run.ok_or(FdwError::Null("run")).or_raise();
-    background::cancel(&run.to_string()).or_raise()
+    background::cancel(run).or_raise()
 }
 
 /// `clerk_fdw.has_scheduler()`.
@@ -107,18 +204,28 @@ fn has_scheduler() -> bool {
     crate::settings::is_preloaded()
 }
 
-/// When a schedule is due for the first time after a moment, both in seconds since 1970; in UTC.
+/// `clerk_fdw.next_run(…)`.
 #[pg_extern(sql = false)]
-fn next_run_epoch(schedule: Option<&str>, after: Option<i64>) -> i64 {
+fn next_run(schedule: &str, after: TimestampWithTimeZone) -> TimestampWithTimeZone {
+    /// Postgres counts from 2000, in microseconds.
+    const EPOCH: i64 = 946_684_800;
+    let after = pg_sys::TimestampTz::from(after).div_euclid(1_000_000) + EPOCH;
+    let next = (schedule::next(schedule, after).or_raise() - EPOCH) * 1_000_000;
+    TimestampWithTimeZone::try_from(next).unwrap_or_else(|_| TimestampWithTimeZone::positive_infinity())
+}
+
+/// `clerk_fdw.schedule_sync(…)`.
+#[pg_extern(sql = false)]
+fn schedule_sync(mirror: Option<&str>, schedule: Option<&str>) -> &'static str {
     let schedule = schedule.ok_or(FdwError::Null("schedule")).or_raise();
-    let wrong = |problem: String| FdwError::BadSchedule { schedule: schedule.to_owned(), problem };
-    let after = after.and_then(|after| chrono::DateTime::from_timestamp(after, 0)).unwrap_or_default();
-    if schedule.split_whitespace().count() != 5 {
-        wrong("it has not five fields".to_owned()).raise();
-    }
-    let cron: croner::Cron =
-        schedule.parse().map_err(|error: croner::errors::CronError| wrong(error.to_string())).or_raise();
-    cron.find_next_occurrence(&after, false).map_err(|error| wrong(error.to_string())).or_raise().timestamp()
+    schedule::schedule(mirror.ok_or(FdwError::Null("mirror")).or_raise(), schedule).or_raise()
+}
+
+/// `clerk_fdw.unschedule_sync(…)`.
+#[pg_extern(sql = false)]
+fn unschedule_sync(mirror: Option<&str>) {
+    let entry = Entry::load(Which::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
+    schedule::unschedule(&entry).or_raise();
 }
 
 fn wish(mode: Option<&str>, objects: Option<Vec<Option<String>>>, dry_run: Option<bool>, force: Option<bool>) -> Wish {

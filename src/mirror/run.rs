@@ -8,13 +8,13 @@ use pgrx::pg_sys::panic::ErrorReport;
 
 use super::config::{Mirror, Table};
 use super::merge::Merged;
+use super::store;
 use crate::attempt::Failure;
 use crate::error::FdwError;
 use crate::settings;
-use crate::spi;
 
 /// What a caller asked for.
-#[derive(Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Wish {
     pub mode: Option<Mode>,
     pub objects: Option<Vec<String>>,
@@ -22,7 +22,7 @@ pub struct Wish {
     pub force: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Everything is read.
     Full,
@@ -79,84 +79,67 @@ impl<'m> Run<'m> {
     ///
     /// None if it was cancelled meanwhile.
     pub fn begin(mirror: &'m Mirror, wish: Wish, announced: Option<String>) -> Result<Option<Self>, FdwError> {
-        let run = "UPDATE clerk_fdw.sync_run SET state = 'running', pid = pg_catalog.pg_backend_pid()
-                    WHERE run OPERATOR(pg_catalog.=) $1::pg_catalog.int8 AND NOT cancel RETURNING run";
+        let key = mirror.key();
+        let begun = "UPDATE clerk_fdw_internal.sync_run SET state = 'running', pid = pg_backend_pid()
+                      WHERE run = $1::int8 AND mirror = $2::int4 AND state = 'starting' RETURNING run";
         let id = match announced {
-            Some(id) => spi::value(run, &[Some(&id)])?,
-            None => spi::value(run, &[Some(&Self::announce(mirror, &wish)?)])?,
+            Some(id) => id,
+            None => Self::announce(mirror, &wish)?,
         };
-        let Some(id) = id else { return Ok(None) };
-        // Whoever died before has said nothing any more.
-        spi::run(
-            "UPDATE clerk_fdw.sync_run SET state = 'interrupted' WHERE state OPERATOR(pg_catalog.=) 'running'
-                AND mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND run OPERATOR(pg_catalog.<>) $2::pg_catalog.int8",
-            &[Some(&mirror.name), Some(&id)],
+        let Some(id) = store::value(begun, &[Some(&id), Some(&key)])? else { return Ok(None) };
+        // This sync holds the mirror's lock, so whoever else says that it is running has died without a word.
+        store::run(
+            "UPDATE clerk_fdw_internal.sync_run SET state = 'interrupted'
+              WHERE state = 'running' AND mirror = $1::int4 AND run <> $2::int8",
+            &[Some(&key), Some(&id)],
         )?;
-        spi::run(
-            "UPDATE clerk_fdw.sync_run_object SET state = 'interrupted' WHERE state OPERATOR(pg_catalog.=) 'running'
-                AND run IN (SELECT run FROM clerk_fdw.sync_run WHERE state OPERATOR(pg_catalog.=) 'interrupted')",
-            &[],
+        store::run(
+            "UPDATE clerk_fdw_internal.sync_run_object SET state = 'interrupted' WHERE state = 'running'
+                AND run IN (SELECT run FROM clerk_fdw_internal.sync_run WHERE state = 'interrupted' AND mirror = $1::int4)",
+            &[Some(&key)],
+        )?;
+        // A dump finds server and owner again by what they were called when the last sync began.
+        store::run(
+            "UPDATE clerk_fdw_internal.mirror m SET owner_name = r.rolname
+               FROM pg_roles r WHERE r.oid = m.owner AND r.rolname <> m.owner_name AND m.number = $1::int4",
+            &[Some(&key)],
         )?;
         let retention = format!("{} seconds", settings::log_retention());
-        // Of the log of dropped mirrors as well, as far as it is the owner's.
         for (table, moment) in [("sync_run", "started_at"), ("sync_error", "occurred_at")] {
             let old = format!(
-                "DELETE FROM clerk_fdw.{table} WHERE {moment} OPERATOR(pg_catalog.<)
-                    (pg_catalog.now() OPERATOR(pg_catalog.-) $1::pg_catalog.interval)"
+                "DELETE FROM clerk_fdw_internal.{table} WHERE mirror = $2::int4 AND {moment} < now() - $1::interval"
             );
-            spi::run(&old, &[Some(&retention)])?;
+            store::run(&old, &[Some(&retention), Some(&key)])?;
         }
         Ok(Some(Run { id, mirror, wish }))
     }
 
     /// Puts a run into the log that will begin later, and gives its id.
     pub fn announce(mirror: &Mirror, wish: &Wish) -> Result<String, FdwError> {
-        let id = spi::value(
-            "INSERT INTO clerk_fdw.sync_run (mirror, owner, mode, dry_run, force, state, objects)
-             SELECT $1, $2, $3, $4::pg_catalog.bool, $5::pg_catalog.bool, 'starting',
-                    CASE WHEN $6 IS NOT NULL
-                         THEN ARRAY(SELECT pg_catalog.jsonb_array_elements_text($6::pg_catalog.jsonb)) END
+        let id = store::value(
+            "INSERT INTO clerk_fdw_internal.sync_run (mirror, mode, dry_run, force, state, started_by)
+             VALUES ($1::int4, $2, $3::bool, $4::bool, 'starting', session_user)
              RETURNING run",
             &[
-                Some(&mirror.name),
-                Some(&mirror.owner_name),
+                Some(&mirror.key()),
                 Some(wish.mode.map_or("due", Mode::name)),
-                Some(if wish.dry_run { "true" } else { "false" }),
-                Some(if wish.force { "true" } else { "false" }),
-                wish.objects.as_ref().and_then(|objects| serde_json::to_string(objects).ok()).as_deref(),
+                Some(store::truth(wish.dry_run)),
+                Some(store::truth(wish.force)),
             ],
         )?;
         Ok(id.unwrap_or_default())
     }
 
-    /// What an announced run is to do: the mirror and the wish. None if it was cancelled, or is not there.
-    pub fn announced(id: &str) -> Result<Option<(String, Wish)>, FdwError> {
-        let row = spi::row(
-            "SELECT mirror, mode, dry_run::pg_catalog.text, force::pg_catalog.text, pg_catalog.to_jsonb(objects)
-               FROM clerk_fdw.sync_run WHERE run OPERATOR(pg_catalog.=) $1::pg_catalog.int8
-                AND state OPERATOR(pg_catalog.=) 'starting'",
-            &[Some(id)],
-        )?;
-        let Some([Some(mirror), mode, dry_run, force, objects]) = row.as_deref() else { return Ok(None) };
-        let wish = Wish {
-            mode: mode.as_deref().and_then(Mode::parse),
-            objects: objects.as_deref().and_then(|objects| serde_json::from_str(objects).ok()),
-            dry_run: dry_run.as_deref() == Some("true"),
-            force: force.as_deref() == Some("true"),
-        };
-        Ok(Some((mirror.clone(), wish)))
-    }
-
     /// Ends the run in the log.
     pub fn end(&self, state: &str, message: Option<&str>) -> Result<(), FdwError> {
-        spi::run(
-            "UPDATE clerk_fdw.sync_run SET state = $2, message = $3, ended_at = pg_catalog.clock_timestamp()
-              WHERE run OPERATOR(pg_catalog.=) $1::pg_catalog.int8",
+        store::run(
+            "UPDATE clerk_fdw_internal.sync_run SET state = $2, message = $3, ended_at = clock_timestamp()
+              WHERE run = $1::int8",
             &[Some(&self.id), Some(state), message],
         )?;
-        spi::run(
-            "UPDATE clerk_fdw.sync_run_object SET state = $2, message = $3, ended_at = pg_catalog.clock_timestamp()
-              WHERE run OPERATOR(pg_catalog.=) $1::pg_catalog.int8 AND state OPERATOR(pg_catalog.=) 'running'",
+        store::run(
+            "UPDATE clerk_fdw_internal.sync_run_object SET state = $2, message = $3, ended_at = clock_timestamp()
+              WHERE run = $1::int8 AND state = 'running'",
             &[Some(&self.id), Some(state), message],
         )
     }
@@ -164,9 +147,9 @@ impl<'m> Run<'m> {
     /// Begins with one table.
     pub fn step(&'m self, table: &Table, mode: Mode, expected: Option<u64>) -> Result<Step<'m>, FdwError> {
         let expected_text = expected.map(|count| count.to_string());
-        spi::run(
-            "INSERT INTO clerk_fdw.sync_run_object (run, object, mode, expected)
-             VALUES ($1::pg_catalog.int8, $2, $3, $4::pg_catalog.int8)",
+        store::run(
+            "INSERT INTO clerk_fdw_internal.sync_run_object (run, object, mode, expected)
+             VALUES ($1::int8, $2, $3, $4::int8)",
             &[Some(&self.id), Some(table.object.name), Some(mode.name()), expected_text.as_deref()],
         )?;
         Ok(Step {
@@ -209,17 +192,18 @@ impl Step<'_> {
         self.requests += std::mem::take(&mut self.requests_of_reading);
     }
 
-    /// Puts an object into the log that the table did not take.
+    /// Puts an object into the log that the table did not take: one entry, however often it is tried.
     pub fn refuse(&mut self, id: &str, failure: &Failure) -> Result<(), FdwError> {
         self.errors += 1;
-        let mirror = self.run.mirror;
-        spi::run(
-            "INSERT INTO clerk_fdw.sync_error (run, mirror, owner, object, object_id, reason, sqlstate)
-             VALUES ($1::pg_catalog.int8, $2, $3, $4, $5, $6, $7)",
+        store::run(
+            "INSERT INTO clerk_fdw_internal.sync_error AS known (run, mirror, object, object_id, reason, sqlstate)
+             VALUES ($1::int8, $2::int4, $3, $4, $5, $6)
+             ON CONFLICT (mirror, object, object_id) WHERE resolved_at IS NULL DO UPDATE
+                SET run = excluded.run, reason = excluded.reason, sqlstate = excluded.sqlstate,
+                    occurred_at = excluded.occurred_at",
             &[
                 Some(&self.run.id),
-                Some(&mirror.name),
-                Some(&mirror.owner_name),
+                Some(&self.run.mirror.key()),
                 Some(self.object),
                 Some(id),
                 Some(&failure.message()),
@@ -246,13 +230,13 @@ impl Step<'_> {
         let mut values = vec![Some(&*self.run.id), Some(self.object)];
         values.extend(counts.iter().map(|count| Some(&**count)));
         values.push(expected.as_deref());
-        spi::run(
-            "UPDATE clerk_fdw.sync_run_object
-                SET pages = $3::pg_catalog.int8, requests = $4::pg_catalog.int8, rows_read = $5::pg_catalog.int8,
-                    inserted = $6::pg_catalog.int8, updated = $7::pg_catalog.int8, unchanged = $8::pg_catalog.int8,
-                    deleted = $9::pg_catalog.int8, errors = $10::pg_catalog.int8,
-                    expected = $11::pg_catalog.int8
-              WHERE run OPERATOR(pg_catalog.=) $1::pg_catalog.int8 AND object OPERATOR(pg_catalog.=) $2",
+        store::run(
+            "UPDATE clerk_fdw_internal.sync_run_object
+                SET pages = $3::int8, requests = $4::int8, rows_read = $5::int8,
+                    inserted = $6::int8, updated = $7::int8, unchanged = $8::int8,
+                    deleted = $9::int8, errors = $10::int8,
+                    expected = $11::int8
+              WHERE run = $1::int8 AND object = $2",
             &values,
         )
     }
@@ -260,9 +244,9 @@ impl Step<'_> {
     /// Ends the step in the log.
     pub fn end(&self, state: &str, message: Option<&str>) -> Result<(), FdwError> {
         self.log()?;
-        spi::run(
-            "UPDATE clerk_fdw.sync_run_object SET state = $3, message = $4, ended_at = pg_catalog.clock_timestamp()
-              WHERE run OPERATOR(pg_catalog.=) $1::pg_catalog.int8 AND object OPERATOR(pg_catalog.=) $2",
+        store::run(
+            "UPDATE clerk_fdw_internal.sync_run_object SET state = $3, message = $4, ended_at = clock_timestamp()
+              WHERE run = $1::int8 AND object = $2",
             &[Some(&self.run.id), Some(self.object), Some(state), message],
         )
     }

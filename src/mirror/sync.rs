@@ -8,15 +8,18 @@ use std::sync::Arc;
 use clerk_api::object::INSTANCE;
 use clerk_api::{Client, Filters, From, Page, Read};
 
-use super::config::{Mirror, Table};
+use super::config::{Mirror, Table, Which};
 use super::lock::Lock;
 use super::run::{Mode, Run, Step, Wish, say};
-use super::{full, incremental};
-use crate::attempt::{Failure, as_role, attempt_as};
+use super::{full, incremental, store};
+use crate::attempt::{Failure, attempt};
 use crate::error::{FdwError, OrRaise};
 use crate::io_thread::Pages;
-use crate::spi::{self, Transactions};
+use crate::spi::Transactions;
 use crate::webhook;
+
+/// How many failed webhooks a sync tries again.
+const MOST_RETRIES: u32 = 10_000;
 
 /// What every part of a sync works with.
 pub struct Sync<'s> {
@@ -27,11 +30,12 @@ pub struct Sync<'s> {
 }
 
 /// Syncs a mirror, and raises an error if that fails.
-pub fn sync(name: &str, wish: Wish, wait: bool, announced: Option<String>) {
-    let mirror = Mirror::load(name).or_raise();
-    let lock = Lock::take(&mirror, wait).or_raise();
+pub fn sync(which: Which, wish: Wish, wait: bool, announced: Option<String>) {
+    let lock = Lock::take(&Mirror::load(which).or_raise(), wait).or_raise();
     let transactions = Transactions::begin().or_raise();
-    let begun = as_role(mirror.owner, || Run::begin(&mirror, wish, announced)).or_raise();
+    // It may have been changed, or dropped, while another sync held the lock.
+    let mirror = Mirror::load(which).or_raise();
+    let begun = Run::begin(&mirror, wish, announced).or_raise();
     transactions.commit();
     let Some(run) = begun else {
         return transactions.end().or_raise();
@@ -42,7 +46,7 @@ pub fn sync(name: &str, wish: Wish, wait: bool, announced: Option<String>) {
         Err(failure) if failure.is_cancel() => ("cancelled", Some(failure.message())),
         Err(failure) => ("failed", Some(failure.message())),
     };
-    as_role(mirror.owner, || run.end(state, message.as_deref())).or_raise();
+    run.end(state, message.as_deref()).or_raise();
     transactions.commit();
     drop(lock);
     transactions.end().or_raise();
@@ -53,20 +57,20 @@ pub fn sync(name: &str, wish: Wish, wait: bool, announced: Option<String>) {
 
 /// Syncs one table after the other.
 fn steps(mirror: &Mirror, run: &Run, transactions: &Transactions) -> Result<(), Failure> {
-    let (client, tables) = attempt_as(mirror.owner, || {
+    let (client, tables) = attempt(|| {
         let (client, _) = mirror.server.connect(mirror.owner)?;
         check_instance(mirror, &client, run.wish.dry_run)?;
         Ok((client, mirror.tables(run.wish.objects.as_deref())?))
     })?;
     transactions.commit();
     if !run.wish.dry_run {
-        webhook::retry(mirror)?;
-        transactions.commit();
+        // One by one, because each takes a lock until its transaction ends.
+        webhook::retry(mirror, MOST_RETRIES, |_, _| transactions.commit())?;
     }
     let sync = Sync { mirror, run, client, transactions };
     let mut accident = None;
     for table in &tables {
-        let (step, too_many) = match attempt_as(mirror.owner, || sync.mode(table))? {
+        let (step, too_many) = match attempt(|| sync.mode(table))? {
             Mode::Full => full::sync(&sync, table)?,
             Mode::Incremental => incremental::sync(&sync, table)?,
         };
@@ -80,7 +84,7 @@ fn steps(mirror: &Mirror, run: &Run, transactions: &Transactions) -> Result<(), 
         accident = accident.or(too_many);
     }
     match accident {
-        Some(error) => attempt_as(mirror.owner, || Err(error)),
+        Some(error) => attempt(|| Err(error)),
         None => Ok(()),
     }
 }
@@ -97,9 +101,9 @@ pub fn check_instance(mirror: &Mirror, client: &Arc<Client>, is_dry: bool) -> Re
             known: known.clone(),
             found: id.unwrap_or_else(|| "none that it tells".to_owned()),
         }),
-        (None, Some(id)) if !is_dry => spi::run(
-            "UPDATE clerk_fdw.mirror SET instance_id = $2 WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name",
-            &[Some(&mirror.name), Some(&id)],
+        (None, Some(id)) if !is_dry => store::run(
+            "UPDATE clerk_fdw_internal.mirror SET instance_id = $2 WHERE number = $1::int4 AND instance_id IS NULL",
+            &[Some(&mirror.key()), Some(&id)],
         ),
         _ => Ok(()),
     }
@@ -113,13 +117,13 @@ pub fn next(mirror: &Mirror, pages: &mut Pages) -> Result<Option<Page>, FdwError
 impl Sync<'_> {
     /// Whether the table is to be read whole.
     fn mode(&self, table: &Table) -> Result<Mode, FdwError> {
-        let row = spi::row(
-            "SELECT (known_until IS NOT NULL)::pg_catalog.text,
+        let row = store::row(
+            "SELECT (known_until IS NOT NULL)::text,
                     (full_at IS NULL OR pass_started_at IS NOT NULL
-                     OR full_at OPERATOR(pg_catalog.+) $3::pg_catalog.interval OPERATOR(pg_catalog.<=) pg_catalog.now())::pg_catalog.text
-               FROM clerk_fdw.mirror_table
-              WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name AND object OPERATOR(pg_catalog.=) $2",
-            &[Some(&self.mirror.name), Some(table.object.name), Some(&self.mirror.full_every)],
+                     OR full_at + $3::interval <= now())::text
+               FROM clerk_fdw_internal.mirror_table
+              WHERE mirror = $1::int4 AND object = $2",
+            &[Some(&self.mirror.key()), Some(table.object.name), Some(&self.mirror.full_every)],
         )?
         .unwrap_or_default();
         let is = |index: usize| row.get(index).is_some_and(|value| value.as_deref() == Some("true"));
@@ -132,9 +136,9 @@ impl Sync<'_> {
         })
     }
 
-    /// Does something with the rights of the mirror's owner.
+    /// Does something in a subtransaction.
     pub fn attempt<T>(&self, action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
-        attempt_as(self.mirror.owner, action)
+        attempt(action)
     }
 
     /// The same, and commits it.

@@ -5,29 +5,29 @@ use std::sync::Arc;
 use clerk_api::object::{Answer, Key};
 use clerk_api::{Client, From, Read};
 
-use super::config::{Mirror, Table};
-use super::lock;
+use super::config::{Mirror, Table, Which};
 use super::merge::{self, Merge};
 use super::sync::{check_instance, next};
-use crate::attempt::{Failure, as_role, attempt_as};
+use super::{deletes, lock, store};
+use crate::attempt::Failure;
+use crate::deferral::attempt_beside_caller;
 use crate::error::{FdwError, OrRaise};
 use crate::import::quote_literal;
 use crate::io_thread::Pages;
-use crate::spi;
 
 /// Brings one object in step, and gives its row.
 pub fn sync_object(mirror: &str, object: &str, id: &str, fallback: bool) -> Option<String> {
-    let mirror = Mirror::load(mirror).or_raise();
-    let table = as_role(mirror.owner, || mirror.table(object)).or_raise();
+    let mirror = Mirror::load(Which::Name(mirror)).or_raise();
+    let table = mirror.table(object).or_raise();
     or_row(&mirror, &table, id, fallback, |client| one(&mirror, client, &table, id))
 }
 
 /// Brings a user in step with the memberships and the organizations that they are in, and gives the user's row.
 pub fn sync_user(mirror: &str, id: &str, fallback: bool) -> Option<String> {
-    let mirror = Mirror::load(mirror).or_raise();
-    let tables = as_role(mirror.owner, || mirror.tables(None)).or_raise();
+    let mirror = Mirror::load(Which::Name(mirror)).or_raise();
+    let tables = mirror.tables(None).or_raise();
     let Some(users) = tables.iter().find(|table| table.object.name == "users") else {
-        FdwError::NotMirrored { mirror: mirror.name, object: "users".to_owned(), have: Vec::new() }.raise()
+        FdwError::NotMirrored { mirror: mirror.name.clone(), object: "users".to_owned(), have: Vec::new() }.raise()
     };
     or_row(&mirror, users, id, fallback, |client| {
         one(&mirror, client, users, id)?;
@@ -39,13 +39,10 @@ pub fn sync_user(mirror: &str, id: &str, fallback: bool) -> Option<String> {
             let found = pages(&mirror, client, memberships, from, "organization_id")?;
             let user_id = memberships.column("user_id");
             if let Some(user_id) = user_id {
-                let ids = serde_json::to_string(&found.ids).unwrap_or_default();
                 let condition = format!(
-                    "t.{user_id} OPERATOR(pg_catalog.=) {} AND t.{}::pg_catalog.text NOT IN
-                       (SELECT pg_catalog.jsonb_array_elements_text({}::pg_catalog.jsonb))",
+                    "t.{user_id} = {} AND NOT ({})",
                     quote_literal(id),
-                    memberships.id(),
-                    quote_literal(&ids)
+                    deletes::among(memberships, &found.ids)
                 );
                 merge::delete(&mirror, memberships, &condition, merge::NOW)?;
             }
@@ -66,9 +63,9 @@ fn or_row(
     table: &Table,
     id: &str,
     fallback: bool,
-    action: impl FnOnce(&Arc<Client>) -> Result<(), FdwError>,
+    action: impl Fn(&Arc<Client>) -> Result<(), FdwError>,
 ) -> Option<String> {
-    let done = attempt_as(mirror.owner, || {
+    let done = attempt_beside_caller(mirror.owner, || {
         let (client, _) = mirror.server.connect(mirror.owner)?;
         check_instance(mirror, &client, false)?;
         action(&client)
@@ -76,20 +73,20 @@ fn or_row(
     match done {
         Ok(()) => {}
         Err(failure) if fallback && failure.is_unreachable() => {
-            as_role(mirror.owner, || warn(table, id, &failure)).or_raise();
+            warn(table, id, &failure).or_raise();
         }
         Err(failure) => failure.raise(),
     }
-    as_role(mirror.owner, || Merge::row(table, id)).or_raise()
+    Merge::row(table, id).or_raise()
 }
 
 /// Says how old the row is that stands in for Clerk's.
 fn warn(table: &Table, id: &str, failure: &Failure) -> Result<(), FdwError> {
     let (name, column, synced_at) = (&table.name, table.id(), table.synced_at());
-    let age = spi::value(
+    let age = table.value(
         &format!(
-            "SELECT pg_catalog.date_trunc('second', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) t.{synced_at})
-               FROM {name} t WHERE t.{column} OPERATOR(pg_catalog.=) {}",
+            "SELECT date_trunc('second', clock_timestamp() - t.{synced_at})
+               FROM {name} t WHERE t.{column} = {}",
             quote_literal(id)
         ),
         &[],
@@ -121,11 +118,11 @@ pub fn fetch(
     key: &'static Key,
     value: String,
 ) -> Result<(), FdwError> {
-    lock::object(mirror, table, id)?;
+    lock::object(mirror, table, id);
     let from = From::Keys { key, values: vec![value], filters: Vec::new(), order: None };
     let found = pages(mirror, client, table, from, "")?;
     if !found.ids.iter().any(|found| found == id) {
-        let condition = format!("t.{} OPERATOR(pg_catalog.=) {}", table.id(), quote_literal(id));
+        let condition = format!("t.{} = {}", table.id(), quote_literal(id));
         merge::delete(mirror, table, &condition, merge::NOW)?;
     }
     Ok(())
@@ -136,13 +133,8 @@ pub fn owner(table: &Table, id: &str) -> Result<(&'static Key, String), FdwError
     let unknown = || FdwError::NotFoundById { object: table.object.name, id: id.to_owned() };
     for key in table.object.keys {
         let Some(column) = table.column(key.column) else { continue };
-        let query = format!(
-            "SELECT t.{column} FROM {} t WHERE t.{} OPERATOR(pg_catalog.=) {}",
-            table.name,
-            table.id(),
-            quote_literal(id)
-        );
-        if let Some(owner) = spi::value(&query, &[])? {
+        let query = format!("SELECT t.{column} FROM {} t WHERE t.{} = {}", table.name, table.id(), quote_literal(id));
+        if let Some(owner) = table.value(&query, &[])? {
             return Ok((key, owner));
         }
     }
@@ -157,9 +149,8 @@ struct Found {
 }
 
 fn pages(mirror: &Mirror, client: &Arc<Client>, table: &Table, from: From, owner: &str) -> Result<Found, FdwError> {
-    let now =
-        spi::value("SELECT pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())", &[])?.unwrap_or_default();
-    let merge = Merge::new(mirror, table, &format!("pg_catalog.to_timestamp({now})"), false);
+    let now = store::value("SELECT date_part('epoch', clock_timestamp())", &[])?.unwrap_or_default();
+    let merge = Merge::new(mirror, table, &format!("to_timestamp({now})"), false);
     let mut read = merge.ask(Read { from, ..Read::all(table.object, Vec::new()) });
     let owner = table.object.column(owner, true);
     let place = read.values.len();

@@ -4,65 +4,61 @@
 //! may come after that of its deletion.
 
 use super::config::{Mirror, Table};
+use super::store;
 use crate::error::FdwError;
-use crate::import::{quote_identifier, quote_literal};
-use crate::spi;
 
-/// The condition that an object of `page` was not found deleted since; `since` is an expression.
-pub fn not_gone_since(mirror: &Mirror, table: &Table, page: &str, since: &str) -> String {
-    format!(
-        "NOT EXISTS (SELECT FROM clerk_fdw.tombstone gone
-                      WHERE gone.mirror OPERATOR(pg_catalog.=) {}::pg_catalog.name
-                        AND gone.object OPERATOR(pg_catalog.=) {}
-                        AND gone.id OPERATOR(pg_catalog.=) {page}.{}
-                        AND gone.recorded_at OPERATOR(pg_catalog.>=) {since})",
-        quote_literal(&mirror.name),
-        quote_literal(table.object.name),
-        quote_identifier(table.object.id().name),
+/// Which of some objects were found deleted since a time, which is an expression.
+pub fn since(mirror: &Mirror, table: &Table, ids: &[String], since: &str) -> Result<Vec<String>, FdwError> {
+    store::column(
+        &format!(
+            "SELECT gone.id FROM clerk_fdw_internal.tombstone gone
+              WHERE gone.mirror = $1::int4 AND gone.object = $2 AND gone.recorded_at >= {since}
+                AND gone.id = ANY (ARRAY(SELECT jsonb_array_elements_text($3::jsonb)))"
+        ),
+        &[Some(&mirror.key()), Some(table.object.name), Some(&json(ids))],
     )
 }
 
-/// The command that makes a tombstone for each id of a relation; `at` is an expression, when the object was deleted.
-pub fn make(mirror: &Mirror, table: &Table, ids: &str, at: &str) -> String {
-    format!(
-        "INSERT INTO clerk_fdw.tombstone AS known (mirror, object, id, deleted_at)
-         SELECT {}, {}, gone.id, {at} FROM {ids} gone(id)
-         ON CONFLICT (mirror, object, id) DO UPDATE
-            SET deleted_at = GREATEST(known.deleted_at, excluded.deleted_at), recorded_at = excluded.recorded_at",
-        quote_literal(&mirror.name),
-        quote_literal(table.object.name),
+/// Makes one for each of some objects, whether there is a row or not; `at` is an expression, when they were deleted.
+pub fn bury(mirror: &Mirror, table: &Table, ids: &[String], at: &str) -> Result<(), FdwError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    store::run(
+        &format!(
+            "INSERT INTO clerk_fdw_internal.tombstone AS known (mirror, object, id, deleted_at)
+             SELECT $1::int4, $2, gone.id, {at} FROM jsonb_array_elements_text($3::jsonb) gone(id)
+             ON CONFLICT (mirror, object, id) DO UPDATE
+                SET deleted_at = GREATEST(known.deleted_at, excluded.deleted_at), recorded_at = excluded.recorded_at"
+        ),
+        &[Some(&mirror.key()), Some(table.object.name), Some(&json(ids))],
     )
 }
 
-/// Makes one for an object whether there is a row or not.
-pub fn bury(mirror: &Mirror, table: &Table, id: &str, at: &str) -> Result<(), FdwError> {
-    spi::run(&make(mirror, table, &format!("(VALUES ({}))", quote_literal(id)), at), &[])
+/// When an object was deleted, in microseconds since 1970, if it is known to be.
+pub fn deleted_at(mirror: &Mirror, table: &Table, id: &str) -> Result<Option<i64>, FdwError> {
+    let at = store::value(
+        &format!(
+            "SELECT {} FROM clerk_fdw_internal.tombstone gone
+              WHERE gone.mirror = $1::int4 AND gone.object = $2 AND gone.id = $3",
+            microseconds("gone.deleted_at")
+        ),
+        &[Some(&mirror.key()), Some(table.object.name), Some(id)],
+    )?;
+    Ok(at.and_then(|at| at.parse().ok()))
 }
 
-/// The expression for when an object was deleted, NULL if it is not known to be.
-pub fn deleted_at(mirror: &Mirror, table: &Table, id: &str) -> String {
-    let id = quote_literal(id);
-    format!(
-        "GREATEST((SELECT gone.deleted_at FROM clerk_fdw.tombstone gone
-                    WHERE gone.mirror OPERATOR(pg_catalog.=) {}::pg_catalog.name
-                      AND gone.object OPERATOR(pg_catalog.=) {} AND gone.id OPERATOR(pg_catalog.=) {id}),
-                  {})",
-        quote_literal(&mirror.name),
-        quote_literal(table.object.name),
-        time(table, table.deleted_at(), &id),
-    )
+/// The expression for a time in microseconds since 1970.
+pub fn microseconds(time: &str) -> String {
+    format!("(extract(epoch FROM {time}) * 1000000)::int8")
 }
 
-/// The expression for when the row's state of an object is from, NULL if there is none.
-pub fn updated_at(table: &Table, id: &str) -> String {
-    table.column("updated_at").map_or("NULL".to_owned(), |column| time(table, column, &quote_literal(id)))
+/// The expression for the time that so many microseconds since 1970 are.
+pub fn time(microseconds: i64) -> String {
+    format!("('epoch'::timestamptz + {microseconds} * '1 microsecond'::interval)")
 }
 
-/// A time in an object's row. The column of a table that was there before may have another type.
-fn time(table: &Table, column: &str, id: &str) -> String {
-    format!(
-        "(SELECT t.{column}::pg_catalog.text::pg_catalog.timestamptz FROM {} t WHERE t.{} OPERATOR(pg_catalog.=) {id})",
-        table.name,
-        table.id(),
-    )
+/// A list of texts as a parameter of a statement.
+pub fn json<T: serde::Serialize>(texts: &[T]) -> String {
+    serde_json::to_string(texts).unwrap_or_default()
 }

@@ -13,8 +13,8 @@ use crate::import::quote_literal;
 use crate::mirror::config::{Deletes, Mirror, Table};
 use crate::mirror::merge::{self, Merge, WHENEVER};
 use crate::mirror::sync::check_instance;
+use crate::mirror::tombstone::microseconds;
 use crate::mirror::{lock, target, tombstone};
-use crate::spi;
 
 /// What became of an event, and why.
 pub enum Outcome {
@@ -23,16 +23,15 @@ pub enum Outcome {
     Ignored(&'static str),
 }
 
-/// Applies an event with the rights of the current role. `happened_at` is in Unix milliseconds.
+/// Applies an event. `happened_at` is in Unix milliseconds.
 pub fn apply(mirror: &Mirror, event: &Event, happened_at: i64, revalidate: bool) -> Result<Outcome, FdwError> {
     let (Some(object), Some(id)) = (event.object, &event.id) else {
         return Ok(Outcome::Ignored("events of this type change no object that mirrors know"));
     };
-    let table = match mirror.table(object.name) {
-        Err(FdwError::NotMirrored { .. }) => return Ok(Outcome::Ignored("the mirror has no table for the object")),
-        table => table?,
+    let Some(table) = mirror.find_table(object.name)? else {
+        return Ok(Outcome::Ignored("the mirror has no table for the object"));
     };
-    lock::object(mirror, &table, id)?;
+    lock::object(mirror, &table, id);
     match event.change {
         _ if revalidate => ask(mirror, &table, event, id),
         Change::Upsert => upsert(mirror, &table, event.data, id, happened_at),
@@ -64,19 +63,13 @@ fn ask(mirror: &Mirror, table: &Table, event: &Event, id: &str) -> Result<Outcom
 /// The object is as the event has it.
 fn upsert(mirror: &Mirror, table: &Table, data: &str, id: &str, happened_at: i64) -> Result<Outcome, FdwError> {
     let updated_at = json::member(data, "updated_at").and_then(|at| at.parse().ok());
-    let of = time(updated_at.unwrap_or(happened_at));
-    let query = format!(
-        "SELECT pg_catalog.date_part('epoch', at), at OPERATOR(pg_catalog.>) {of} FROM (SELECT {} AS at) gone",
-        tombstone::deleted_at(mirror, table, id)
-    );
-    let gone = spi::row(&query, &[])?.unwrap_or_default();
-    if let [Some(deleted_at), Some(is_newer)] = &gone[..]
-        && is_newer == "t"
-    {
+    let of = updated_at.unwrap_or(happened_at).saturating_mul(1000);
+    let row = Row::of(table, id)?;
+    let gone = tombstone::deleted_at(mirror, table, id)?.max(row.deleted_at);
+    if let Some(deleted_at) = gone.filter(|deleted_at| *deleted_at > of) {
         if mirror.deletes == Deletes::Soft {
             // The row of a deleted object has its last state, whichever came first.
-            let deleted_at = format!("pg_catalog.to_timestamp({deleted_at})");
-            merge_one(&Merge::of_deleted(mirror, table, &deleted_at), table, data)?;
+            merge_one(&Merge::of_deleted(mirror, table, &tombstone::time(deleted_at)), table, data)?;
         }
         return Ok(Outcome::Stale("the object was deleted later"));
     }
@@ -84,9 +77,34 @@ fn upsert(mirror: &Mirror, table: &Table, data: &str, id: &str, happened_at: i64
         return Ok(Outcome::Applied);
     }
     // Nothing was to be done: the row has this state already, or a newer one.
-    match is(&format!("{} OPERATOR(pg_catalog.>) {of}", tombstone::updated_at(table, id)))? {
+    match Row::of(table, id)?.updated_at > Some(of) {
         true => Ok(Outcome::Stale("the row has a newer state")),
         false => Ok(Outcome::Applied),
+    }
+}
+
+/// What an object's row says of its times, in microseconds since 1970; nothing if there is no row.
+#[derive(Default)]
+struct Row {
+    deleted_at: Option<i64>,
+    updated_at: Option<i64>,
+}
+
+impl Row {
+    fn of(table: &Table, id: &str) -> Result<Row, FdwError> {
+        // The column of a table that was there before may have another type.
+        let time = |column: &str| microseconds(&format!("t.{column}::text::timestamptz"));
+        let query = format!(
+            "SELECT {}, {} FROM {} t WHERE t.{} = {}",
+            time(table.deleted_at()),
+            table.column("updated_at").map_or("NULL".to_owned(), time),
+            table.name,
+            table.id(),
+            quote_literal(id)
+        );
+        let row = table.rows(&query, &[])?.into_iter().next().unwrap_or_default();
+        let at = |index: usize| row.get(index)?.as_ref()?.parse().ok();
+        Ok(Row { deleted_at: at(0), updated_at: at(1) })
     }
 }
 
@@ -99,16 +117,23 @@ fn merge_one(merge: &Merge, table: &Table, data: &str) -> Result<bool, FdwError>
     Ok(merged.inserted + merged.updated > 0)
 }
 
-/// The object is gone.
+/// The object is gone, and so is what cannot be without it.
 fn delete(mirror: &Mirror, table: &Table, id: &str, happened_at: i64) -> Result<Outcome, FdwError> {
-    let at = time(end_of_second(happened_at));
-    let known = [tombstone::deleted_at(mirror, table, id), tombstone::updated_at(table, id)];
-    if is(&format!("GREATEST({}) OPERATOR(pg_catalog.>) {at}", known.join(", ")))? {
+    let deleted_at = end_of_second(happened_at).saturating_mul(1000);
+    let row = Row::of(table, id)?;
+    if tombstone::deleted_at(mirror, table, id)?.max(row.deleted_at).max(row.updated_at) > Some(deleted_at) {
         return Ok(Outcome::Stale("the object was updated or deleted later"));
     }
-    tombstone::bury(mirror, table, id, &at)?;
-    let condition = format!("t.{} OPERATOR(pg_catalog.=) {}", table.id(), quote_literal(id));
+    let at = tombstone::time(deleted_at);
+    tombstone::bury(mirror, table, &[id.to_owned()], &at)?;
+    let condition = format!("t.{} = {}", table.id(), quote_literal(id));
     merge::delete(mirror, table, &condition, &at)?;
+    // Clerk tells of these deletions as well, but later: until then they would give rights that have ended.
+    for child in mirror.children(table.object)? {
+        let Some(parent) = child.column(table.object.id().name) else { continue };
+        lock::some_objects(mirror, &child);
+        merge::delete(mirror, &child, &format!("t.{parent} = {}", quote_literal(id)), &at)?;
+    }
     Ok(Outcome::Applied)
 }
 
@@ -116,14 +141,4 @@ fn delete(mirror: &Mirror, table: &Table, id: &str, happened_at: i64) -> Result<
 /// object.
 fn end_of_second(milliseconds: i64) -> i64 {
     if milliseconds % 1000 == 0 { milliseconds.saturating_add(999) } else { milliseconds }
-}
-
-/// The expression for a time in Unix milliseconds.
-fn time(milliseconds: i64) -> String {
-    format!("pg_catalog.to_timestamp({milliseconds}::pg_catalog.float8 OPERATOR(pg_catalog./) 1000)")
-}
-
-/// Whether a condition holds; not if that is unknown.
-fn is(condition: &str) -> Result<bool, FdwError> {
-    Ok(spi::value(&format!("SELECT {condition}"), &[])?.as_deref() == Some("t"))
 }

@@ -7,12 +7,13 @@ use pgrx::pg_sys;
 use secrecy::SecretString;
 
 use super::apply::{Outcome, apply};
-use crate::attempt::{Failure, as_role, attempt_as};
+use crate::attempt::{Failure, attempt};
 use crate::connection::vault_secret;
+use crate::deferral::attempt_beside_caller;
 use crate::error::{FdwError, OrRaise};
-use crate::mirror::config::{Mirror, lender};
+use crate::mirror::config::{Mirror, Which};
+use crate::mirror::store;
 use crate::settings;
-use crate::spi;
 
 /// What the sender has sent; what is missing is empty.
 pub struct Delivery<'d> {
@@ -32,65 +33,88 @@ struct Entry<'e> {
     revalidate: bool,
 }
 
-const FAILED: &str = "failed";
+pub const FAILED: &str = "failed";
 
 /// Verifies a delivery, claims its id and applies its event. An error leaves nothing behind but a higher count of
 /// refusals.
-pub fn receive(name: &str, delivery: &Delivery, revalidate: bool) -> &'static str {
+pub fn receive(which: Which, delivery: &Delivery, revalidate: bool) -> &'static str {
     check_isolation().or_raise();
-    let lender = lender().or_raise();
-    let mirror = as_role(lender, || Mirror::of_anyone(name)).or_raise();
-    let event = verified(&mirror, lender, delivery).unwrap_or_else(|error| {
-        as_role(lender, || spi::run("SELECT pg_catalog.nextval('clerk_fdw.webhook_refusals')", &[])).or_raise();
-        error.raise()
-    });
+    let mirror = Mirror::of_anyone(which).or_raise();
+    let event = verified(&mirror, delivery).unwrap_or_else(|error| refuse(error));
     let sent = delivery.timestamp.parse::<i64>().unwrap_or_default().saturating_mul(1000);
     let happened_at = event.timestamp_ms.unwrap_or(sent);
     let entry = Entry { id: delivery.id, event, body: delivery.body, happened_at, revalidate };
-    if !as_role(lender, || claim(&mirror, &entry)).or_raise() {
+    if !claim(&mirror, &entry).or_raise() {
         return "duplicate";
     }
-    let (outcome, reason) = attempt(&mirror, &entry).unwrap_or_else(|failure| failure.raise());
-    as_role(lender, || {
-        settle(&mirror, &entry, outcome, reason.as_deref())?;
-        forget(&mirror)
-    })
-    .or_raise();
+    let (outcome, reason) = try_entry(&mirror, &entry).unwrap_or_else(|failure| failure.raise());
+    settle(&mirror, &entry, outcome, reason.as_deref()).or_raise();
+    forget(&mirror).or_raise();
     outcome
 }
 
-/// Tries the failed events of a mirror again, in the order in which they came.
-pub fn retry(mirror: &Mirror) -> Result<Vec<(String, &'static str)>, Failure> {
-    let failed = attempt_as(mirror.owner, || {
-        spi::rows(
-            "SELECT id FROM clerk_fdw.webhook_event WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name
-                AND outcome OPERATOR(pg_catalog.=) 'failed' ORDER BY received_at",
-            &[Some(&mirror.name)],
+/// The one mirror that a delivery is for, where nobody says which: the only one that has secrets, else the one whose
+/// secret has signed it.
+pub fn addressee(delivery: &Delivery) -> Which<'static> {
+    let listening =
+        store::column("SELECT DISTINCT s.mirror FROM clerk_fdw_internal.webhook_secret s ORDER BY s.mirror", &[])
+            .or_raise();
+    let mut numbers: Vec<i32> = listening.iter().filter_map(|number| number.parse().ok()).collect();
+    if numbers.len() > 1 {
+        let Delivery { body, id, timestamp, signature } = *delivery;
+        numbers.retain(|number| {
+            // A mirror that cannot be used at all, because its owner is gone for one, is not in the way of the others.
+            let Ok(mirror) = Mirror::of_anyone(Which::Number(*number)) else { return false };
+            let secrets = secrets(&mirror).or_raise();
+            verify(&secrets, id, timestamp, signature, body.as_bytes(), SystemTime::now()).is_ok()
+        });
+        if numbers.is_empty() {
+            let refusal = clerk_api::webhook::Refusal::BadSignature;
+            refuse(FdwError::Delivery { refusal, mirror: String::new() });
+        }
+    }
+    match numbers[..] {
+        [number] => Which::Number(number),
+        _ => FdwError::NoAddressee.raise(),
+    }
+}
+
+/// Counts a delivery that is refused, and refuses it.
+fn refuse(error: FdwError) -> ! {
+    store::run("SELECT nextval('clerk_fdw_internal.webhook_refusals')", &[]).or_raise();
+    error.raise()
+}
+
+/// Tries the failed events of a mirror again, at most so many, in the order in which they came. `after` is called with
+/// each, when what became of it is written down.
+pub fn retry(mirror: &Mirror, most: u32, mut after: impl FnMut(String, &'static str)) -> Result<(), Failure> {
+    let failed = attempt(|| {
+        store::column(
+            "SELECT id FROM clerk_fdw_internal.webhook_event WHERE mirror = $1::int4 AND outcome = 'failed'
+              ORDER BY received_at LIMIT $2::int8",
+            &[Some(&mirror.key()), Some(&most.to_string())],
         )
     })?;
-    let mut outcomes = Vec::new();
-    for id in failed.into_iter().flatten().flatten() {
+    for id in failed {
         // Whoever has it locked is trying it just now.
-        let row = attempt_as(mirror.owner, || {
-            spi::row(
-                "SELECT body, (pg_catalog.date_part('epoch', happened_at) OPERATOR(pg_catalog.*) 1000)::pg_catalog.int8, revalidate
-                   FROM clerk_fdw.webhook_event WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name
-                    AND id OPERATOR(pg_catalog.=) $2 AND outcome OPERATOR(pg_catalog.=) 'failed' FOR UPDATE SKIP LOCKED",
-                &[Some(&mirror.name), Some(&id)],
+        let row = attempt(|| {
+            store::row(
+                "SELECT body, (date_part('epoch', happened_at) * 1000)::int8, revalidate
+                   FROM clerk_fdw_internal.webhook_event WHERE mirror = $1::int4
+                    AND id = $2 AND outcome = 'failed' FOR UPDATE SKIP LOCKED",
+                &[Some(&mirror.key()), Some(&id)],
             )
         })?;
         let Some([Some(body), Some(happened_at), revalidate]) = row.as_deref() else { continue };
-        let event = match Event::parse(body.as_bytes()) {
-            Ok(event) => event,
-            Err(malformed) => attempt_as(mirror.owner, || Err(FdwError::Event(malformed)))?,
-        };
+        // One that could be read when it came and cannot any more is not in the way of the others.
+        let Ok(event) = Event::parse(body.as_bytes()) else { continue };
         let happened_at = happened_at.parse().unwrap_or_default();
         let entry = Entry { id: &id, event, body, happened_at, revalidate: revalidate.as_deref() == Some("t") };
-        let (outcome, reason) = attempt(mirror, &entry)?;
-        attempt_as(mirror.owner, || settle(mirror, &entry, outcome, reason.as_deref()))?;
-        outcomes.push((id, outcome));
+        let (outcome, reason) = try_entry(mirror, &entry)?;
+        attempt(|| settle(mirror, &entry, outcome, reason.as_deref()))?;
+        after(id, outcome);
     }
-    Ok(outcomes)
+    Ok(())
 }
 
 /// An older snapshot would not show what another delivery of the same object has just done.
@@ -103,9 +127,9 @@ fn check_isolation() -> Result<(), FdwError> {
 }
 
 /// The event of a delivery that is Clerk's own and meant for this mirror.
-fn verified<'d>(mirror: &Mirror, lender: pg_sys::Oid, delivery: &Delivery<'d>) -> Result<Event<'d>, FdwError> {
+fn verified<'d>(mirror: &Mirror, delivery: &Delivery<'d>) -> Result<Event<'d>, FdwError> {
     let Delivery { body, id, timestamp, signature } = *delivery;
-    let secrets = secrets(mirror, lender)?;
+    let secrets = secrets(mirror)?;
     verify(&secrets, id, timestamp, signature, body.as_bytes(), SystemTime::now())
         .map_err(|refusal| FdwError::Delivery { refusal, mirror: mirror.name.clone() })?;
     let mut event = Event::parse(body.as_bytes()).map_err(FdwError::Event)?;
@@ -126,44 +150,46 @@ fn verified<'d>(mirror: &Mirror, lender: pg_sys::Oid, delivery: &Delivery<'d>) -
 }
 
 /// The mirror's secrets. One that Vault does not give is left out: another may do.
-fn secrets(mirror: &Mirror, lender: pg_sys::Oid) -> Result<Vec<SecretString>, FdwError> {
-    let query = "SELECT secret, vault_name FROM clerk_fdw.webhook_secret
-                  WHERE mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name ORDER BY id DESC";
-    let rows = as_role(lender, || spi::rows(query, &[Some(&mirror.name)]))?;
-    let secrets = rows.into_iter().filter_map(|row| match <[Option<String>; 2]>::try_from(row).ok()? {
-        [Some(secret), _] => Some(secret),
-        [None, name] => vault_secret(mirror.owner, "webhook secret", &name?).ok(),
-    });
+fn secrets(mirror: &Mirror) -> Result<Vec<SecretString>, FdwError> {
+    let query =
+        "SELECT secret, vault_name FROM clerk_fdw_internal.webhook_secret WHERE mirror = $1::int4 ORDER BY id DESC";
+    let secrets =
+        store::rows(query, &[Some(&mirror.key())])?.into_iter().filter_map(
+            |row| match <[Option<String>; 2]>::try_from(row).ok()? {
+                [Some(secret), _] => Some(secret),
+                [None, name] => vault_secret(&[mirror.owner], "webhook secret", &name?).ok(),
+            },
+        );
     Ok(secrets.map(SecretString::from).collect())
 }
 
 /// Claims the id of an event. Not if that was done before, unless it failed; waits for whoever is doing it.
 fn claim(mirror: &Mirror, entry: &Entry) -> Result<bool, FdwError> {
     let Entry { id, event, happened_at, revalidate, .. } = entry;
-    let claimed = spi::rows(
-        "INSERT INTO clerk_fdw.webhook_event AS e (mirror, id, type, object, object_id, happened_at, revalidate, outcome)
-         VALUES ($1::pg_catalog.name, $2, $3, $4, $5,
-                 pg_catalog.to_timestamp($6::pg_catalog.float8 OPERATOR(pg_catalog./) 1000), $7::pg_catalog.bool, 'claimed')
+    let claimed = store::rows(
+        "INSERT INTO clerk_fdw_internal.webhook_event AS e
+           (mirror, id, type, object, object_id, happened_at, revalidate, outcome)
+         VALUES ($1::int4, $2, $3, $4, $5,
+                 to_timestamp($6::float8 / 1000), $7::bool, 'claimed')
          ON CONFLICT (mirror, id) DO UPDATE SET revalidate = excluded.revalidate
-          WHERE e.outcome OPERATOR(pg_catalog.=) 'failed'
+          WHERE e.outcome = 'failed'
          RETURNING 1",
         &[
-            Some(&mirror.name),
+            Some(&mirror.key()),
             Some(id),
             Some(&event.type_),
             event.object.map(|object| object.name),
             event.id.as_deref(),
             Some(&happened_at.to_string()),
-            Some(&revalidate.to_string()),
+            Some(store::truth(*revalidate)),
         ],
     )?;
     Ok(!claimed.is_empty())
 }
 
-/// Applies an event with the rights of the mirror's owner. What fails is undone and told; it is an error only where
-/// the server could not go on.
-fn attempt(mirror: &Mirror, entry: &Entry) -> Result<(&'static str, Option<String>), Failure> {
-    let done = attempt_as(mirror.owner, || apply(mirror, &entry.event, entry.happened_at, entry.revalidate));
+/// Applies an event. What fails is undone and told; it is an error only where the server could not go on.
+fn try_entry(mirror: &Mirror, entry: &Entry) -> Result<(&'static str, Option<String>), Failure> {
+    let done = attempt_beside_caller(mirror.owner, || apply(mirror, &entry.event, entry.happened_at, entry.revalidate));
     match done {
         Ok(Outcome::Applied) => Ok(("applied", None)),
         Ok(Outcome::Stale(reason)) => Ok(("stale", Some(reason.to_owned()))),
@@ -175,14 +201,14 @@ fn attempt(mirror: &Mirror, entry: &Entry) -> Result<(&'static str, Option<Strin
 
 /// Writes down what became of an event.
 fn settle(mirror: &Mirror, entry: &Entry, outcome: &str, reason: Option<&str>) -> Result<(), FdwError> {
-    spi::run(
-        "UPDATE clerk_fdw.webhook_event e
+    store::run(
+        "UPDATE clerk_fdw_internal.webhook_event e
             SET outcome = $3, reason = $4,
-                body = CASE WHEN m.keep_webhook_bodies OR $3 OPERATOR(pg_catalog.=) 'failed' THEN $5 END
-           FROM clerk_fdw.mirror m
-          WHERE m.mirror OPERATOR(pg_catalog.=) e.mirror AND e.mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name
-            AND e.id OPERATOR(pg_catalog.=) $2",
-        &[Some(&mirror.name), Some(entry.id), Some(outcome), reason, Some(entry.body)],
+                body = CASE WHEN m.keep_webhook_bodies OR $3 = 'failed' THEN $5 END
+           FROM clerk_fdw_internal.mirror m
+          WHERE m.number = e.mirror AND e.mirror = $1::int4
+            AND e.id = $2",
+        &[Some(&mirror.key()), Some(entry.id), Some(outcome), reason, Some(entry.body)],
     )
 }
 
@@ -192,16 +218,16 @@ fn forget(mirror: &Mirror) -> Result<(), FdwError> {
     const DAY: i32 = 86_400;
     for (table, moment, least) in [("webhook_event", "received_at", 7 * DAY), ("tombstone", "recorded_at", 100 * DAY)] {
         let seconds = settings::log_retention().max(least).to_string();
-        spi::run(
+        store::run(
             &format!(
-                "DELETE FROM clerk_fdw.{table} WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY(
-                   SELECT o.ctid FROM clerk_fdw.{table} o
-                    WHERE o.mirror OPERATOR(pg_catalog.=) $1::pg_catalog.name
-                      AND o.{moment} OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-)
-                                                            pg_catalog.make_interval(secs => $2::pg_catalog.float8))
+                "DELETE FROM clerk_fdw_internal.{table} WHERE ctid = ANY (ARRAY(
+                   SELECT o.ctid FROM clerk_fdw_internal.{table} o
+                    WHERE o.mirror = $1::int4
+                      AND o.{moment} < (now() -
+                                                            make_interval(secs => $2::float8))
                     ORDER BY o.{moment} LIMIT 10 FOR UPDATE SKIP LOCKED))"
             ),
-            &[Some(&mirror.name), Some(&seconds)],
+            &[Some(&mirror.key()), Some(&seconds)],
         )?;
     }
     Ok(())

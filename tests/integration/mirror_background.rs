@@ -91,13 +91,14 @@ fn syncs_run_when_they_are_due() {
     let cluster = Cluster::with("mirror_due", "shared_preload_libraries = 'clerk_fdw'\nclerk_fdw.naptime = 1\n");
     let world = cluster.mirrored("mirror_due");
     assert_eq!(world.one::<String>("SELECT clerk_fdw.schedule_sync('m', '0 0 1 1 *')"), "clerk_fdw");
-    let next = "SELECT next_run > now() AND extract(day FROM next_run AT TIME ZONE 'UTC') = 1 FROM clerk_fdw.mirror";
+    let next =
+        "SELECT next_run > now() AND extract(day FROM next_run AT TIME ZONE 'UTC') = 1 FROM clerk_fdw_internal.mirror";
     assert!(world.one::<bool>(next));
-    world.run("UPDATE clerk_fdw.mirror SET next_run = now()");
+    world.run("UPDATE clerk_fdw_internal.mirror SET next_run = now()");
     let done = "SELECT count(*) FROM clerk_fdw.sync_runs WHERE state = 'succeeded'";
     until("it has run", || world.one::<i64>(done) == 3);
     assert_in_step(&world, "the sync that was due");
     assert!(world.one::<bool>(next), "and then at the next time");
     world.run("SELECT clerk_fdw.unschedule_sync('m')");
-    assert!(world.one::<bool>("SELECT schedule IS NULL AND next_run IS NULL FROM clerk_fdw.mirror"));
+    assert!(world.one::<bool>("SELECT schedule IS NULL AND next_run IS NULL FROM clerk_fdw_internal.mirror"));
 }

@@ -122,13 +122,18 @@ fn an_incomplete_reading_deletes_nothing() {
 fn another_instance_changes_nothing() {
     let world = in_step("mirror_instance", small(), "");
     let instance = world.sim.instance();
-    assert_eq!(world.one::<String>("SELECT instance_id FROM clerk_fdw.mirror"), instance);
+    assert_eq!(world.one::<String>("SELECT instance_id FROM clerk_fdw_internal.mirror"), instance);
     world.sim.update_user(&world.sim.users()[1].id, json!({"first_name": "Eve"})).unwrap();
     world.sim.delete_user(&world.sim.users()[2].id).unwrap();
     world.sim.set_instance("ins_other");
     let state = |world: &World| {
-        let tables =
-            ["m.users", "m.organizations", "m.organization_memberships", "clerk_fdw.mirror", "clerk_fdw.mirror_table"];
+        let tables = [
+            "m.users",
+            "m.organizations",
+            "m.organization_memberships",
+            "clerk_fdw_internal.mirror",
+            "clerk_fdw_internal.mirror_table",
+        ];
         tables.map(|table| fingerprint(world, table))
     };
     let before = state(&world);
@@ -156,9 +161,9 @@ fn a_dry_run_changes_nothing_and_tells_what_the_real_one_does() {
         "m.users",
         "m.organizations",
         "m.organization_memberships",
-        "clerk_fdw.mirror",
-        "clerk_fdw.mirror_table",
-        "clerk_fdw.sync_page",
+        "clerk_fdw_internal.mirror",
+        "clerk_fdw_internal.mirror_table",
+        "clerk_fdw_internal.sync_page",
     ];
     for mode in ["full", "incremental"] {
         let world = mirrored("mirror_dry", small(), "page_size '10'");

@@ -48,9 +48,13 @@ pub fn assert_goes_on(world: &World, state: &str) {
     world.run("CALL clerk_fdw.sync('m', mode => 'full')");
     let whole = logged(world, "users");
     assert!(rest.requests < whole.requests, "{} requests, {} for all", rest.requests, whole.requests);
-    let states = "SELECT count(*) FROM clerk_fdw.sync_run WHERE state IN ('running', 'starting')";
+    let states = "SELECT count(*) FROM clerk_fdw_internal.sync_run WHERE state IN ('running', 'starting')";
     assert_eq!(world.one::<i64>(states), 0);
-    assert_eq!(world.one::<i64>("SELECT count(*) FROM clerk_fdw.sync_page"), 0, "nothing is left to go on with");
+    assert_eq!(
+        world.one::<i64>("SELECT count(*) FROM clerk_fdw_internal.sync_page"),
+        0,
+        "nothing is left to go on with"
+    );
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use crate::common::*;
 use crate::mirror::*;
 
-/// What a role is granted that is to have mirrors.
-const GRANTS: &str = "
+/// What a role is granted that is to have mirrors, as docs/mirror.md says.
+pub const GRANTS: &str = "
     GRANT USAGE ON SCHEMA clerk_fdw TO ROLE;
     GRANT EXECUTE ON ALL ROUTINES IN SCHEMA clerk_fdw TO ROLE;
-    GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA clerk_fdw TO ROLE;
+    GRANT SELECT ON ALL TABLES IN SCHEMA clerk_fdw TO ROLE;
     GRANT USAGE ON FOREIGN SERVER clerk TO ROLE;";
 
 /// A world with roles of its own, as roles are the whole cluster's.
@@ -78,18 +78,7 @@ fn another_role_sees_nothing_of_it_and_cannot_sync_it() {
     assert_eq!(roles.world.column::<String>(mirrors), ["m", "supers"]);
 
     let other = roles.session(&roles.other);
-    for table in [
-        "mirror",
-        "mirror_table",
-        "sync_page",
-        "sync_run",
-        "sync_run_object",
-        "sync_error",
-        "mirror_status",
-        "sync_runs",
-        "sync_errors",
-        "sync_progress",
-    ] {
+    for table in ["mirror_status", "sync_runs", "sync_errors", "sync_progress", "webhook_events", "webhook_secrets"] {
         assert_eq!(other.one::<i64>(&format!("SELECT count(*) FROM clerk_fdw.{table}")), 0, "{table}");
     }
     for (statement, code) in [
@@ -98,16 +87,17 @@ fn another_role_sees_nothing_of_it_and_cannot_sync_it() {
         ("SELECT clerk_fdw.drop_mirror('m')", "42704"),
         // Nor can it make one in the name of somebody else, or take over what is somebody else's.
         (
-            "INSERT INTO clerk_fdw.mirror (mirror, server, owner, made_schema, deletes, full_every) VALUES ('x', 'clerk', 'postgres', false, 'hard', '1 day')",
+            "INSERT INTO clerk_fdw_internal.mirror_table (mirror, object, relation) VALUES (1, 'users', 'pg_class')",
             "42501",
         ),
-        ("INSERT INTO clerk_fdw.mirror_table (mirror, object, relation) VALUES ('m', 'users', 'pg_class')", "42501"),
+        ("UPDATE clerk_fdw_internal.mirror SET owner = 10", "42501"),
+        ("SELECT clerk_fdw.alter_mirror('m', owner => current_user)", "42704"),
     ] {
         let error = other.error(statement);
         assert_eq!(error.code().code(), code, "{statement}: {error:?}");
     }
-    let nobody = "UPDATE clerk_fdw.mirror SET owner = current_user RETURNING 1";
-    assert_eq!(other.column::<i32>(nobody), [0; 0]);
+    let number: i32 = owner.one("SELECT min(number) FROM clerk_fdw.mirror_status");
+    assert_eq!(other.one::<Option<i64>>(&format!("SELECT clerk_fdw.row_count({number}, 'users')")), None);
 }
 
 /// Who owns a table must not do with a superuser's rights what its triggers do when the superuser syncs.
@@ -156,11 +146,12 @@ fn nothing_of_a_mirror_is_granted_to_everybody() {
     let world = World::new("mirror_public", small());
     let granted: Vec<String> = world.column(
         "SELECT what || ' ' || privilege_type FROM (
-           SELECT 'schema ' || nspname, coalesce(nspacl, acldefault('n', nspowner)) FROM pg_namespace WHERE nspname = 'clerk_fdw'
+           SELECT 'schema ' || nspname, coalesce(nspacl, acldefault('n', nspowner)) FROM pg_namespace WHERE nspname ~ '^clerk_fdw'
            UNION ALL SELECT oid::regclass::text, coalesce(relacl, acldefault('r', relowner)) FROM pg_class
-            WHERE relnamespace = 'clerk_fdw'::regnamespace AND relkind IN ('r', 'v', 'S')
+            WHERE relnamespace IN ('clerk_fdw'::regnamespace, 'clerk_fdw_internal'::regnamespace) AND relkind IN ('r', 'v', 'S')
            UNION ALL SELECT oid::regprocedure::text, coalesce(proacl, acldefault('f', proowner)) FROM pg_proc
-            WHERE pronamespace = 'clerk_fdw'::regnamespace AND proname <> 'columns') objects(what, acl),
+            WHERE pronamespace IN ('clerk_fdw'::regnamespace, 'clerk_fdw_internal'::regnamespace)
+               OR proname ~ '^clerk_fdw_') objects(what, acl),
          LATERAL aclexplode(acl) WHERE grantee = 0 ORDER BY 1",
     );
     assert_eq!(granted, Vec::<String>::new());

@@ -17,7 +17,7 @@ fn what_is_added_to_a_table_survives() {
          CREATE INDEX by_plan ON m.users (plan);
          CREATE TABLE seen (user_id text, email text);
          CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS
-           $$ BEGIN INSERT INTO seen VALUES (NEW.user_id, NEW.first_name); RETURN NULL; END $$;
+           $$ BEGIN INSERT INTO public.seen VALUES (NEW.user_id, NEW.first_name); RETURN NULL; END $$;
          CREATE TRIGGER see AFTER INSERT OR UPDATE ON m.users FOR EACH ROW EXECUTE FUNCTION see();
          ALTER TABLE m.organization_memberships
            ADD FOREIGN KEY (user_id) REFERENCES m.users DEFERRABLE INITIALLY DEFERRED,
@@ -143,7 +143,7 @@ fn what_cannot_be_a_mirror_is_refused_with_the_reason() {
         assert_eq!(error.code().code(), code, "{arguments}: {error:?}");
         assert!(told(&error).contains(words), "{arguments}: {}", told(&error));
     }
-    assert_eq!(world.one::<i64>("SELECT count(*) FROM clerk_fdw.mirror"), 0);
+    assert_eq!(world.one::<i64>("SELECT count(*) FROM clerk_fdw_internal.mirror"), 0);
     let error = world.error("CALL clerk_fdw.sync('m')");
     assert_eq!(error.code().code(), "42704", "{error:?}");
     world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'm', objects => '{users}')");

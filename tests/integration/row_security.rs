@@ -38,6 +38,11 @@ impl Guarded {
         Guarded { world, role, ada, grace, eve, organization }
     }
 
+    /// Lets the role read what `enable_row_security` has made.
+    fn grant_views(&self) {
+        self.world.run(&format!("GRANT SELECT ON ALL TABLES IN SCHEMA m TO {}", self.role));
+    }
+
     /// What a request with these claims sees in a column.
     #[track_caller]
     fn sees(&self, claims: Value, query: &str) -> Vec<String> {
@@ -62,21 +67,46 @@ fn people_see_themselves_and_who_and_what_they_belong_to() {
     let guarded = Guarded::new("row_security");
     let Guarded { world, ada, grace, eve, organization, .. } = &guarded;
     let all = guarded.sees(json!({}), "SELECT user_id FROM m.users").len();
-    assert_eq!(all, 7, "without policies");
+    assert_eq!(all, 0, "before anybody says what is to be seen");
     world.run("SELECT clerk_fdw.enable_row_security('m'); SELECT clerk_fdw.enable_row_security('m')");
+    guarded.grant_views();
 
     let of = |person: &str| json!({"sub": person});
     let both = sorted(vec![ada.clone(), grace.clone()]);
-    assert_eq!(guarded.sees(of(ada), "SELECT user_id FROM m.users"), both);
-    assert_eq!(guarded.sees(of(ada), "SELECT organization_id FROM m.organizations"), [organization.as_str()]);
-    assert_eq!(guarded.sees(of(ada), "SELECT user_id FROM m.organization_memberships"), both);
-    assert_eq!(guarded.sees(of(eve), "SELECT user_id FROM m.users"), [eve.as_str()]);
-    for query in ["SELECT organization_id FROM m.organizations", "SELECT user_id FROM m.organization_memberships"] {
-        assert_eq!(guarded.sees(of(eve), query), [""; 0], "{query}");
+    assert_eq!(guarded.sees(of(ada), "SELECT user_id FROM m.visible_users"), both);
+    assert_eq!(guarded.sees(of(ada), "SELECT user_id FROM m.visible_organization_memberships"), both);
+    for people in ["users", "organization_memberships"] {
+        assert_eq!(guarded.sees(of(ada), &format!("SELECT user_id FROM m.{people}")), [ada.as_str()], "{people}");
     }
+    for organizations in ["organizations", "visible_organizations"] {
+        let query = format!("SELECT organization_id FROM m.{organizations}");
+        assert_eq!(guarded.sees(of(ada), &query), [organization.as_str()]);
+        assert_eq!(guarded.sees(of(eve), &query), [""; 0]);
+    }
+    assert_eq!(guarded.sees(of(eve), "SELECT user_id FROM m.visible_users"), [eve.as_str()]);
+    assert_eq!(guarded.sees(of(eve), "SELECT user_id FROM m.visible_organization_memberships"), [""; 0]);
     for nobody in [json!({}), json!({"sub": "user_nobody"}), json!({"sub": null, "org_id": organization})] {
-        assert_eq!(guarded.sees(nobody.clone(), "SELECT user_id FROM m.users"), [""; 0], "{nobody}");
+        for users in ["users", "visible_users"] {
+            assert_eq!(guarded.sees(nobody.clone(), &format!("SELECT user_id FROM m.{users}")), [""; 0], "{nobody}");
+        }
     }
+
+    // Of others a profile, of oneself what is one's own, and nothing that is the backend's.
+    let known = "SELECT concat_ws(' ', first_name, (created_at IS NOT NULL)::text) FROM m.visible_users";
+    assert_eq!(guarded.sees(of(ada), known), ["Ada true", "Grace false"]);
+    for private in ["private_metadata", "attrs"] {
+        world.run(&format!("SET ROLE {}", guarded.role));
+        for object in OBJECTS {
+            let error = world.error(&format!("SELECT {private} FROM m.visible_{object}"));
+            assert_eq!(*error.code(), postgres::error::SqlState::UNDEFINED_COLUMN, "{private} of {object}");
+        }
+        world.run("RESET ROLE");
+    }
+    world.run("SELECT clerk_fdw.enable_row_security('m', show_members => true)");
+    for people in ["users", "organization_memberships"] {
+        assert_eq!(guarded.sees(of(ada), &format!("SELECT user_id FROM m.{people}")), both, "{people}");
+    }
+    world.run("SELECT clerk_fdw.enable_row_security('m')");
 
     let written =
         "WITH written AS (UPDATE m.users SET first_name = 'Eve' RETURNING user_id), gone AS (DELETE FROM m.organizations RETURNING 1)
@@ -92,7 +122,7 @@ fn people_see_themselves_and_who_and_what_they_belong_to() {
     world.sim.delete_membership(&membership.id).unwrap();
     world.run("CALL clerk_fdw.sync('m')");
     assert_in_step(world, "with row security");
-    assert_eq!(guarded.sees(of(grace), "SELECT user_id FROM m.users"), [grace.as_str()]);
+    assert_eq!(guarded.sees(of(grace), "SELECT user_id FROM m.visible_users"), [grace.as_str()]);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::common::*;
 use crate::webhooks::*;
 
-/// "another"
-const OTHER_SECRET: &str = "whsec_YW5vdGhlcg==";
+/// "another key that signs"
+const OTHER_SECRET: &str = "whsec_YW5vdGhlciBrZXkgdGhhdCBzaWducw==";
 
 #[test]
 fn webhooks_that_do_not_verify_write_nothing_but_a_count() {
@@ -59,7 +59,7 @@ fn webhook_secrets_can_be_replaced_without_a_gap() {
     let new: i64 = world.one(&format!("SELECT clerk_fdw.add_webhook_secret('m', '{OTHER_SECRET}')"));
     assert_eq!(receive_signed(&world, &deliveries[0], OTHER_SECRET).unwrap(), "applied");
     assert_eq!(receive(&world, &deliveries[1]).unwrap(), "applied");
-    let old: i64 = world.one("SELECT min(id) FROM clerk_fdw.webhook_secret");
+    let old: i64 = world.one("SELECT min(id) FROM clerk_fdw_internal.webhook_secret");
     world.run(&format!("SELECT clerk_fdw.remove_webhook_secret('m', {old})"));
     assert_eq!(refused(receive(&world, &deliveries[2])), SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
     assert_eq!(receive_signed(&world, &deliveries[2], OTHER_SECRET).unwrap(), "applied");
@@ -82,7 +82,7 @@ fn webhook_secrets_can_be_replaced_without_a_gap() {
 fn a_webhook_secret_may_be_in_vault() {
     let world = listening("webhook_vault", "soft");
     world.run(&format!(
-        "DELETE FROM clerk_fdw.webhook_secret;
+        "DELETE FROM clerk_fdw_internal.webhook_secret;
          CREATE SCHEMA vault;
          CREATE VIEW vault.decrypted_secrets AS
            SELECT gen_random_uuid() AS id, 'hook' AS name, gen_random_uuid() AS key_id, '{SECRET}' AS decrypted_secret;
@@ -123,7 +123,8 @@ fn a_role_needs_nothing_but_execute_to_receive_webhooks() {
          SET ROLE t_webhook_endpoint",
     );
     assert_eq!(receive(&world, delivery).unwrap(), "applied");
-    for denied in ["SELECT * FROM clerk_fdw.webhook_secret", "SELECT * FROM clerk_fdw.webhook_events", "TABLE m.users"]
+    for denied in
+        ["SELECT * FROM clerk_fdw_internal.webhook_secret", "SELECT * FROM clerk_fdw.webhook_events", "TABLE m.users"]
     {
         assert_eq!(*world.error(denied).code(), SqlState::INSUFFICIENT_PRIVILEGE, "{denied}");
     }

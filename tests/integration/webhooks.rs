@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::common::*;
 use crate::mirror::*;
 
-pub const SECRET: &str = "whsec_c2ltdWxhdG9y";
+pub const SECRET: &str = "whsec_dGhlIHNpbXVsYXRvcidzIHNpZ25pbmcga2V5";
 
 /// What webhooks tell just as Clerk's lists do: not the counts, nor what they embed.
 const COMPARED: [(&str, &str, &str); 3] = [
@@ -180,7 +180,7 @@ fn a_webhook_is_applied_once() {
     let log: Vec<Option<String>> = (0..6).map(|column| log[0].get(column)).collect();
     let expected = [&delivery.id, "user.created", "users", &id, "applied"].map(|text| Some(text.to_owned()));
     assert_eq!((&log[..5], &log[5]), (&expected[..], &None));
-    assert_eq!(world.one::<i64>("SELECT count(body) FROM clerk_fdw.webhook_event"), 0, "bodies are not kept");
+    assert_eq!(world.one::<i64>("SELECT count(body) FROM clerk_fdw_internal.webhook_event"), 0, "bodies are not kept");
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn what_a_webhook_told_deleted_no_page_and_no_older_webhook_brings_back() {
     std::thread::scope(|scope| {
         let syncing = scope.spawn(move || other.run("CALL clerk_fdw.sync('m', mode => 'full')"));
         until("the sync has begun", || {
-            world.one("SELECT pass_started_at IS NOT NULL FROM clerk_fdw.mirror_table WHERE object = 'users'")
+            world.one("SELECT pass_started_at IS NOT NULL FROM clerk_fdw_internal.mirror_table WHERE object = 'users'")
         });
         let deleted = event(&world, "user.deleted", json!({"id": id}), noon + 1_000_000_000_000);
         assert_eq!(receive(&world, &deleted).unwrap(), "applied");
@@ -320,7 +320,7 @@ fn a_webhook_that_failed_is_kept_and_tried_again() {
         assert_eq!(receive(&world, delivery).unwrap(), "failed");
     }
     let failed: i64 = world.one(
-        "SELECT count(*) FROM clerk_fdw.webhook_event WHERE outcome = 'failed' AND reason ~ 'no_eve' AND body <> ''",
+        "SELECT count(*) FROM clerk_fdw_internal.webhook_event WHERE outcome = 'failed' AND reason ~ 'no_eve' AND body <> ''",
     );
     assert_eq!(failed, 3);
     assert_eq!(world.column::<String>("SELECT outcome FROM clerk_fdw.retry_webhooks('m')"), ["failed"; 3]);
@@ -331,7 +331,11 @@ fn a_webhook_that_failed_is_kept_and_tried_again() {
     let again = world.rows("SELECT * FROM clerk_fdw.retry_webhooks('m')");
     let again: Vec<(String, String)> = again.iter().map(|row| (row.get(0), row.get(1))).collect();
     assert_eq!(again, [1, 2].map(|of| (deliveries[of].id.clone(), "applied".to_owned())));
-    assert_eq!(world.one::<i64>("SELECT count(body) FROM clerk_fdw.webhook_event"), 0, "no body is kept any longer");
+    assert_eq!(
+        world.one::<i64>("SELECT count(body) FROM clerk_fdw_internal.webhook_event"),
+        0,
+        "no body is kept any longer"
+    );
     assert_equal(&world, "in the end");
 
     world.run("ALTER TABLE m.organizations ADD CONSTRAINT never CHECK (false) NOT VALID");
@@ -420,7 +424,7 @@ fn every_webhook_that_clerk_describes_is_received() {
     let api: Value = serde_norway::from_str(&text).expect("the description is YAML");
     let world = listening("webhook_described", "soft");
     // The examples are of another instance.
-    world.run("UPDATE clerk_fdw.mirror SET instance_id = NULL");
+    world.run("UPDATE clerk_fdw_internal.mirror SET instance_id = NULL");
     for (kind, described) in api["x-webhooks"].as_object().expect("there are webhooks") {
         let content = &described["post"]["requestBody"]["content"]["application/json"];
         let example = content.get("example").unwrap_or(&content["examples"]["default"]);

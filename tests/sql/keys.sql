@@ -55,6 +55,17 @@ ALTER SERVER "Our Clerk" RENAME TO clerk;
 CREATE SCHEMA vault;
 CREATE TABLE vault.secrets (id uuid PRIMARY KEY, key_id uuid, name text UNIQUE, secret text);
 CREATE VIEW vault.decrypted_secrets AS SELECT id, key_id, name, secret AS decrypted_secret FROM vault.secrets;
+-- What is named like it and is not a superuser's is not Vault: anybody may make that.
+ALTER VIEW vault.decrypted_secrets OWNER TO regress_clerk_ann;
+SELECT count(*) FROM users;
+ALTER VIEW vault.decrypted_secrets OWNER TO CURRENT_USER;
+ALTER SCHEMA vault OWNER TO regress_clerk_ann;
+SELECT count(*) FROM users;
+ALTER SCHEMA vault OWNER TO CURRENT_USER;
+-- The server's owner says where the key is sent, and so must be able to read it as well.
+SELECT count(*) FROM users;
+GRANT USAGE ON SCHEMA vault TO regress_clerk_owner;
+GRANT SELECT ON vault.decrypted_secrets TO regress_clerk_owner;
 -- Nothing in it.
 SELECT count(*) FROM users;
 -- By name.

@@ -41,7 +41,7 @@ SELECT attname AS column, col_description(attrelid, attnum) AS comment
    WHERE c.relnamespace = 'clerk'::regnamespace)
 EXCEPT
 SELECT object, column_name, data_type, description, row_number() OVER (PARTITION BY object ORDER BY number)
-  FROM clerk_fdw.columns() WITH ORDINALITY AS columns (object, column_name, aliases, data_type, is_id, is_looked_up, description, number);
+  FROM clerk_fdw.columns() WITH ORDINALITY AS columns (object, column_name, aliases, data_type, is_id, is_looked_up, description, visibility, number);
 SELECT count(*) = (SELECT count(*) FROM information_schema.columns WHERE table_schema = 'clerk') AS complete
   FROM clerk_fdw.columns();
 

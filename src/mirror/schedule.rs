@@ -1,0 +1,76 @@
+//! When a mirror is synced by itself.
+
+use chrono::DateTime;
+
+use super::config::{Entry, Mirror, Which};
+use super::store;
+use crate::error::FdwError;
+use crate::import::quote_literal;
+use crate::sandbox::as_caller;
+use crate::settings;
+use crate::spi;
+
+/// When a schedule (the five fields of cron, in UTC) is due for the first time after a moment, both in seconds since
+/// 1970.
+pub fn next(schedule: &str, after: i64) -> Result<i64, FdwError> {
+    let wrong = |problem: String| FdwError::BadSchedule { schedule: schedule.to_owned(), problem };
+    let after = DateTime::from_timestamp(after, 0).unwrap_or_default();
+    if schedule.split_whitespace().count() != 5 {
+        return Err(wrong("it has not five fields".to_owned()));
+    }
+    let cron: croner::Cron = schedule.parse().map_err(|error: croner::errors::CronError| wrong(error.to_string()))?;
+    Ok(cron.find_next_occurrence(&after, false).map_err(|error| wrong(error.to_string()))?.timestamp())
+}
+
+/// Puts a mirror on a schedule, and says what keeps it.
+pub fn schedule(name: &str, schedule: &str) -> Result<&'static str, FdwError> {
+    // Whatever will run it, a schedule that cannot be read is an error now.
+    let now = store::value("SELECT floor(date_part('epoch', now()))::int8", &[])?;
+    let due = next(schedule, now.and_then(|now| now.parse().ok()).unwrap_or_default())?.to_string();
+    let mirror = Mirror::load(Which::Name(name))?;
+    let (keeper, due) = if has_pg_cron()? {
+        let command = format!("CALL clerk_fdw.sync({}, wait => true)", quote_literal(&mirror.name));
+        as_caller(|| {
+            let values = [Some(&*job(mirror.number)), Some(schedule), Some(&*command)];
+            spi::run("SELECT cron.schedule($1, $2, $3)", &values)
+        })?;
+        ("pg_cron", None)
+    } else if settings::is_preloaded() {
+        ("clerk_fdw", Some(&*due))
+    } else {
+        return Err(FdwError::NoScheduler);
+    };
+    store::run(
+        "UPDATE clerk_fdw_internal.mirror
+            SET schedule = $2, next_run = to_timestamp($3::float8), failed_starts = 0 WHERE number = $1::int4",
+        &[Some(&mirror.key()), Some(schedule), due],
+    )?;
+    Ok(keeper)
+}
+
+/// Takes a mirror's schedule back.
+pub fn unschedule(entry: &Entry) -> Result<(), FdwError> {
+    store::run(
+        "UPDATE clerk_fdw_internal.mirror SET schedule = NULL, next_run = NULL WHERE number = $1::int4",
+        &[Some(&entry.number.to_string())],
+    )?;
+    if has_pg_cron()? {
+        // Jobs belong to whom they run as: somebody else's is not the caller's to take back.
+        as_caller(|| {
+            spi::run(
+                "SELECT cron.unschedule(j.jobid) FROM cron.job j WHERE j.jobname = $1",
+                &[Some(&job(entry.number))],
+            )
+        })?;
+    }
+    Ok(())
+}
+
+fn has_pg_cron() -> Result<bool, FdwError> {
+    Ok(store::value("SELECT 1 FROM pg_extension WHERE extname = 'pg_cron'", &[])?.is_some())
+}
+
+/// What pg_cron's job is called.
+fn job(number: i32) -> String {
+    format!("clerk_fdw mirror {number}")
+}

@@ -1,0 +1,187 @@
+//! The policies on a mirror's tables, and the views beside them.
+//!
+//! A policy chooses rows, not columns, and what members of an organization may know of each other is a matter of
+//! columns. So the tables show people what is theirs, and views show what a profile does of everybody whom they may see.
+
+use clerk_api::object::Visibility;
+
+use crate::error::FdwError;
+use crate::import::quote_identifier;
+use crate::mirror::config::{Entry, Table, Which, oid_of};
+use crate::mirror::store;
+use crate::sandbox::{can_act_as, run_as};
+use crate::spi;
+
+const POLICY: &str = "clerk_fdw_read";
+
+/// Switches row security on for a mirror's tables.
+pub fn enable(name: &str, show_members: bool) -> Result<(), FdwError> {
+    let mirror = Entry::load(Which::Name(name))?;
+    for table in mirror.tables(None)? {
+        let state = store::row(
+            "SELECT c.relrowsecurity, c.relforcerowsecurity, t.visible::oid, to_regclass($2)::oid,
+                    EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = $4::name)
+               FROM clerk_fdw_internal.mirror_table t JOIN pg_class c ON c.oid = t.relation
+              WHERE t.mirror = $1::int4 AND t.object = $3",
+            &[Some(&mirror.key()), Some(&view(&mirror.name, &table)), Some(table.object.name), Some(POLICY)],
+        )?
+        .unwrap_or_default();
+        let [is_on, is_forced, ours, existing, has_policy] = &state[..] else { continue };
+        if is_forced.as_deref() == Some("t") {
+            return Err(FdwError::ForcedRowSecurity { mirror: mirror.name, table: table.name });
+        }
+        if existing.is_some() && existing != ours {
+            return Err(FdwError::ViewInTheWay(view(&mirror.name, &table)));
+        }
+        let mut commands = Vec::new();
+        if has_policy.as_deref() == Some("t") {
+            commands.push(format!("DROP POLICY {POLICY} ON {}", table.name));
+        }
+        if let Some(rows) = Rows::of(&mirror, &table) {
+            let condition = if show_members { rows.visible() } else { rows.own() };
+            commands.push(format!("CREATE POLICY {POLICY} ON {} FOR SELECT USING ({condition})", table.name));
+            commands.push(rows.view());
+        }
+        if is_on.as_deref() != Some("t") {
+            commands.push(format!("ALTER TABLE {} ENABLE ROW LEVEL SECURITY", table.name));
+        }
+        table.sandboxed(|| commands.iter().try_for_each(|command| spi::run(command, &[])))?;
+        store::run(
+            "UPDATE clerk_fdw_internal.mirror_table t
+                SET visible = to_regclass($2), row_security = row_security OR NOT $4::bool
+              WHERE t.mirror = $1::int4 AND t.object = $3",
+            &[
+                Some(&mirror.key()),
+                Some(&view(&mirror.name, &table)),
+                Some(table.object.name),
+                Some(store::truth(is_on.as_deref() == Some("t"))),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// The view beside a table, in the mirror's schema.
+fn view(schema: &str, table: &Table) -> String {
+    format!("{}.visible_{}", quote_identifier(schema), table.object.name)
+}
+
+/// Which rows of a table the person behind a request may see. Only objects that people belong to have any.
+struct Rows<'r> {
+    mirror: &'r Entry,
+    table: &'r Table,
+    /// The row's person and organization, quoted, as far as it has them.
+    person: Option<&'r str>,
+    organization: Option<&'r str>,
+}
+
+impl<'r> Rows<'r> {
+    fn of(mirror: &'r Entry, table: &'r Table) -> Option<Rows<'r>> {
+        let (person, organization) = (table.column("user_id"), table.column("organization_id"));
+        match (table.object.name, person, organization) {
+            ("users", Some(_), _) | ("organizations", _, Some(_)) | ("organization_memberships", Some(_), Some(_)) => {
+                Some(Rows { mirror, table, person, organization })
+            }
+            _ => None,
+        }
+    }
+
+    /// The condition for rows that are about the person, or about an organization of theirs.
+    fn own(&self) -> String {
+        let banned = self.table.column("banned").map_or(String::new(), |banned| format!(" AND {banned} IS NOT TRUE"));
+        let person = self.person.map(|person| format!("{person}::text = {ME}{banned}"));
+        let organization = self.organization.map(|organization| self.is_theirs(organization));
+        let conditions: Vec<_> = [Some(self.is_live()), person, organization].into_iter().flatten().collect();
+        conditions.join(" AND ")
+    }
+
+    /// The condition for rows that are about anybody whom the person may see.
+    fn visible(&self) -> String {
+        let whom = match (self.organization, self.person) {
+            (Some(organization), _) => self.is_theirs(organization),
+            (None, Some(person)) => {
+                format!("{person}::text = ANY ((SELECT clerk_fdw.current_people({}))::text[])", self.mirror.number)
+            }
+            (None, None) => "false".to_owned(),
+        };
+        format!("{} AND {whom}", self.is_live())
+    }
+
+    fn is_live(&self) -> String {
+        format!("{} IS NULL", self.table.deleted_at())
+    }
+
+    fn is_theirs(&self, organization: &str) -> String {
+        format!("{organization}::text = ANY ((SELECT clerk_fdw.current_organizations({}))::text[])", self.mirror.number)
+    }
+
+    /// The command that makes the view: of everybody what a profile shows, and the rest of what is the person's own.
+    /// What the backend alone may know is not in it, nor what a column map computes.
+    fn view(&self) -> String {
+        let columns = self.table.object.columns.iter().filter_map(|column| {
+            let name = self.table.column(column.name)?;
+            match (column.visibility, self.person) {
+                (Visibility::Shared, _) => Some(name.to_owned()),
+                (Visibility::Own, Some(person)) => {
+                    Some(format!("CASE WHEN {person}::text = {ME} THEN {name} END AS {name}"))
+                }
+                _ => None,
+            }
+        });
+        format!(
+            "CREATE OR REPLACE VIEW {} WITH (security_barrier) AS SELECT {} FROM {} WHERE {}",
+            view(&self.mirror.name, self.table),
+            columns.collect::<Vec<_>>().join(", "),
+            self.table.name,
+            self.visible()
+        )
+    }
+}
+
+/// In a subquery, so that it is asked once a query and not once a row.
+const ME: &str = "(SELECT clerk_fdw.current_user_id())";
+
+/// Takes back what [`enable`] has done, and switches row security off where it was switched on here and nobody else's
+/// policy relies on it.
+pub fn disable(entry: &Entry) -> Result<(), FdwError> {
+    remove(entry, true)?;
+    store::run(
+        "UPDATE clerk_fdw_internal.mirror_table SET row_security = false, visible = NULL WHERE mirror = $1::int4",
+        &[Some(&entry.number.to_string())],
+    )
+}
+
+/// Removes policies and views that would outlive the mirror. Tables that are kept go on being hidden.
+pub fn forget(entry: &Entry) -> Result<(), FdwError> {
+    super::changed();
+    remove(entry, false)
+}
+
+fn remove(entry: &Entry, switch_off: bool) -> Result<(), FdwError> {
+    let tables = store::rows(
+        "SELECT format('%I.%I', n.nspname, c.relname), c.relowner,
+                (SELECT format('%I.%I', vn.nspname, v.relname) FROM pg_class v JOIN pg_namespace vn ON vn.oid = v.relnamespace
+                  WHERE v.oid = t.visible AND v.relkind = 'v'),
+                t.row_security AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname <> $2::name),
+                EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = $2::name)
+           FROM clerk_fdw_internal.mirror_table t JOIN pg_class c ON c.oid = t.relation
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE t.mirror = $1::int4 AND c.relkind IN ('r', 'p')",
+        &[Some(&entry.number.to_string()), Some(POLICY)],
+    )?;
+    for row in tables {
+        let [Some(table), Some(owner), view, can_switch_off, has_policy] = &row[..] else { continue };
+        let owner = oid_of(owner);
+        if !can_act_as(entry.owner, owner) {
+            continue;
+        }
+        let is_true = |value: &Option<String>| value.as_deref() == Some("t");
+        let mut commands = Vec::new();
+        commands.extend(is_true(has_policy).then(|| format!("DROP POLICY {POLICY} ON {table}")));
+        commands.extend(view.as_ref().map(|view| format!("DROP VIEW {view}")));
+        let switches_off = switch_off && is_true(can_switch_off);
+        commands.extend(switches_off.then(|| format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")));
+        run_as(owner, || commands.iter().try_for_each(|command| spi::run(command, &[])))?;
+    }
+    Ok(())
+}
