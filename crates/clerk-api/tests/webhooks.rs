@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clerk_api::object::OBJECTS;
-use clerk_api::webhook::{Change, Event, Refusal, TOLERANCE, check_secret, verify};
+use clerk_api::webhook::{Change, Event, LARGEST_BODY, LONGEST_ID, Refusal, TOLERANCE, check_secret, verify};
 use secrecy::SecretString;
 use serde_json::Value;
 use standardwebhooks::Webhook;
@@ -145,15 +145,64 @@ fn headers_are_needed() {
     }
 }
 
+/// base64 of 15 bytes, which are too few, and of 16.
+const SHORT: &str = "whsec_ZmlmdGVlbiBieXRlcyEh";
+const LONG_ENOUGH: &str = "whsec_c2l4dGVlbiBieXRlcyEhIQ==";
+
 #[test]
 fn what_is_no_secret_never_verifies() {
     assert_eq!(after(|delivery| delivery.secrets.clear()), Err(Refusal::NoSecret));
-    for secret in ["", "whsec_", PUBLISHED_KEY, "whsec_not base64", "whsec_QQ", "sk_test_key", " whsec_QQ=="] {
+    for secret in ["", "whsec_", PUBLISHED_KEY, "whsec_not base64", "whsec_QQ", "sk_test_key", " whsec_QQ==", SHORT] {
         assert_eq!(check_secret(secret), Err(Refusal::BadSecret), "{secret:?}");
-        // Beside one that matches as well: whoever set it should know.
-        assert_eq!(after(|delivery| delivery.secrets.push(secret.to_owned())), Err(Refusal::BadSecret));
+        assert_eq!(after(|delivery| delivery.secrets = vec![secret.to_owned(); 2]), Err(Refusal::BadSecret));
+        // A mistyped one keeps out nothing that another lets in, and lets nothing in.
+        assert_eq!(after(|delivery| delivery.secrets.push(secret.to_owned())), Ok(()), "{secret:?}");
+        assert_eq!(after(|delivery| delivery.secrets.insert(0, secret.to_owned())), Ok(()), "{secret:?}");
+        let beside_another = |delivery: &mut Delivery| delivery.secrets = vec![OLD.to_owned(), secret.to_owned()];
+        assert_eq!(after(beside_another), Err(Refusal::BadSignature), "{secret:?}");
     }
-    assert_eq!(check_secret(OLD), Ok(()));
+    let long = format!("whsec_{}", "QUJD".repeat(100));
+    for secret in [OLD, LONG_ENOUGH, &long] {
+        assert_eq!(check_secret(secret), Ok(()));
+        let mut delivery = Delivery::published().signed_with(secret);
+        delivery.secrets = vec![secret.to_owned()];
+        assert_eq!(delivery.verify(), Ok(()), "{secret}");
+    }
+}
+
+#[test]
+fn what_is_too_large_is_not_looked_into() {
+    let padded = |bytes: usize| {
+        let mut delivery = Delivery::published();
+        delivery.body.resize(bytes, b' ');
+        delivery.signed_with(&format!("whsec_{PUBLISHED_KEY}"))
+    };
+    assert_eq!(padded(LARGEST_BODY).verify(), Ok(()));
+    let bytes = LARGEST_BODY + 1;
+    let mut delivery = padded(bytes);
+    assert_eq!(delivery.verify(), Err(Refusal::TooLarge { bytes }));
+    // Not even for the secrets.
+    delivery.secrets.clear();
+    assert_eq!(delivery.verify(), Err(Refusal::TooLarge { bytes }));
+}
+
+#[test]
+fn ids_have_a_length() {
+    let named = |bytes: usize| {
+        let delivery = Delivery { id: "m".repeat(bytes), ..Delivery::published() };
+        delivery.signed_with(&format!("whsec_{PUBLISHED_KEY}")).verify()
+    };
+    assert_eq!(named(LONGEST_ID), Ok(()));
+    assert_eq!(named(LONGEST_ID + 1), Err(Refusal::LongId { bytes: LONGEST_ID + 1 }));
+}
+
+#[test]
+fn sixteen_signatures_are_looked_at() {
+    let after_others = |others: usize| {
+        after(|delivery| delivery.signature = format!("{}{PUBLISHED_SIGNATURE}", "v1,bm90IHRoaXMgb25l ".repeat(others)))
+    };
+    assert_eq!(after_others(15), Ok(()));
+    assert_eq!(after_others(16), Err(Refusal::BadSignature));
 }
 
 #[test]
@@ -161,6 +210,7 @@ fn refusals_say_what_is_wrong() {
     for (refusal, text) in [
         (Refusal::TooOld { age: 301 }, "the delivery was sent 301 s ago, and at most 300 s are accepted"),
         (Refusal::MissingHeader("svix-id"), "the header svix-id is missing"),
+        (Refusal::TooLarge { bytes: 1048577 }, "the body has 1048577 bytes, and at most 1048576 are accepted"),
     ] {
         assert_eq!(refusal.to_string(), text);
     }
