@@ -2,22 +2,26 @@
 
 use std::error::Error as _;
 use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
+use crate::client::body::Bodies;
 use crate::error::{Error, Problem, beginning};
 use crate::object::API_VERSION;
 use crate::pace::Pace;
 use crate::request::Request;
 use crate::stats::Stats;
 
-/// More than any page can sensibly have; past it reading on would only fill the memory.
-const LARGEST_BODY: usize = 256 * 1024 * 1024;
+mod body;
+
+/// The longest wait that `Retry-After` can ask for. Who reads a table would take a longer one for a hang: it is told
+/// what Clerk asked for instead.
+const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 
 /// How a [`Client`] talks to Clerk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +38,8 @@ pub struct Settings {
     pub max_concurrency: usize,
     /// How long one request may take, its whole answer included.
     pub timeout: Duration,
-    /// How often a request is tried again after 429, 5xx, a broken connection or a timeout.
+    /// How often a request is tried again after 429, 5xx, a broken connection or a timeout. Where Clerk says when, in
+    /// `Retry-After`, it is then, up to five minutes; a longer wait is [`Error::Unavailable`] at once.
     pub max_retries: u32,
 }
 
@@ -85,8 +90,20 @@ pub fn check_api_url(text: &str) -> Result<Url, String> {
 }
 
 /// A connection to one Clerk instance. Its TCP connections live as long as it does.
+///
+/// **Whom it trusts.** Certificates are checked against the root certificates of the machine and no others, so that
+/// whoever looks after it decides: its updates hold here as well, and `SSL_CERT_FILE` or `SSL_CERT_DIR` name others. On
+/// a machine without any (a container may lack the package `ca-certificates`) no https request succeeds.
+///
+/// **Proxies.** https requests go through the proxy that the environment names in `HTTPS_PROXY` or `ALL_PROXY`, unless
+/// `NO_PROXY` excepts the host. It passes on what is encrypted between here and Clerk (`CONNECT`): it learns the host,
+/// and neither the key nor the data. Requests in plain http, which only this machine gets, use no proxy.
+///
+/// **What it reads.** A page may have 64 MiB, once it is uncompressed, and an error 64 KiB; of what is longer no more is
+/// read. The bodies on their way to one client have 256 MiB at most, however many requests are in flight.
 pub struct Client {
     http: reqwest::Client,
+    bodies: Bodies,
     base: String,
     key: SecretString,
     settings: Settings,
@@ -133,6 +150,7 @@ impl Client {
         let rate_limit = settings.rate_limit.unwrap_or_else(|| default_rate_limit(key.expose_secret()));
         Ok(Client {
             http,
+            bodies: Bodies::default(),
             base: url.as_str().trim_end_matches('/').to_owned(),
             key,
             pace: Pace::new(rate_limit, settings.request_interval, settings.max_concurrency),
@@ -164,14 +182,20 @@ impl Client {
                 Err(failure) => failure,
             };
             let Failure::Passing { cause, pause } = failure else { return Err(failure.into_error(request)) };
-            let Some(delay) = delays.next() else {
-                return Err(Error::Unavailable {
-                    cause: self.redact(&cause),
-                    tries,
-                    elapsed: started.elapsed(),
-                    request: request.clone(),
-                });
+            let unavailable = |cause: &str| Error::Unavailable {
+                cause: self.redact(cause),
+                tries,
+                elapsed: started.elapsed(),
+                request: request.clone(),
             };
+            let Some(delay) = delays.next() else { return Err(unavailable(&cause)) };
+            if let Pause::All(Some(asked)) | Pause::This(Some(asked)) = pause
+                && asked > LONGEST_WAIT
+            {
+                let (asked, most) = (asked.as_secs(), LONGEST_WAIT.as_secs());
+                let cause = format!("{cause}; it asks for a wait of {asked} s, and {most} s are the most there is");
+                return Err(unavailable(&cause));
+            }
             match pause {
                 // Every request of this client waits, this one in the queue with the others.
                 Pause::All(time) => self.pace.hold(time.unwrap_or(delay)),
@@ -194,12 +218,12 @@ impl Client {
         let response =
             self.http.get(format!("{}{}", self.base, request.target())).send().await.map_err(Failure::network)?;
         let status = response.status();
-        let retry_after = retry_after(&response);
-        let body = read(response).await;
         if status.is_success() {
-            return body;
+            return self.bodies.read(response).await;
         }
-        let problem = Problem::parse(self.redact(&String::from_utf8_lossy(&body.unwrap_or_default())).as_bytes());
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| wait(value, SystemTime::now()));
+        let body = body::beginning_of(response).await;
+        let problem = Problem::parse(self.redact(&String::from_utf8_lossy(&body)).as_bytes());
         Err(match status {
             StatusCode::TOO_MANY_REQUESTS => Failure::Passing {
                 cause: format!("status {}: {problem}", status.as_u16()),
@@ -268,10 +292,16 @@ enum Pause {
 
 impl Failure {
     fn network(error: reqwest::Error) -> Self {
-        let cause = match error.is_timeout() {
+        let is_rootless = error.is_connect()
+            && error.url().is_some_and(|url| url.scheme() == "https")
+            && rustls_native_certs::load_native_certs().certs.is_empty();
+        let mut cause = match error.is_timeout() {
             true => "no answer in time".to_owned(),
             false => causes(error.without_url()),
         };
+        if is_rootless {
+            cause.push_str("; this machine has no root certificates: install ca-certificates or set SSL_CERT_FILE");
+        }
         Failure::Passing { cause, pause: Pause::This(None) }
     }
 
@@ -297,61 +327,16 @@ fn causes(error: reqwest::Error) -> String {
     text
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
-    let expected = response.content_length().unwrap_or(0).min(LARGEST_BODY as u64);
-    let mut body = Vec::with_capacity(expected as usize);
-    while let Some(chunk) = response.chunk().await.map_err(Failure::network)? {
-        if body.len() + chunk.len() > LARGEST_BODY {
-            return Err(Failure::Refused {
-                status: response.status().as_u16(),
-                problem: Problem {
-                    message: format!("a body of more than {LARGEST_BODY} bytes; a smaller page_size may help"),
-                    ..Problem::default()
-                },
-            });
-        }
-        body.extend_from_slice(&chunk);
+/// How long `Retry-After` asks to wait: a number of seconds, or a date. What is neither, or over already, asks for
+/// nothing.
+fn wait(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More seconds than a number can hold are too many as well.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
-    Ok(body)
-}
-
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    httpdate::parse_http_date(text).ok()?.duration_since(now).ok()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_https_or_this_machine() {
-        for good in ["https://api.clerk.com/v1", "http://127.0.0.1:8080/v1", "http://localhost/v1/", "http://[::1]:1"] {
-            assert!(check_api_url(good).is_ok(), "{good}");
-        }
-        for (bad, problem) in [
-            ("http://api.clerk.com/v1", "unencrypted"),
-            ("ftp://localhost", "not https"),
-            ("https://me:secret@api.clerk.com", "user name"),
-            ("https://api.clerk.com/v1?x=1", "end with its path"),
-            ("api.clerk.com", "does not begin with https://"),
-            ("http://127.0.0.1.example.com/", "unencrypted"),
-        ] {
-            let told = check_api_url(bad).expect_err(bad);
-            assert!(told.contains(problem), "{bad}: {told}");
-        }
-    }
-
-    #[test]
-    fn the_key_is_in_no_debug_output() {
-        let client = Client::new(Settings::default(), "sk_test_never_shown".into()).unwrap();
-        assert!(!format!("{client:?} {:?}", client.settings()).contains("never_shown"));
-        assert_eq!(client.redact("a sk_test_never_shown b"), "a [secret key] b");
-    }
-
-    #[test]
-    fn a_key_that_no_header_can_carry_is_refused_unseen() {
-        let error = Client::new(Settings::default(), "sk_test_\n".into()).unwrap_err();
-        assert!(!error.to_string().contains("sk_test_"), "{error}");
-    }
-}
+mod tests;

@@ -65,7 +65,7 @@ impl Pace {
                 let mut state = self.lock();
                 let start = state.not_before.max(state.next_start);
                 if start <= Instant::now() {
-                    state.next_start = Instant::now() + self.interval;
+                    state.next_start = after(Instant::now(), self.interval);
                     return turn;
                 }
                 start
@@ -97,7 +97,7 @@ impl Pace {
             state.width = (state.width / 2).max(1);
             state.successes = 0;
         }
-        state.not_before = state.not_before.max(now + pause + SPREAD.mul_f64(fastrand::f64()));
+        state.not_before = state.not_before.max(after(now, pause.saturating_add(SPREAD.mul_f64(fastrand::f64()))));
     }
 
     /// A request succeeded: after a 429 the way back to full width is one more for each full round.
@@ -116,6 +116,12 @@ impl Pace {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// So much later, or later than anybody waits where no clock goes that far.
+fn after(time: Instant, pause: Duration) -> Instant {
+    const YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    time.checked_add(pause).unwrap_or_else(|| time + YEARS)
 }
 
 /// A place among the requests in flight.
@@ -181,5 +187,14 @@ mod tests {
             pace.succeeded();
         }
         assert_eq!(pace.lock().width, 5);
+    }
+
+    #[tokio::test]
+    async fn no_pause_is_too_long_for_the_clock() {
+        let pace = pace(1000, u64::MAX, 8);
+        drop(pace.turn().await);
+        pace.hold(Duration::MAX);
+        let turn = tokio::time::timeout(Duration::from_millis(50), pace.turn());
+        assert!(turn.await.is_err());
     }
 }
