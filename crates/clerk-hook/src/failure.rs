@@ -24,6 +24,10 @@ pub(crate) enum Failure {
     #[error("the body did not come in time")]
     SlowBody,
 
+    /// There are as many deliveries in memory as there may be.
+    #[error("too many deliveries at once")]
+    Busy,
+
     /// The database took a look and will never want it.
     #[error("refused: {message}")]
     Refused { status: StatusCode, message: String },
@@ -50,6 +54,8 @@ impl Failure {
             refused(StatusCode::UNAUTHORIZED)
         } else if *code == SqlState::INVALID_PARAMETER_VALUE {
             refused(StatusCode::BAD_REQUEST)
+        } else if *code == SqlState::PROGRAM_LIMIT_EXCEEDED {
+            refused(StatusCode::PAYLOAD_TOO_LARGE)
         } else if ["08", "53", "57"].iter().any(|class| code.code().starts_with(class)) {
             Failure::Unavailable(words(error))
         } else {
@@ -66,7 +72,8 @@ impl Failure {
         })
     }
 
-    /// The status that it is answered with: 4xx if the delivery is wrong, 5xx if it deserves another try.
+    /// The status that it is answered with: 4xx if the delivery is wrong, 5xx if the fault is on this side. It is for
+    /// whoever reads it: Svix sends again after each of them.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Failure::MissingHeader(_) | Failure::NotText | Failure::BrokenOff(_) => StatusCode::BAD_REQUEST,
@@ -74,9 +81,14 @@ impl Failure {
             Failure::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Failure::Refused { status, .. } => *status,
             Failure::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Failure::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Failure::Unavailable(_) | Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Failure::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }
+    }
+
+    /// After how many seconds another try is worth it, if that can be told.
+    pub(crate) fn retry_after(&self) -> Option<&'static str> {
+        matches!(self, Failure::Busy).then_some("5")
     }
 
     /// What the sender is told, who may be anybody: nothing about the database.

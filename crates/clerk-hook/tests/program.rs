@@ -1,6 +1,7 @@
 //! The program: its options, its log and its end. None of it needs a database.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::mem;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
@@ -9,7 +10,14 @@ const PASSWORD: &str = "a-password-of-mine";
 
 fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_clerk-hook"));
-    program.env_remove("DATABASE_URL").args(["--listen", "127.0.0.1:0", "--mirror", "clerk"]);
+    program.env_remove("DATABASE_URL").args([
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+        "--mirror",
+        "clerk",
+    ]);
     program
 }
 
@@ -18,21 +26,24 @@ struct Running {
     child: Child,
     /// Nobody reads it any more where there is none.
     log: Option<BufReader<ChildStderr>>,
-    address: String,
+    /// Where it listens for administration.
+    admin: String,
 }
 
 impl Running {
     fn over(url: &str) -> Self {
         let mut child = program().env("DATABASE_URL", url).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut first = String::new();
-        log.read_line(&mut first).unwrap();
-        let address = first.trim_end().rsplit(' ').next().unwrap().to_owned();
-        Running { child, log: Some(log), address }
+        let mut addresses = [(); 2].map(|()| {
+            let mut line = String::new();
+            log.read_line(&mut line).unwrap();
+            line.trim_end().rsplit(' ').next().unwrap().to_owned()
+        });
+        Running { child, log: Some(log), admin: mem::take(&mut addresses[1]) }
     }
 
     fn get(&self, path: &str) -> String {
-        get(&self.address, path)
+        get(&self.admin, path)
     }
 }
 
@@ -73,6 +84,32 @@ fn it_serves_until_it_is_told_to_stop() {
 }
 
 #[test]
+fn an_address_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for option in ["--listen", "--admin-listen"] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_clerk-hook"));
+        program
+            .env("DATABASE_URL", nowhere())
+            .envs([("CLERK_HOOK_LISTEN", "127.0.0.1:0"), ("CLERK_HOOK_ADMIN_LISTEN", "off")]);
+        let said = complaint(program.args(["--mirror", "clerk", option, &address]));
+        assert!(said.contains(&format!("cannot listen on {address}: ")), "{said}");
+    }
+}
+
+#[test]
+fn administration_can_be_off() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_clerk-hook"));
+    program.args(["--listen", "127.0.0.1:0", "--admin-listen", "off", "--mirror", "clerk"]);
+    let mut child = program.env("DATABASE_URL", nowhere()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(log.next().unwrap().contains("listening on 127.0.0.1:"));
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert!(log.next().unwrap().ends_with("stopping"));
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn it_serves_without_a_log() {
     let mut program = Running::over(&nowhere());
     program.log = None;
@@ -99,7 +136,17 @@ fn a_url_that_cannot_be_read_is_not_quoted() {
 
 #[test]
 fn options_have_limits() {
-    for (option, value) in [("--pool-size", "0"), ("--timeout-ms", "0"), ("--max-body-bytes", "0"), ("--listen", "x")] {
+    for (option, value) in [
+        ("--pool-size", "0"),
+        ("--timeout-ms", "0"),
+        ("--timeout-ms", "18446744073709551615"),
+        ("--header-timeout-ms", "0"),
+        ("--max-body-bytes", "0"),
+        ("--max-connections", "0"),
+        ("--max-deliveries", "0"),
+        ("--listen", "x"),
+        ("--admin-listen", "x"),
+    ] {
         let said = complaint(program().args(["--database-url", "postgres://host/app", option, value]));
         assert!(said.contains(option), "{said}");
     }
@@ -109,12 +156,16 @@ fn options_have_limits() {
 fn the_urls_sslmode_decides_what_is_said_first() {
     const SSL_REQUEST: i32 = 80_877_103;
     const STARTUP: i32 = 3 << 16;
-    for (mode, said) in
-        [("disable", vec![STARTUP]), ("prefer", vec![SSL_REQUEST, STARTUP]), ("require", vec![SSL_REQUEST])]
-    {
+    for (mode, said) in [
+        ("?sslmode=disable", vec![STARTUP]),
+        ("?sslmode=prefer", vec![SSL_REQUEST, STARTUP]),
+        ("?sslmode=require", vec![SSL_REQUEST]),
+        // On this machine; see src/sslmode.rs for others.
+        ("", vec![SSL_REQUEST, STARTUP]),
+    ] {
         let postgres = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = postgres.local_addr().unwrap();
-        let program = Running::over(&format!("postgres://me@{address}/app?sslmode={mode}"));
+        let program = Running::over(&format!("postgres://me@{address}/app{mode}"));
         let asking = std::thread::spawn(move || program.get("/readyz"));
         assert_eq!(first_messages(&mut postgres.accept().unwrap().0), said, "{mode}");
         assert!(asking.join().unwrap().starts_with("HTTP/1.1 503 "), "{mode}");

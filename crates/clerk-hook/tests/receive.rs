@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,11 @@ async fn either_name_of_the_headers_is_read() {
 #[tokio::test]
 async fn what_will_never_verify_is_the_senders_fault() {
     let receiver = Receiver::start("refused", |_| {}).await;
-    for (code, status) in [("28000", StatusCode::UNAUTHORIZED), ("22023", StatusCode::BAD_REQUEST)] {
+    for (code, status) in [
+        ("28000", StatusCode::UNAUTHORIZED),
+        ("22023", StatusCode::BAD_REQUEST),
+        ("54000", StatusCode::PAYLOAD_TOO_LARGE),
+    ] {
         let (answered, text) = receiver.deliver(&format!(r#"{{"raise":"{code}"}}"#)).await;
         assert_eq!((answered, text.as_str()), (status, "refused: as you wish"));
     }
@@ -81,6 +85,7 @@ async fn what_is_no_delivery_does_not_reach_the_database() {
     ] {
         assert_eq!(receiver.deliver_bytes(body).await.0, status);
     }
+    assert!(read(receiver.begin(101)).await.starts_with("HTTP/1.1 413 "), "it said how much would come");
     let get = reqwest::get(receiver.url("/webhooks/clerk")).await.unwrap();
     assert_eq!(get.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(reqwest::get(receiver.url("/")).await.unwrap().status(), StatusCode::NOT_FOUND);
@@ -109,9 +114,88 @@ async fn a_statement_that_takes_too_long_is_ended_and_not_in_the_way() {
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let receiver = Receiver::start("body", |config| config.timeout = Duration::from_millis(300)).await;
-    let mut stream = receiver.begin(100);
-    let answer = tokio::task::spawn_blocking(move || std::io::read_to_string(&mut stream)).await.unwrap().unwrap();
+    let answer = read(receiver.begin(100)).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+/// All that comes until the end, however that looks.
+async fn read(mut stream: TcpStream) -> String {
+    let reading = move || {
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8(answer).unwrap()
+    };
+    tokio::task::spawn_blocking(reading).await.unwrap()
+}
+
+#[tokio::test]
+async fn connections_have_a_time_for_their_headers_and_between_requests() {
+    let receiver = Receiver::start("headers_time", |config| config.header_timeout = Duration::from_millis(300)).await;
+    let start = Instant::now();
+    let silent = TcpStream::connect(receiver.address()).unwrap();
+    let mut idle = TcpStream::connect(receiver.address()).unwrap();
+    idle.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let dripping = TcpStream::connect(receiver.address()).unwrap();
+    let mut drip = dripping.try_clone().unwrap();
+    let drips = tokio::task::spawn_blocking(move || {
+        // Each byte is sooner than the limit; all of them are not.
+        for byte in b"POST /webhooks/clerk HTTP/1.1\r\n".iter().cycle().take(100) {
+            if drip.write_all(&[*byte]).is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    dripping.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let (silent, idle, dripping) = tokio::join!(read(silent), read(idle), read(dripping));
+    assert_eq!((silent.as_str(), dripping.as_str()), ("", ""));
+    assert!(idle.starts_with("HTTP/1.1 404 ") && !idle.contains("connection: close"), "{idle}");
+    assert!(start.elapsed() > Duration::from_millis(290) && start.elapsed() < Duration::from_secs(1));
+    drips.await.unwrap();
+}
+
+#[tokio::test]
+async fn too_many_deliveries_at_once_are_sent_away_with_a_time_to_come_back() {
+    let receiver = Receiver::start("busy", |config| {
+        config.timeout = Duration::from_secs(2);
+        config.max_deliveries = 1.try_into().ok();
+    })
+    .await;
+    let body = r#"{"answer":"applied", "sleep":1.5}"#;
+    let mut first = receiver.begin(body.len());
+    first.write_all(body.as_bytes()).unwrap();
+    eventually("the database is at it", async || receiver.connections().await == 1).await;
+    let second = receiver.post(r#"{"answer":"applied"}"#, &common::HEADERS).send().await.unwrap();
+    assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(second.headers()["retry-after"], "5");
+    assert_eq!(second.text().await.unwrap(), "too many deliveries at once");
+    assert!(read(first).await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_sender_who_hangs_up_keeps_the_place_until_the_database_is_done() {
+    let receiver = Receiver::start("place", |config| {
+        config.timeout = Duration::from_secs(2);
+        config.max_deliveries = 1.try_into().ok();
+    })
+    .await;
+    let body = r#"{"answer":"applied", "sleep":1.5}"#;
+    let mut first = receiver.begin(body.len());
+    first.write_all(body.as_bytes()).unwrap();
+    eventually("the database is at it", async || receiver.connections().await == 1).await;
+    drop(first);
+    assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_body_that_is_slow_gives_way() {
+    let receiver = Receiver::start("way", |config| config.max_deliveries = 1.try_into().ok()).await;
+    let slow = receiver.begin(100);
+    let start = Instant::now();
+    assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::OK);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(read(slow).await.starts_with("HTTP/1.1 408 "));
 }
 
 #[tokio::test]
@@ -165,6 +249,42 @@ async fn it_is_ready_when_the_database_answers() {
 }
 
 #[tokio::test]
+async fn the_public_is_told_nothing_about_the_server() {
+    let receiver = Receiver::start("public", |_| {}).await;
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(receiver.get(path).await.0, StatusCode::OK);
+        assert_eq!(reqwest::get(receiver.url(path)).await.unwrap().status(), StatusCode::NOT_FOUND);
+    }
+    assert_eq!(receiver.get("/webhooks/clerk").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn readiness_takes_no_connection_from_deliveries_nor_asks_twice_in_a_second() {
+    let receiver = Receiver::start("readiness", |config| config.pool_size = 1.try_into().unwrap()).await;
+    let delivery = receiver.post(r#"{"answer":"applied", "sleep":1}"#, &common::HEADERS).send();
+    let delivery = tokio::spawn(delivery);
+    eventually("the database is at it", async || receiver.connections().await == 1).await;
+    let start = Instant::now();
+    for _ in 0..50 {
+        assert_eq!(receiver.get("/readyz").await.0, StatusCode::OK);
+    }
+    assert!(start.elapsed() < Duration::from_millis(900), "it waited for the delivery: {:?}", start.elapsed());
+    assert_eq!(receiver.connections().await, 2);
+    assert_eq!(delivery.await.unwrap().unwrap().status(), StatusCode::OK);
+    // A connection that broke is noticed by a question, of which there is none within the second.
+    receiver.terminate_connections().await;
+    let start = Instant::now();
+    let mut asked = 0;
+    eventually("it is asked again", async || {
+        asked += 1;
+        receiver.get("/readyz").await;
+        receiver.connections().await == 1
+    })
+    .await;
+    assert!(asked > 1 && start.elapsed() < Duration::from_secs(3), "{asked} times in {:?}", start.elapsed());
+}
+
+#[tokio::test]
 async fn everything_is_counted() {
     let receiver = Receiver::start("metrics", |_| {}).await;
     for body in [r#"{"answer":"applied"}"#, r#"{"answer":"applied"}"#, r#"{"answer":"new"}"#, r#"{"raise":"28000"}"#] {
@@ -191,15 +311,7 @@ async fn stopping_finishes_what_is_in_flight() {
     let delivery = tokio::spawn(delivery);
     eventually("the database is at it", async || receiver.connections().await == 1).await;
     receiver.stop();
-    eventually("nobody is let in any more", async || {
-        let (status, _) = match reqwest::get(receiver.url("/healthz")).await {
-            Ok(answer) => (answer.status(), ()),
-            Err(_) => return true,
-        };
-        assert_eq!(status, StatusCode::OK);
-        false
-    })
-    .await;
+    eventually("nobody is let in any more", async || TcpStream::connect(receiver.address()).is_err()).await;
     assert_eq!(delivery.await.unwrap().unwrap().status(), StatusCode::OK);
     receiver.stopped().await;
 }

@@ -1,5 +1,8 @@
 //! A server to send deliveries to, and a database of its own behind it.
 
+// No test uses all of it.
+#![allow(dead_code)]
+
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -11,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
 pub const HEADERS: [&str; 3] = ["svix-id", "svix-timestamp", "svix-signature"];
-const VALUES: [&str; 3] = ["msg_1", "1649367553", "v1,c2lnbmVk v1,b3RoZXI="];
+pub const VALUES: [&str; 3] = ["msg_1", "1649367553", "v1,c2lnbmVk v1,b3RoZXI="];
 
 /// Does what the body asks for, and takes a note of what it was called with.
 const STAND_IN: &str = r"
@@ -45,6 +48,7 @@ $$;
 /// A running server over a database that has the stand-in.
 pub struct Receiver {
     address: SocketAddr,
+    admin: SocketAddr,
     database: Client,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
@@ -54,16 +58,17 @@ impl Receiver {
     /// `name` is the test's own; `change` says what is not as usual.
     pub async fn start(name: &str, change: impl FnOnce(&mut Config)) -> Self {
         let (database, config) = database(name).await;
-        let mut config = Config { listen: "127.0.0.1:0".parse().unwrap(), ..Config::new(config, "clerk") };
+        let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let mut config = Config { listen: free, admin_listen: Some(free), ..Config::new(config, "clerk") };
         change(&mut config);
         let server = Server::bind(config).await.unwrap();
-        let address = server.address();
+        let (address, admin) = (server.address(), server.admin_address().unwrap());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
-            server.run(stopped).await.unwrap();
+            server.run(stopped).await;
         });
-        Receiver { address, database, stop: Some(stop), running: Some(running) }
+        Receiver { address, admin, database, stop: Some(stop), running: Some(running) }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -90,21 +95,15 @@ impl Receiver {
         (answer.status(), answer.text().await.unwrap())
     }
 
+    /// What whoever runs the server is answered.
     pub async fn get(&self, path: &str) -> (StatusCode, String) {
-        let answer = reqwest::get(self.url(path)).await.unwrap();
+        let answer = reqwest::get(format!("http://{}{path}", self.admin)).await.unwrap();
         (answer.status(), answer.text().await.unwrap())
     }
 
     /// A delivery whose body of this many bytes is still to be written.
     pub fn begin(&self, length: usize) -> TcpStream {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        let headers: String = HEADERS.iter().zip(VALUES).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        write!(
-            stream,
-            "POST /webhooks/clerk HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
-        )
-        .unwrap();
-        stream
+        begin(self.address, length)
     }
 
     /// The arguments of the calls since the last time.
@@ -137,8 +136,17 @@ impl Receiver {
     }
 }
 
+/// A delivery to a server, whose body of this many bytes is still to be written.
+pub fn begin(address: SocketAddr, length: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let headers: String = HEADERS.iter().zip(VALUES).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers = format!("host: x\r\nconnection: close\r\n{headers}content-length: {length}");
+    write!(stream, "POST /webhooks/clerk HTTP/1.1\r\n{headers}\r\n\r\n").unwrap();
+    stream
+}
+
 /// A fresh database with the stand-in, and how to get to it.
-async fn database(name: &str) -> (Client, tokio_postgres::Config) {
+pub async fn database(name: &str) -> (Client, tokio_postgres::Config) {
     let Ok(host) = std::env::var("PGHOST") else {
         panic!("there is no Postgres to test with: PGHOST is not set. Run `make test`, which starts one.")
     };
