@@ -3,8 +3,9 @@
 import { spawn } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { copyFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, request as httpRequest } from "node:http";
 import { createRequire } from "node:module";
+import { Readable } from "node:stream";
 import { pathToFileURL } from "node:url";
 
 const [examples, work] = process.argv.slice(2);
@@ -12,16 +13,20 @@ const require = createRequire(`${work}/package.json`);
 const { build } = require("esbuild");
 const pg = require("pg");
 const key = Buffer.from("a secret that is none");
-const database = new pg.Client({ connectionString: process.env.DATABASE_URL });
+const url = (role) => `postgres://${role}@127.0.0.1:${process.env.CLERK_FDW_EXAMPLES_PORT}/postgres`;
+const database = new pg.Client({ connectionString: url("postgres") });
 await database.connect();
 await database.query(`CREATE EXTENSION clerk_fdw;
   CREATE SERVER clerk FOREIGN DATA WRAPPER clerk_fdw;
   SELECT clerk_fdw.create_mirror('clerk', schema => 'app');
-  SELECT clerk_fdw.add_webhook_secret('app', 'whsec_${key.toString("base64")}')`);
+  SELECT clerk_fdw.add_webhook_secret('app', 'whsec_${key.toString("base64")}');
+  CREATE ROLE webhooks LOGIN;
+  GRANT USAGE ON SCHEMA clerk_fdw TO webhooks;
+  GRANT EXECUTE ON FUNCTION clerk_fdw.receive_webhook TO webhooks`);
 
 // An example as a module that plain Node runs.
-async function bundled(name, alias = {}) {
-  const out = `${work}/${name}.mjs`;
+async function bundled(name, role, alias = {}) {
+  const out = `${work}/${name}-${role}.mjs`;
   await build({
     entryPoints: [`${examples}/${name}.ts`], outfile: out, bundle: true, platform: "node", format: "esm", alias,
     external: ["pg", "postgres"], logLevel: "error",
@@ -29,25 +34,27 @@ async function bundled(name, alias = {}) {
   return import(pathToFileURL(out));
 }
 
-// A handler of web requests behind a server of its own.
+// A handler of web requests behind a server of its own, which gives it each body as it comes.
 async function serve(handler) {
   const server = createServer(async (request, response) => {
-    const chunks = [];
-    for await (const chunk of request) chunks.push(chunk);
     const answer = await handler(new Request("http://localhost/", {
-      method: "POST", headers: request.headers, body: Buffer.concat(chunks),
+      method: "POST", headers: request.headers, body: Readable.toWeb(request), duplex: "half",
     }));
+    if (answer.status === 413) response.setHeader("connection", "close");
     response.writeHead(answer.status).end(await answer.text());
   });
   await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
   return `http://127.0.0.1:${server.address().port}/`;
 }
 
+// Each example as it connects with a role of the database's.
+let ports = 20000 + (process.pid % 20000);
 const starts = {
-  async node() {
+  async node(role) {
     copyFileSync(`${examples}/node.mjs`, `${work}/node.mjs`);
-    const port = 20000 + (process.pid % 20000);
-    const child = spawn(process.execPath, [`${work}/node.mjs`], { env: { ...process.env, PORT: port }, stdio: "inherit" });
+    const port = ports++;
+    const env = { ...process.env, PORT: port, DATABASE_URL: url(role) };
+    const child = spawn(process.execPath, [`${work}/node.mjs`], { env, stdio: "inherit" });
     process.on("exit", () => child.kill());
     for (let tries = 0; tries < 100; tries++) {
       if (await fetch(`http://127.0.0.1:${port}/`).catch(() => null)) break;
@@ -55,30 +62,58 @@ const starts = {
     }
     return `http://127.0.0.1:${port}/webhooks/clerk`;
   },
-  async next() {
-    return serve((await bundled("next-route")).POST);
+  async next(role) {
+    process.env.DATABASE_URL = url(role);
+    return serve((await bundled("next-route", role)).POST);
   },
-  async supabase() {
+  async supabase(role) {
+    const environment = { MIRROR: process.env.MIRROR, WEBHOOKS_DATABASE_URL: url(role), SUPABASE_DB_URL: url("postgres") };
     let handler;
-    globalThis.Deno = { env: { get: (name) => process.env[name] }, serve: (given) => (handler = given) };
-    await bundled("supabase-edge-function", { "npm:postgres@3": "postgres" });
+    globalThis.Deno = { env: { get: (name) => environment[name] }, serve: (given) => (handler = given) };
+    await bundled("supabase-edge-function", role, { "npm:postgres@3": "postgres" });
     return serve(handler);
   },
 };
 
+// Sends a request whose body has no end, or never begins where its length is given. Answers with the status, once there
+// is one, and whether much of the body was taken until then.
+function endless(url, headers) {
+  return new Promise((resolve) => {
+    const request = httpRequest(url, { method: "POST", headers });
+    const piece = Buffer.alloc(64 * 1024, " ");
+    let sent = 0;
+    let end = (status) => {
+      end = () => {};
+      clearTimeout(limit);
+      request.destroy();
+      resolve([status, sent > 32 * 1024 * 1024 ? `${sent} bytes were taken` : "in time"]);
+    };
+    const limit = setTimeout(() => end("no answer"), 5000);
+    request.on("response", (response) => end(response.statusCode));
+    request.on("error", (error) => end(error.message));
+    if ("content-length" in headers) return request.flushHeaders();
+    const more = () => {
+      do sent += piece.length;
+      while (request.write(piece) && sent < 1024 * 1024 * 1024);
+    };
+    request.on("drain", more);
+    more();
+  });
+}
+
 let failed = 0;
 for (const [name, start] of Object.entries(starts)) {
-  const url = await start();
+  const url = await start("webhooks");
   const time = Math.floor(Date.now() / 1000);
   const body = JSON.stringify({
     type: "user.created", object: "event", timestamp: time * 1000,
     data: { id: `user_${name}`, object: "user", first_name: "Åda ☃", created_at: time * 1000, updated_at: time * 1000 },
   });
-  const send = (changes = {}) => {
+  const send = (changes = {}, to = url, sent = body) => {
     const id = `msg_${name}`;
     const signature = createHmac("sha256", key).update(`${id}.${time}.${body}`).digest("base64");
     const headers = { "svix-id": id, "svix-timestamp": `${time}`, "svix-signature": `v1,${signature}`, ...changes };
-    return fetch(url, { method: "POST", headers, body }).then(async (answer) => [answer.status, await answer.text()]);
+    return fetch(to, { method: "POST", headers, body: sent }).then(async (answer) => [answer.status, await answer.text()]);
   };
   const check = (what, [status, text], expected, word = text) => {
     const is = status === expected && text === word;
@@ -87,6 +122,11 @@ for (const [name, start] of Object.entries(starts)) {
   };
   check("a forged delivery", await send({ "svix-signature": "v1,AAAA" }), 401);
   check("one without its id", await send({ "svix-id": "" }), 400);
+  const largest = 1024 * 1024;
+  check("one as large as may be, forged", await send({}, url, " ".repeat(largest)), 401);
+  check("one that says it is too large", await endless(url, { "content-length": largest + 1 }), 413, "in time");
+  check("one that is too large", await endless(url, {}), 413, "in time");
+  check("one for a database that lets nobody in", await send({}, await start("nobody")), 503);
   check("a delivery", await send(), 200, "applied");
   check("the same again", await send(), 200, "duplicate");
   const { rows } = await database.query("SELECT first_name FROM app.users WHERE user_id = $1", [`user_${name}`]);
