@@ -4,7 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::mem;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 const PASSWORD: &str = "a-password-of-mine";
 
@@ -170,6 +172,25 @@ fn the_urls_sslmode_decides_what_is_said_first() {
         assert_eq!(first_messages(&mut postgres.accept().unwrap().0), said, "{mode}");
         assert!(asking.join().unwrap().starts_with("HTTP/1.1 503 "), "{mode}");
     }
+}
+
+#[test]
+fn the_database_is_asked_once_a_second_however_often_somebody_asks() {
+    let postgres = TcpListener::bind("127.0.0.1:0").unwrap();
+    let program = Running::over(&format!("postgres://me@{}/app?sslmode=disable", postgres.local_addr().unwrap()));
+    let connections = Arc::new(AtomicU64::new(0));
+    let counting = Arc::clone(&connections);
+    std::thread::spawn(move || {
+        for _ in postgres.incoming() {
+            counting.fetch_add(1, Relaxed);
+        }
+    });
+    let start = Instant::now();
+    for _ in 0..100 {
+        assert!(program.get("/readyz").starts_with("HTTP/1.1 503 "));
+    }
+    let most = start.elapsed().as_secs() + 1;
+    assert!(connections.load(Relaxed) <= most, "{connections:?} in {:?}", start.elapsed());
 }
 
 /// The codes of the messages that a client begins with, of which those that ask for TLS are answered with no.

@@ -140,7 +140,12 @@ async fn unusually_large_bodies_come_two_at_a_time() {
         let client = Arc::clone(&client);
         tokio::spawn(async move { client.get(&Request::new("/users"), &Stats::default()).await })
     });
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let is_whole = |taken: &&AtomicUsize| taken.load(SeqCst) == 40 * MEBIBYTE;
+    while taken.iter().filter(is_whole).count() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // The others would be hard behind.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let waiting = taken.iter().filter(|taken| taken.load(SeqCst) < IN_SOCKETS).count();
     may_end.store(true, SeqCst);
     for body in reading {
