@@ -180,11 +180,11 @@ async fn deliveries_that_are_refused_fill_no_memory_and_keep_nobody_out() {
     let address = program.address;
     let mut forged = br#"{"raise":"28000"}"#.to_vec();
     forged.resize(MEBIBYTE, b' ');
-    let senders: Vec<_> = (0..48)
+    let senders: Vec<_> = (0..96)
         .map(|_| {
             let forged = forged.clone();
             tokio::spawn(async move {
-                for _ in 0..4 {
+                for _ in 0..2 {
                     let status = deliver(address, forged.clone()).await;
                     assert!(
                         status == StatusCode::UNAUTHORIZED || status == StatusCode::SERVICE_UNAVAILABLE,
@@ -198,5 +198,5 @@ async fn deliveries_that_are_refused_fill_no_memory_and_keep_nobody_out() {
     for sender in senders {
         sender.await.unwrap();
     }
-    assert!(cost.memory < 80 * MEBIBYTE, "{cost:?}");
+    assert!(cost.memory < 64 * MEBIBYTE, "{cost:?}");
 }
