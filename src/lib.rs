@@ -89,7 +89,7 @@ pub extern "C-unwind" fn _PG_init() {
 pgrx::extension_sql!(
     r#"
 COMMENT ON FUNCTION clerk_fdw_handler() IS 'the handler of the foreign-data wrapper for Clerk';
-COMMENT ON FUNCTION clerk_fdw_validator(text[], oid) IS 'checks the options of servers, user mappings, foreign tables and their columns';
+COMMENT ON FUNCTION clerk_fdw_validator(pg_catalog.text[], pg_catalog.oid) IS 'checks the options of servers, user mappings, foreign tables and their columns';
 COMMENT ON FUNCTION clerk_fdw_meta() IS 'the name and version of the foreign-data wrapper for Clerk';
 CREATE FOREIGN DATA WRAPPER clerk_fdw HANDLER clerk_fdw_handler VALIDATOR clerk_fdw_validator;
 COMMENT ON FOREIGN DATA WRAPPER clerk_fdw IS 'Clerk''s users, organizations and memberships';
@@ -97,7 +97,9 @@ COMMENT ON FOREIGN DATA WRAPPER clerk_fdw IS 'Clerk''s users, organizations and 
 ALTER FUNCTION clerk_fdw_handler() SET search_path = pg_catalog, pg_temp;
 ALTER FUNCTION clerk_fdw_validator(pg_catalog.text[], pg_catalog.oid) SET search_path = pg_catalog, pg_temp;
 ALTER FUNCTION clerk_fdw_meta() SET search_path = pg_catalog, pg_temp;
-REVOKE ALL ON FUNCTION clerk_fdw_handler(), clerk_fdw_validator(pg_catalog.text[], pg_catalog.oid), clerk_fdw_meta() FROM PUBLIC;
+REVOKE ALL ON FUNCTION clerk_fdw_handler() FROM PUBLIC;
+REVOKE ALL ON FUNCTION clerk_fdw_validator(pg_catalog.text[], pg_catalog.oid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION clerk_fdw_meta() FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA clerk_fdw, clerk_fdw_internal FROM PUBLIC;
 "#,
     name = "wrapper",

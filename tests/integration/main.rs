@@ -4,6 +4,7 @@
 //! `make test` runs them; `bin/with-postgres cargo nextest run -E 'package(clerk_fdw)'` runs them alone.
 //! They are one program, because linking ten takes longer than running most of them.
 
+mod attacks;
 mod common;
 
 mod drift;

@@ -24,7 +24,16 @@ impl Hook {
         let program = tests.parent().unwrap().with_file_name("clerk-hook");
         let database = format!("host={host} port={} user={} dbname={database}", variable("PGPORT"), variable("PGUSER"));
         let mut command = Command::new(program);
-        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "off", "--mirror", "m", "--database-url", &database]);
+        command.args([
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "off",
+            "--mirror",
+            "m",
+            "--database-url",
+            &database,
+        ]);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("clerk-hook, which the workspace's tests build");
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut first = String::new();

@@ -1,0 +1,61 @@
+//! One mirror that cannot be synced delays no other, nor one database the others.
+
+use crate::common::*;
+use crate::mirror_crash::Cluster;
+
+#[test]
+fn a_mirror_that_cannot_start_delays_nobody() {
+    let lines = "shared_preload_libraries = 'clerk_fdw'\nclerk_fdw.naptime = 1\n";
+    let cluster = Cluster::with("attack_schedule", lines);
+    let world = World::at(cluster.host(), "attack_schedule", small(), "", "");
+    let broken = ["schedule", "role", "server", "usage", "table", "locked"];
+    for name in broken.iter().chain(&["good"]) {
+        world.run(&format!(
+            "SELECT clerk_fdw.create_mirror('clerk', schema => '{name}_', objects => '{{users}}');
+             SELECT clerk_fdw.schedule_sync('{name}_', '0 0 1 1 *')"
+        ));
+    }
+    world.run(
+        "CREATE ROLE gone; CREATE ROLE poor;
+         GRANT USAGE ON FOREIGN SERVER clerk TO gone, poor;
+         SELECT clerk_fdw.alter_mirror('role_', owner => 'gone');
+         SELECT clerk_fdw.alter_mirror('usage_', owner => 'poor');
+         REVOKE USAGE ON FOREIGN SERVER clerk FROM gone, poor;
+         DROP ROLE gone;
+         CREATE SERVER other FOREIGN DATA WRAPPER clerk_fdw;
+         SELECT clerk_fdw.alter_mirror('server_', server => 'other');
+         DROP SERVER other;
+         DROP TABLE table_.users",
+    );
+    // Such a schedule cannot be made by the functions, but may be left by an older version.
+    world.run("UPDATE clerk_fdw_internal.mirror SET schedule = 'never' WHERE name = 'schedule_'");
+    // And what a database's owner sets for its sessions is not for workers.
+    world.run(&format!(
+        "ALTER DATABASE {0} SET search_path = public; ALTER DATABASE {0} SET default_transaction_read_only = on",
+        world.database()
+    ));
+    let lock = world.connect();
+    lock.run("SET default_transaction_read_only = off");
+    lock.run("BEGIN");
+    lock.run("SELECT clerk_fdw.alter_mirror('locked_', deletes => 'hard')");
+    let due = world.connect();
+    due.run("SET default_transaction_read_only = off");
+    due.run("UPDATE clerk_fdw_internal.mirror SET next_run = now() WHERE name <> 'locked_'");
+    let started = std::time::Instant::now();
+    let done = "SELECT count(*) FROM clerk_fdw.sync_runs WHERE state = 'succeeded' AND mirror = 'good_'";
+    until("the one that can be synced is", || due.one::<i64>(done) == 1);
+    println!("after {:?}", started.elapsed());
+    let backing_off =
+        "SELECT name::text FROM clerk_fdw_internal.mirror WHERE failed_starts > 0 AND next_run > now() ORDER BY 1";
+    until("the others back off", || due.column::<String>(backing_off).len() == 5);
+    assert_eq!(due.column::<String>(backing_off), ["role_", "schedule_", "server_", "table_", "usage_"]);
+    lock.run("ROLLBACK");
+}
+
+/// A schedule that cannot be read is refused when it is made.
+#[test]
+fn a_schedule_that_cannot_be_read_is_refused() {
+    let world = World::new("attack_unreadable", small());
+    world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'm')");
+    assert_eq!(world.error("SELECT clerk_fdw.schedule_sync('m', 'never')").code().code(), "22023");
+}
