@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::common::*;
 use crate::mirror::*;
+use crate::webhooks::{SECRET, receive};
 
 #[test]
 fn a_mirror_goes_on_where_it_was_dumped() {
@@ -14,7 +15,17 @@ fn a_mirror_goes_on_where_it_was_dumped() {
         return;
     }
     let world = in_step("mirror_dumped", small(), "page_size '10'");
-    world.run("ALTER TABLE m.users ADD COLUMN plan text DEFAULT 'free'");
+    world.run(&format!(
+        "ALTER TABLE m.users ADD COLUMN plan text DEFAULT 'free';
+         DROP ROLE IF EXISTS t_mirror_dumped; CREATE ROLE t_mirror_dumped;
+         GRANT USAGE ON SCHEMA clerk_fdw, m TO t_mirror_dumped;
+         GRANT EXECUTE ON FUNCTION clerk_fdw.receive_webhook, clerk_fdw.current_user_id, clerk_fdw.current_people
+           TO t_mirror_dumped;
+         SELECT clerk_fdw.enable_row_security('m'), clerk_fdw.add_webhook_secret('m', '{SECRET}');
+         GRANT SELECT ON m.visible_users TO t_mirror_dumped;
+         -- Other servers first, so that oids differ where the dump is restored.
+         CREATE SERVER a_server FOREIGN DATA WRAPPER clerk_fdw OPTIONS (api_key 'sk_test_simulator')"
+    ));
     world.sim.delete_user(&world.sim.users()[0].id).unwrap();
     world.run("CALL clerk_fdw.sync('m')");
     let restored = format!("{}_restored", world.database());
@@ -42,8 +53,17 @@ fn a_mirror_goes_on_where_it_was_dumped() {
     assert_eq!((&*users.mode, users.changes), ("incremental", Changes { inserted: 0, updated: 1, deleted: 0 }));
     assert!(users.requests <= 4, "{} requests", users.requests);
     assert_eq!(session.one::<i64>("SELECT count(*) FROM m.users WHERE plan = 'free'"), 60);
+    // Secrets and grants came with it: a role that may hand webhooks over still may, and one that may see people does.
+    let ada = world.sim.create_user(json!({"first_name": "Ada"})).unwrap();
+    let delivery = world.sim.webhooks().pop().unwrap();
+    session.run("SET ROLE t_mirror_dumped");
+    assert_eq!(receive(&session, &delivery).unwrap(), "applied");
+    session.rows_of("SELECT set_config('request.jwt.claims', $1, false)", &[&json!({"sub": ada}).to_string()]);
+    assert_eq!(session.column::<String>("SELECT user_id FROM m.visible_users"), [ada]);
+    session.run("RESET ROLE");
     // Its identities go on, too.
     session.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'another')");
     drop(session);
     world.run(&format!("DROP DATABASE {restored} WITH (FORCE)"));
+    world.run("DROP OWNED BY t_mirror_dumped; DROP ROLE t_mirror_dumped");
 }
