@@ -31,7 +31,7 @@ COMMENT ON FUNCTION clerk_fdw.current_people(integer) IS
 CREATE FUNCTION clerk_fdw.enable_row_security(mirror pg_catalog.text, show_members boolean DEFAULT false) RETURNS void
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'enable_row_security_wrapper';
 COMMENT ON FUNCTION clerk_fdw.enable_row_security(pg_catalog.text, boolean) IS
-  'makes policies on a mirror''s tables and a view visible_… beside each: in the tables people see themselves, their organizations and their memberships; in the views also what a profile shows of the members of their organizations. show_members: in the tables too, every column of it. Nobody writes. Other policies and privileges stay as they are: whoever is to read needs SELECT on the views, and EXECUTE on current_user_id, current_organizations and current_people';
+  'makes policies on a mirror''s tables and a view beside each, such as visible_users: in the tables people see themselves, their organizations and their memberships; in the views also what a profile shows of the members of their organizations. show_members: in the tables too, every column of it. Nobody writes. Other policies and privileges stay as they are: whoever is to read needs SELECT on the views, and EXECUTE on current_user_id, current_organizations and current_people';
 
 CREATE FUNCTION clerk_fdw.disable_row_security(mirror pg_catalog.text) RETURNS void
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'disable_row_security_wrapper';

@@ -178,6 +178,7 @@ pub fn install() {
 /// Refuses `SET CONSTRAINTS` to tenants' code. The command concerns the whole transaction: it would fire triggers that
 /// the caller has deferred, with the tenant's rights, or change when the caller's constraints are checked.
 #[pg_guard]
+#[allow(clippy::too_many_arguments, reason = "Postgres says what the hook is called with")]
 unsafe extern "C-unwind" fn process_utility(
     statement: *mut pg_sys::PlannedStmt,
     query: *const std::ffi::c_char,

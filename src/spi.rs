@@ -17,7 +17,10 @@ pub type Row = Vec<Option<String>>;
 
 /// Runs a statement and gives its rows. Postgres' own errors end the statement.
 pub fn rows(statement: &str, values: &[Value]) -> Result<Vec<Row>, FdwError> {
-    connected(|| execute(statement, values, false))
+    // While a query is parallel, nothing can be written, and a statement must not look as if it could.
+    // SAFETY: reads a variable of this backend.
+    let read_only = unsafe { pg_sys::IsInParallelMode() };
+    connected(|| execute(statement, values, read_only))
 }
 
 /// Strictly read-only, unlike [`rows`] in a transaction that has written: fit for parallel queries.
@@ -153,7 +156,7 @@ impl Stored {
                         pg_sys::tuplestore_puttuple(store, *(*table).vals.add(row));
                     }
                     pg_sys::SPI_freetuptable(table);
-                    stored.count += fetched as u64;
+                    stored.count += fetched;
                     if fetched == 0 {
                         break;
                     }

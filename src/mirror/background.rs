@@ -14,7 +14,7 @@ use clerk_api::object::OBJECTS;
 use pgrx::bgworkers::{
     BackgroundWorker, BackgroundWorkerBuilder, BackgroundWorkerStatus, BgWorkerStartTime, DynamicBackgroundWorker,
 };
-use pgrx::{PgTryBuilder, check_for_interrupts, pg_guard, pg_sys};
+use pgrx::{PgTryBuilder, PgXactCallbackEvent, check_for_interrupts, pg_guard, pg_sys};
 
 use super::config::{Entry, Mirror, Which};
 use super::run::{Mode, Run, Wish};
@@ -49,6 +49,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// sync of the same mirror.
 const SCHEDULE_LOCK_TIMEOUT: &CStr = c"2s";
 const SYNC_LOCK_TIMEOUT: &CStr = c"10min";
+
+/// How long the commit that starts a worker may take.
+const LONGEST_COMMIT: Duration = Duration::from_secs(600);
 
 /// After a start that failed the next waits a minute, then twice as long each time, at most so many minutes.
 const LONGEST_BACK_OFF: i32 = 60;
@@ -110,29 +113,48 @@ impl Order {
     }
 }
 
-/// Puts a run into the log and starts the worker that will do it once this transaction is committed.
-pub fn start(mirror: &Mirror, wish: &Wish) -> Result<i64, FdwError> {
+/// Puts a run into the log and lets this transaction's commit start the worker that does it: no worker waits for a
+/// session that keeps its transaction open.
+pub fn start_at_commit(mirror: &Mirror, wish: &Wish) -> Result<i64, FdwError> {
+    let order = order(mirror, wish)?;
+    let run = order.run;
+    let (name, text) = (format!("clerk_fdw sync {run}"), order.to_text());
+    pgrx::register_xact_callback(PgXactCallbackEvent::PreCommit, move || launch(&name, &text).or_raise());
+    Ok(run)
+}
+
+/// Puts a run into the log and starts the worker that does it once this transaction has ended.
+fn start(mirror: &Mirror, wish: &Wish) -> Result<(), FdwError> {
+    let order = order(mirror, wish)?;
+    launch(&format!("clerk_fdw sync {}", order.run), &order.to_text())
+}
+
+/// Puts a run into the log, and says what its worker is to do.
+fn order(mirror: &Mirror, wish: &Wish) -> Result<Order, FdwError> {
     // Here, where somebody is told if it has none of them.
     mirror.tables(wish.objects.as_deref())?;
     let run = Run::announce(mirror, wish)?.parse().unwrap_or_default();
     // SAFETY: reads what was set when the backend connected, and gives this transaction an id.
     let (database, transaction) = unsafe { (pg_sys::MyDatabaseId, pg_sys::GetTopTransactionId()) };
-    let order = Order {
+    Ok(Order {
         database: database.to_u32(),
         transaction: transaction_number(transaction),
         role: if can_connect(mirror.owner)? { mirror.owner.to_u32() } else { 0 },
         mirror: mirror.number,
         run,
         wish: wish.clone(),
-    };
-    BackgroundWorkerBuilder::new(&format!("clerk_fdw sync {run}"))
+    })
+}
+
+fn launch(name: &str, order: &str) -> Result<(), FdwError> {
+    BackgroundWorkerBuilder::new(name)
         .set_type("clerk_fdw sync")
         .set_library(LIBRARY)
         .set_function("clerk_fdw_sync")
         .enable_spi_access()
-        .set_extra(&order.to_text())
+        .set_extra(order)
         .load_dynamic()
-        .map(|_| run)
+        .map(drop)
         .map_err(|_| FdwError::NoWorker)
 }
 
@@ -160,8 +182,11 @@ fn can_connect(role: pg_sys::Oid) -> Result<bool, FdwError> {
 pub extern "C-unwind" fn clerk_fdw_sync(_argument: pg_sys::Datum) {
     let Some(order) = Order::parse(BackgroundWorker::get_extra()) else { return };
     connect(order.database, order.role, SYNC_LOCK_TIMEOUT);
-    wait_for(order.transaction);
     let Order { mirror, run, .. } = order;
+    if !wait_for(order.transaction) {
+        pgrx::log!("clerk_fdw: sync {run} is given up: the transaction that started it does not end");
+        return;
+    }
     let done = in_transaction(|| {
         // The transaction that announced it may have been rolled back.
         let known = "SELECT 1 FROM clerk_fdw_internal.sync_run WHERE run = $1::int8 AND mirror = $2::int4";
@@ -231,7 +256,8 @@ fn wait_until_done(worker: DynamicBackgroundWorker, database: &str) {
     while !matches!(worker.pid(), Err(BackgroundWorkerStatus::Stopped | BackgroundWorkerStatus::PostmasterDied)) {
         if started.elapsed() > PATIENCE {
             pgrx::log!("clerk_fdw: looking for syncs that are due in database {database} takes too long and is ended");
-            drop(worker.terminate());
+            // It ends when it next waits; nobody waits for that.
+            let _ = worker.terminate();
             return;
         }
         nap(Duration::from_millis(20));
@@ -277,7 +303,7 @@ fn start_due(number: &str) -> Result<(), FdwError> {
     let started = attempt(|| {
         let next = schedule::next(schedule, now)?;
         let mirror = Mirror::of_anyone(Which::Number(number.parse().unwrap_or_default()))?;
-        start(&mirror, &Wish::default()).map(|_| next)
+        start(&mirror, &Wish::default()).map(|()| next)
     });
     let (next, failed) = match started {
         Ok(next) => (next, 0),
@@ -343,12 +369,18 @@ fn terminable() {
     }
 }
 
-/// Waits until the transaction that started this worker has ended.
-fn wait_for(transaction: u32) {
+/// Waits until the transaction that started this worker has ended; false if it does not, because it waits for a standby
+/// perhaps.
+fn wait_for(transaction: u32) -> bool {
+    let started = Instant::now();
     // SAFETY: looks into shared memory.
     while unsafe { pg_sys::TransactionIdIsInProgress(transaction.into()) } {
-        nap(Duration::from_millis(50));
+        if started.elapsed() > LONGEST_COMMIT {
+            return false;
+        }
+        nap(Duration::from_millis(10));
     }
+    true
 }
 
 fn nap(time: Duration) {

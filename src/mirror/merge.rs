@@ -70,8 +70,9 @@ impl<'t> Merge<'t> {
     pub fn page(&self, page: &Page, mut refused: impl FnMut(&str, Failure)) -> Result<Merged, Failure> {
         let mut all = Merged::default();
         let mut tries = 1;
-        let mut ranges = vec![0..page.len()];
-        while let Some(range) = ranges.pop() {
+        let mut next = Some(0..page.len());
+        let mut later = Vec::new();
+        while let Some(range) = next.take().or_else(|| later.pop()) {
             let done = attempt(|| {
                 if !self.is_dry {
                     lock::all_objects(self.mirror, self.table);
@@ -83,12 +84,12 @@ impl<'t> Merge<'t> {
                 // An application changes the same rows in another order. The attempt has given its own up.
                 Err(failure) if failure.is_deadlock() && tries < MOST_TRIES => {
                     tries += 1;
-                    ranges.push(range);
+                    next = Some(range);
                 }
                 Err(failure) if failure.is_about_a_row() && range.len() > 1 => {
                     let middle = range.start + range.len() / 2;
-                    ranges.push(middle..range.end);
-                    ranges.push(range.start..middle);
+                    later.push(middle..range.end);
+                    next = Some(range.start..middle);
                 }
                 Err(failure) if failure.is_about_a_row() => refused(&page.id(range.start), failure),
                 Err(failure) => return Err(failure),

@@ -188,7 +188,7 @@ fn start_sync(
     force: Option<bool>,
 ) -> i64 {
     let mirror = Mirror::load(Which::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
-    background::start(&mirror, &wish(mode, objects, dry_run, force)).or_raise()
+    background::start_at_commit(&mirror, &wish(mode, objects, dry_run, force)).or_raise()
 }
 
 /// `clerk_fdw.cancel_sync(run)`.

@@ -11,7 +11,7 @@ use crate::attempt::{Failure, attempt};
 use crate::connection::vault_secret;
 use crate::deferral::attempt_beside_caller;
 use crate::error::{FdwError, OrRaise};
-use crate::mirror::config::{Mirror, Which};
+use crate::mirror::config::{Entry, Mirror, Which};
 use crate::mirror::store;
 use crate::settings;
 
@@ -23,8 +23,8 @@ pub struct Delivery<'d> {
     pub signature: &'d str,
 }
 
-/// An entry of the log as it is tried.
-struct Entry<'e> {
+/// A delivery that was verified, as it is tried.
+struct Received<'e> {
     id: &'e str,
     event: Event<'e>,
     body: &'e str,
@@ -43,12 +43,12 @@ pub fn receive(which: Which, delivery: &Delivery, revalidate: bool) -> &'static 
     let event = verified(&mirror, delivery).unwrap_or_else(|error| refuse(error));
     let sent = delivery.timestamp.parse::<i64>().unwrap_or_default().saturating_mul(1000);
     let happened_at = event.timestamp_ms.unwrap_or(sent);
-    let entry = Entry { id: delivery.id, event, body: delivery.body, happened_at, revalidate };
-    if !claim(&mirror, &entry).or_raise() {
+    let received = Received { id: delivery.id, event, body: delivery.body, happened_at, revalidate };
+    if !claim(&mirror, &received).or_raise() {
         return "duplicate";
     }
-    let (outcome, reason) = try_entry(&mirror, &entry).unwrap_or_else(|failure| failure.raise());
-    settle(&mirror, &entry, outcome, reason.as_deref()).or_raise();
+    let (outcome, reason) = apply_received(&mirror, &received).unwrap_or_else(|failure| failure.raise());
+    settle(&mirror, &received, outcome, reason.as_deref()).or_raise();
     forget(&mirror).or_raise();
     outcome
 }
@@ -63,8 +63,7 @@ pub fn addressee(delivery: &Delivery) -> Which<'static> {
     if numbers.len() > 1 {
         let Delivery { body, id, timestamp, signature } = *delivery;
         numbers.retain(|number| {
-            // A mirror that cannot be used at all, because its owner is gone for one, is not in the way of the others.
-            let Ok(mirror) = Mirror::of_anyone(Which::Number(*number)) else { return false };
+            let Ok(mirror) = Entry::of_anyone(Which::Number(*number)) else { return false };
             let secrets = secrets(&mirror).or_raise();
             verify(&secrets, id, timestamp, signature, body.as_bytes(), SystemTime::now()).is_ok()
         });
@@ -109,9 +108,9 @@ pub fn retry(mirror: &Mirror, most: u32, mut after: impl FnMut(String, &'static 
         // One that could be read when it came and cannot any more is not in the way of the others.
         let Ok(event) = Event::parse(body.as_bytes()) else { continue };
         let happened_at = happened_at.parse().unwrap_or_default();
-        let entry = Entry { id: &id, event, body, happened_at, revalidate: revalidate.as_deref() == Some("t") };
-        let (outcome, reason) = try_entry(mirror, &entry)?;
-        attempt(|| settle(mirror, &entry, outcome, reason.as_deref()))?;
+        let received = Received { id: &id, event, body, happened_at, revalidate: revalidate.as_deref() == Some("t") };
+        let (outcome, reason) = apply_received(mirror, &received)?;
+        attempt(|| settle(mirror, &received, outcome, reason.as_deref()))?;
         after(id, outcome);
     }
     Ok(())
@@ -150,7 +149,7 @@ fn verified<'d>(mirror: &Mirror, delivery: &Delivery<'d>) -> Result<Event<'d>, F
 }
 
 /// The mirror's secrets. One that Vault does not give is left out: another may do.
-fn secrets(mirror: &Mirror) -> Result<Vec<SecretString>, FdwError> {
+fn secrets(mirror: &Entry) -> Result<Vec<SecretString>, FdwError> {
     let query =
         "SELECT secret, vault_name FROM clerk_fdw_internal.webhook_secret WHERE mirror = $1::int4 ORDER BY id DESC";
     let secrets =
@@ -164,8 +163,8 @@ fn secrets(mirror: &Mirror) -> Result<Vec<SecretString>, FdwError> {
 }
 
 /// Claims the id of an event. Not if that was done before, unless it failed; waits for whoever is doing it.
-fn claim(mirror: &Mirror, entry: &Entry) -> Result<bool, FdwError> {
-    let Entry { id, event, happened_at, revalidate, .. } = entry;
+fn claim(mirror: &Mirror, received: &Received) -> Result<bool, FdwError> {
+    let Received { id, event, happened_at, revalidate, .. } = received;
     let claimed = store::rows(
         "INSERT INTO clerk_fdw_internal.webhook_event AS e
            (mirror, id, type, object, object_id, happened_at, revalidate, outcome)
@@ -188,8 +187,10 @@ fn claim(mirror: &Mirror, entry: &Entry) -> Result<bool, FdwError> {
 }
 
 /// Applies an event. What fails is undone and told; it is an error only where the server could not go on.
-fn try_entry(mirror: &Mirror, entry: &Entry) -> Result<(&'static str, Option<String>), Failure> {
-    let done = attempt_beside_caller(mirror.owner, || apply(mirror, &entry.event, entry.happened_at, entry.revalidate));
+fn apply_received(mirror: &Mirror, received: &Received) -> Result<(&'static str, Option<String>), Failure> {
+    let done = attempt_beside_caller(mirror.owner, || {
+        apply(mirror, &received.event, received.happened_at, received.revalidate)
+    });
     match done {
         Ok(Outcome::Applied) => Ok(("applied", None)),
         Ok(Outcome::Stale(reason)) => Ok(("stale", Some(reason.to_owned()))),
@@ -200,7 +201,7 @@ fn try_entry(mirror: &Mirror, entry: &Entry) -> Result<(&'static str, Option<Str
 }
 
 /// Writes down what became of an event.
-fn settle(mirror: &Mirror, entry: &Entry, outcome: &str, reason: Option<&str>) -> Result<(), FdwError> {
+fn settle(mirror: &Mirror, received: &Received, outcome: &str, reason: Option<&str>) -> Result<(), FdwError> {
     store::run(
         "UPDATE clerk_fdw_internal.webhook_event e
             SET outcome = $3, reason = $4,
@@ -208,7 +209,7 @@ fn settle(mirror: &Mirror, entry: &Entry, outcome: &str, reason: Option<&str>) -
            FROM clerk_fdw_internal.mirror m
           WHERE m.number = e.mirror AND e.mirror = $1::int4
             AND e.id = $2",
-        &[Some(&mirror.key()), Some(entry.id), Some(outcome), reason, Some(entry.body)],
+        &[Some(&mirror.key()), Some(received.id), Some(outcome), reason, Some(received.body)],
     )
 }
 
