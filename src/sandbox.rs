@@ -55,9 +55,9 @@ pub fn as_caller<T>(action: impl FnOnce() -> T) -> T {
 
 fn with_rights<T>(role: pg_sys::Oid, flags: u32, action: impl FnOnce() -> T) -> T {
     let (mut before, mut context) = (pg_sys::InvalidOid, 0);
-    // SAFETY: the role and the context that are set at the end are those that were read at the beginning, and the GUC
-    // level that is closed is the one that was opened. Neither happens after an error, when the end of the
-    // (sub)transaction does both.
+    // After an error neither is undone here: the end of the (sub)transaction does both.
+    // SAFETY: the role and context that are set last are those that were read first, and the GUC level that is closed
+    // is the one that was opened.
     unsafe {
         pg_sys::GetUserIdAndSecContext(&mut before, &mut context);
         let level = pg_sys::NewGUCNestLevel();

@@ -1,9 +1,9 @@
 //! What Clerk has no more.
 
-use super::config::Table;
+use super::config::{Mirror, Table};
 use super::run::Step;
 use super::sync::Sync;
-use super::{merge, tombstone};
+use super::{lock, merge, tombstone};
 use crate::attempt::Failure;
 use crate::error::FdwError;
 use crate::import::quote_literal;
@@ -101,6 +101,17 @@ pub fn delete(sync: &Sync, step: &mut Step, table: &Table, ids: &[String], condi
             Err(failure) => return Err(failure),
         }
         sync.commit(|| step.log())?;
+    }
+    Ok(())
+}
+
+/// Deletes what cannot be without an object that is gone, such as the memberships of a user. Clerk tells of these
+/// deletions as well, but later: until then they would give rights that have ended.
+pub fn what_belongs_to(mirror: &Mirror, table: &Table, id: &str, at: &str) -> Result<(), FdwError> {
+    for child in mirror.children(table.object)? {
+        let Some(parent) = child.column(table.object.id().name) else { continue };
+        lock::some_objects(mirror, &child);
+        merge::delete(mirror, &child, &format!("t.{parent} = {}", quote_literal(id)), at)?;
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ use run::{Mode, Wish};
 pub mod background;
 mod compare;
 pub mod config;
-mod deletes;
+pub mod deletes;
 mod full;
 mod incremental;
 pub mod lock;

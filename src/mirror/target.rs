@@ -124,6 +124,7 @@ pub fn fetch(
     if !found.ids.iter().any(|found| found == id) {
         let condition = format!("t.{} = {}", table.id(), quote_literal(id));
         merge::delete(mirror, table, &condition, merge::NOW)?;
+        deletes::what_belongs_to(mirror, table, id, merge::NOW)?;
     }
     Ok(())
 }

@@ -17,27 +17,29 @@ const POLICY: &str = "clerk_fdw_read";
 /// Switches row security on for a mirror's tables.
 pub fn enable(name: &str, show_members: bool) -> Result<(), FdwError> {
     let mirror = Entry::load(Which::Name(name))?;
-    for table in mirror.tables(None)? {
+    let tables = mirror.tables(None)?;
+    let memberships = tables.iter().find(|table| table.object.name == "organization_memberships");
+    for table in &tables {
         let state = store::row(
             "SELECT c.relrowsecurity, c.relforcerowsecurity, t.visible::oid, to_regclass($2)::oid,
                     EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = $4::name)
                FROM clerk_fdw_internal.mirror_table t JOIN pg_class c ON c.oid = t.relation
               WHERE t.mirror = $1::int4 AND t.object = $3",
-            &[Some(&mirror.key()), Some(&view(&mirror.name, &table)), Some(table.object.name), Some(POLICY)],
+            &[Some(&mirror.key()), Some(&view(&mirror.name, table)), Some(table.object.name), Some(POLICY)],
         )?
         .unwrap_or_default();
         let [is_on, is_forced, ours, existing, has_policy] = &state[..] else { continue };
         if is_forced.as_deref() == Some("t") {
-            return Err(FdwError::ForcedRowSecurity { mirror: mirror.name, table: table.name });
+            return Err(FdwError::ForcedRowSecurity { mirror: name.to_owned(), table: table.name.clone() });
         }
         if existing.is_some() && existing != ours {
-            return Err(FdwError::ViewInTheWay(view(&mirror.name, &table)));
+            return Err(FdwError::ViewInTheWay(view(&mirror.name, table)));
         }
         let mut commands = Vec::new();
         if has_policy.as_deref() == Some("t") {
             commands.push(format!("DROP POLICY {POLICY} ON {}", table.name));
         }
-        if let Some(rows) = Rows::of(&mirror, &table) {
+        if let Some(rows) = Rows::of(&mirror, table, memberships) {
             let condition = if show_members { rows.visible() } else { rows.own() };
             commands.push(format!("CREATE POLICY {POLICY} ON {} FOR SELECT USING ({condition})", table.name));
             commands.push(rows.view());
@@ -52,7 +54,7 @@ pub fn enable(name: &str, show_members: bool) -> Result<(), FdwError> {
               WHERE t.mirror = $1::int4 AND t.object = $3",
             &[
                 Some(&mirror.key()),
-                Some(&view(&mirror.name, &table)),
+                Some(&view(&mirror.name, table)),
                 Some(table.object.name),
                 Some(store::truth(is_on.as_deref() == Some("t"))),
             ],
@@ -70,17 +72,20 @@ fn view(schema: &str, table: &Table) -> String {
 struct Rows<'r> {
     mirror: &'r Entry,
     table: &'r Table,
+    /// The mirror's memberships, if whoever owns the table owns them as well.
+    memberships: Option<&'r Table>,
     /// The row's person and organization, quoted, as far as it has them.
     person: Option<&'r str>,
     organization: Option<&'r str>,
 }
 
 impl<'r> Rows<'r> {
-    fn of(mirror: &'r Entry, table: &'r Table) -> Option<Rows<'r>> {
+    fn of(mirror: &'r Entry, table: &'r Table, memberships: Option<&'r Table>) -> Option<Rows<'r>> {
+        let memberships = memberships.filter(|memberships| memberships.owner() == table.owner());
         let (person, organization) = (table.column("user_id"), table.column("organization_id"));
         match (table.object.name, person, organization) {
             ("users", Some(_), _) | ("organizations", _, Some(_)) | ("organization_memberships", Some(_), Some(_)) => {
-                Some(Rows { mirror, table, person, organization })
+                Some(Rows { mirror, table, memberships, person, organization })
             }
             _ => None,
         }
@@ -105,6 +110,27 @@ impl<'r> Rows<'r> {
             (None, None) => "false".to_owned(),
         };
         format!("{} AND {whom}", self.is_live())
+    }
+
+    /// The same for the view, which reads with its owner's rights and so can look at the memberships itself: the
+    /// larger an organization, the less is its whole list to be made for one row.
+    fn visible_in_view(&self) -> String {
+        let (Some(memberships), Some(person), None) = (self.memberships, self.person, self.organization) else {
+            return self.visible();
+        };
+        let (Some(member), Some(organization)) = (memberships.column("user_id"), memberships.column("organization_id"))
+        else {
+            return self.visible();
+        };
+        format!(
+            "{} AND ({} OR EXISTS (SELECT FROM {} member WHERE member.{member} = {}.{person} AND member.{} IS NULL AND {}))",
+            self.is_live(),
+            self.own(),
+            memberships.name,
+            self.table.name,
+            memberships.deleted_at(),
+            self.is_theirs(&format!("member.{organization}"))
+        )
     }
 
     fn is_live(&self) -> String {
@@ -133,7 +159,7 @@ impl<'r> Rows<'r> {
             view(&self.mirror.name, self.table),
             columns.collect::<Vec<_>>().join(", "),
             self.table.name,
-            self.visible()
+            self.visible_in_view()
         )
     }
 }

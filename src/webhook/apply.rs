@@ -14,7 +14,7 @@ use crate::mirror::config::{Deletes, Mirror, Table};
 use crate::mirror::merge::{self, Merge, WHENEVER};
 use crate::mirror::sync::check_instance;
 use crate::mirror::tombstone::microseconds;
-use crate::mirror::{lock, target, tombstone};
+use crate::mirror::{deletes, lock, target, tombstone};
 
 /// What became of an event, and why.
 pub enum Outcome {
@@ -128,12 +128,7 @@ fn delete(mirror: &Mirror, table: &Table, id: &str, happened_at: i64) -> Result<
     tombstone::bury(mirror, table, &[id.to_owned()], &at)?;
     let condition = format!("t.{} = {}", table.id(), quote_literal(id));
     merge::delete(mirror, table, &condition, &at)?;
-    // Clerk tells of these deletions as well, but later: until then they would give rights that have ended.
-    for child in mirror.children(table.object)? {
-        let Some(parent) = child.column(table.object.id().name) else { continue };
-        lock::some_objects(mirror, &child);
-        merge::delete(mirror, &child, &format!("t.{parent} = {}", quote_literal(id)), &at)?;
-    }
+    deletes::what_belongs_to(mirror, table, id, &at)?;
     Ok(Outcome::Applied)
 }
 

@@ -59,3 +59,23 @@ fn a_schedule_that_cannot_be_read_is_refused() {
     world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'm')");
     assert_eq!(world.error("SELECT clerk_fdw.schedule_sync('m', 'never')").code().code(), "22023");
 }
+
+/// Where no worker is free, a sync that is due is tried again later, and the scheduler goes on.
+#[test]
+fn a_lack_of_workers_is_waited_out() {
+    // The launcher of logical replication, the scheduler and its worker for one database take all there are.
+    let lines = "shared_preload_libraries = 'clerk_fdw'\nclerk_fdw.naptime = 1\nmax_worker_processes = 3\n";
+    let cluster = Cluster::with("attack_workers", lines);
+    let world = World::at(cluster.host(), "attack_workers", small(), "", "");
+    world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'm', objects => '{users}')");
+    world.run("SELECT clerk_fdw.schedule_sync('m', '0 0 1 1 *')");
+    world.run("UPDATE clerk_fdw_internal.mirror SET next_run = now()");
+    until("it backs off", || world.one("SELECT failed_starts = 1 AND next_run > now() FROM clerk_fdw_internal.mirror"));
+    assert_eq!(
+        world.one::<i64>("SELECT count(*) FROM clerk_fdw.sync_runs"),
+        0,
+        "nothing is left of what did not start"
+    );
+    world.run("UPDATE clerk_fdw_internal.mirror SET next_run = now()");
+    until("it is tried again", || world.one("SELECT failed_starts = 2 FROM clerk_fdw_internal.mirror"));
+}
