@@ -8,6 +8,7 @@ mod attacks;
 mod common;
 
 mod drift;
+mod duplicates;
 mod faults;
 mod interrupts;
 mod joins;

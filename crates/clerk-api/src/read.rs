@@ -1,8 +1,9 @@
 //! Reading an object's list or one object: what to ask for, and the pages as they come.
 
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -10,7 +11,7 @@ use url::form_urlencoded::byte_serialize;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::object::{Key, MOST_VALUES, Object};
+use crate::object::{Answer, Key, MOST_VALUES, Object};
 use crate::page::{Locator, Page, Projection};
 use crate::stats::Stats;
 use crate::walk::{self, Mark};
@@ -57,6 +58,18 @@ pub enum From {
     Count { below: Option<(&'static Key, String)>, filters: Filters },
     /// Pages picked at random, enough of them for so many objects of that total.
     Sample { wanted: u64, total: u64 },
+}
+
+impl From {
+    /// Whether two of its lists may hold the same object: a user has several addresses, each of which finds them, in
+    /// either case of its letters; and an organization is found by its slug and by its id where a slug is asked for.
+    fn may_overlap(&self) -> bool {
+        match self {
+            From::Batches { values, .. } => batches(values).nth(1).is_some(),
+            From::Keys { key, values, .. } => key.answer == Answer::One && values.len() > 1,
+            _ => false,
+        }
+    }
 }
 
 /// Values of one parameter in groups that one request can carry: as many as Clerk takes, and no more than the length
@@ -133,8 +146,13 @@ impl Read {
         let (pages, receiver) = mpsc::channel(QUEUE);
         let demand = Arc::new(Demand::default());
         let stats = Arc::new(Stats::default());
-        let out =
-            Out { pages: Some(pages), demand: Arc::clone(&demand), wake: Box::new(wake), sent: AtomicU64::new(0) };
+        let out = Out {
+            pages: Some(pages),
+            demand: Arc::clone(&demand),
+            wake: Box::new(wake),
+            sent: AtomicU64::new(0),
+            handed_over: self.from.may_overlap().then(Mutex::default),
+        };
         let task = tokio::spawn(walk::walk(client, self, out, Arc::clone(&stats)));
         Reader { pages: receiver, demand, received: 0, ended: false, stats, task }
     }
@@ -222,6 +240,9 @@ pub(crate) struct Out {
     demand: Arc<Demand>,
     wake: Box<dyn Fn() + Send + Sync>,
     sent: AtomicU64,
+    /// The ids of what was handed over, where lists may overlap. There are no more of them than a few for each value
+    /// that was asked for.
+    handed_over: Option<Mutex<HashSet<String>>>,
 }
 
 /// Nobody reads any more.
@@ -229,7 +250,12 @@ pub(crate) struct Closed;
 
 impl Out {
     /// Hands over a page; waits while the queue is full. A page without objects is of no interest to the reader.
-    pub(crate) async fn send(&self, page: Page) -> Result<(), Closed> {
+    pub(crate) async fn send(&self, mut page: Page) -> Result<(), Closed> {
+        if let Some(handed_over) = &self.handed_over {
+            let mut ids = handed_over.lock().unwrap_or_else(PoisonError::into_inner);
+            let new: Vec<bool> = (0..page.len()).map(|object| ids.insert(page.id(object).into_owned())).collect();
+            page.retain(|_, object| new[object]);
+        }
         match page.is_empty() {
             true => Ok(()),
             false => self.hand_over(Ok(page)).await,
