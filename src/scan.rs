@@ -224,6 +224,7 @@ impl Scan {
                     reading.page = None;
                     match reading.pages.next() {
                         Ok(Some(page)) if self.plan.count => {
+                            // An answer without a count is an error before it gets here.
                             let count = page.total_count().unwrap_or(0);
                             // SAFETY: the slot has one attribute of type bigint for each count(*).
                             unsafe { fill_count(slot, count) };

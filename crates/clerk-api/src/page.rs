@@ -155,6 +155,17 @@ impl Page {
         Self::one(json.as_bytes().to_vec(), &Projection::new(asked)).map_err(|malformed| malformed.problem)
     }
 
+    /// A list that is read for its `total_count`: one without it is not taken for an empty one.
+    pub(crate) fn counted_list(body: Vec<u8>, projection: &Projection) -> Result<Self, Malformed> {
+        let page = Self::list(body, projection)?;
+        match page.total_count {
+            Some(_) => Ok(page),
+            None => {
+                Err(Malformed { expected: "a list with its total_count", problem: "it has no total_count".to_owned() })
+            }
+        }
+    }
+
     /// No object, only `{"total_count": n}`.
     pub(crate) fn count(body: Vec<u8>, projection: &Projection) -> Result<Self, Malformed> {
         #[derive(Deserialize)]

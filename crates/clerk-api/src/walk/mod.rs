@@ -156,7 +156,7 @@ async fn count(
         None => nothing()?,
         Some(path) => {
             let request = path.params(&filters).param("limit", 1);
-            match walk.fetch(&request, &walk.projection, Page::list).await {
+            match walk.fetch(&request, &walk.projection, Page::counted_list).await {
                 Err(error) if error.is_not_found() => {
                     one::is_missing(walk, owner, error).await?;
                     nothing()?
