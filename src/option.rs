@@ -120,7 +120,8 @@ pub struct HiddenStatement(*mut pg_sys::ErrorContextCallback);
 impl HiddenStatement {
     /// From here on. An error that is raised meanwhile ends it by itself.
     pub fn new() -> Self {
-        unsafe extern "C-unwind" fn hide(_: *mut std::ffi::c_void) {
+        #[pgrx::pg_guard]
+        unsafe extern "C-unwind" fn hide(_argument: *mut std::ffi::c_void) {
             // SAFETY: Postgres calls context callbacks while an error is being reported, which is when these two may
             // be called.
             unsafe {

@@ -187,6 +187,7 @@ unsafe fn is_served(subject: Subject, clause: *mut pg_sys::RestrictInfo) -> bool
 }
 
 /// Postgres asks whether a member of an equivalence class is a column that join conditions shall be made for.
+#[pg_guard]
 unsafe extern "C-unwind" fn is_ours(
     _root: *mut pg_sys::PlannerInfo,
     _rel: *mut pg_sys::RelOptInfo,
