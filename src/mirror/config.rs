@@ -55,6 +55,7 @@ pub struct Table {
     pub name: String,
     /// With whose rights it is read and written: nobody else's code can run when it is.
     owner: pg_sys::Oid,
+    pub is_partitioned: bool,
     /// What each of its columns takes.
     pub columns: Vec<Taken>,
 }
@@ -65,7 +66,8 @@ pub struct Taken {
     pub column: String,
     /// An expression over the object's columns; `updated_at`, `synced_at` and `deleted_at` have a meaning.
     pub expression: String,
-    /// Its type, without a modifier: a text that is too long shall be an error, not cut.
+    /// Its type, below any domain and without a length, as a name alone: a cast would cut what is too long, and the
+    /// name `character` means one character. The assignment to the column, which follows, makes it an error.
     pub data_type: String,
     /// Whether values of its type can be compared.
     pub is_comparable: bool,
@@ -190,7 +192,7 @@ impl Entry {
         }
         // A table of ours takes what its columns are called after: those that were dropped are left out.
         let query = "
-            SELECT a.attname, m.value, format_type(a.atttypid, NULL),
+            SELECT a.attname, m.value, format('%I.%I', n.nspname, y.typname),
                    y.typcategory <> 'G' AND y.typname NOT IN ('json', 'xml')
               FROM clerk_fdw_internal.mirror_table t
              CROSS JOIN LATERAL (
@@ -200,7 +202,15 @@ impl Entry {
                                            UNION ALL VALUES ('synced_at'), ('deleted_at')) c(name)
                 WHERE t.columns IS NULL) m
               JOIN pg_attribute a ON a.attrelid = t.relation AND a.attname = m.key::name
-              JOIN pg_type y ON y.oid = a.atttypid
+             CROSS JOIN LATERAL (
+               WITH RECURSIVE type(oid, base, kind) AS (
+                 SELECT y.oid, y.typbasetype, y.typtype FROM pg_type y WHERE y.oid = a.atttypid
+                 UNION ALL
+                 SELECT y.oid, y.typbasetype, y.typtype FROM type JOIN pg_type y ON y.oid = type.base
+                  WHERE type.kind = 'd')
+               SELECT type.oid FROM type WHERE type.kind <> 'd') base
+              JOIN pg_type y ON y.oid = base.oid
+              JOIN pg_namespace n ON n.oid = y.typnamespace
              WHERE t.mirror = $1::int4 AND t.object = $2 AND a.attnum > 0 AND NOT a.attisdropped
              ORDER BY a.attnum";
         let columns = store::rows(query, &values)?.into_iter().filter_map(|row| {
@@ -212,7 +222,7 @@ impl Entry {
                 is_comparable: comparable.as_deref() == Some("t"),
             })
         });
-        let table = Table { object, name, owner, columns: columns.collect() };
+        let table = Table { object, name, owner, is_partitioned: kind == "p", columns: columns.collect() };
         for needed in [object.id().name, "synced_at", "deleted_at"] {
             if table.column(needed).is_none() {
                 return Err(FdwError::ColumnGone { table: table.name, column: needed });

@@ -227,11 +227,17 @@ fn upsert(table: &Table, page: &str, since: &str) -> String {
         .collect();
     let (name, id) = (&table.name, table.id());
     let list = columns.join(", ");
+    // A row of a partitioned table does not tell whether the statement has inserted it. Those that were there before
+    // are what the statement's snapshot shows; looking them up costs a little more.
+    let is_new = match table.is_partitioned {
+        true => format!("NOT EXISTS (SELECT FROM {name} old WHERE old.{id} = t.{id})"),
+        false => "t.xmax = 0".to_owned(),
+    };
     format!(
         "WITH merged AS (INSERT INTO {name} AS t ({list}) \
            SELECT {list} FROM ({page}) new WHERE NOT EXISTS \
              (SELECT FROM {name} t WHERE t.{id} = new.{id} AND NOT ({})) \
-           ON CONFLICT ({id}) DO UPDATE SET {} WHERE {} RETURNING t.xmax = 0 AS is_new) \
+           ON CONFLICT ({id}) DO UPDATE SET {} WHERE {} RETURNING {is_new} AS is_new) \
          SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged",
         takes_over(table, "new", since),
         set.join(", "),

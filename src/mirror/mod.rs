@@ -40,7 +40,7 @@ mod incremental;
 pub mod lock;
 mod make;
 pub mod merge;
-mod run;
+pub mod run;
 mod schedule;
 pub mod store;
 pub mod sync;

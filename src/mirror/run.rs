@@ -47,6 +47,18 @@ impl Mode {
     }
 }
 
+const DAY: i32 = 86_400;
+
+/// What is kept for as long as the log, and how long at least, in seconds. Svix goes on trying for days, and can be told
+/// to send again what is three months old; an event whose claim is forgotten meets the object's newer state or its
+/// tombstone.
+pub const KEPT: &[(&str, &str, i32)] = &[
+    ("sync_run", "started_at", 0),
+    ("sync_error", "occurred_at", 0),
+    ("webhook_event", "received_at", 7 * DAY),
+    ("tombstone", "recorded_at", 100 * DAY),
+];
+
 /// How often a running sync says how far it is.
 const NOTICE_EVERY: Duration = Duration::from_secs(5);
 
@@ -104,12 +116,12 @@ impl<'m> Run<'m> {
                FROM pg_roles r WHERE r.oid = m.owner AND r.rolname <> m.owner_name AND m.number = $1::int4",
             &[Some(&key)],
         )?;
-        let retention = format!("{} seconds", settings::log_retention());
-        for (table, moment) in [("sync_run", "started_at"), ("sync_error", "occurred_at")] {
+        for (table, moment, least) in KEPT {
+            let seconds = format!("{} seconds", settings::log_retention().max(*least));
             let old = format!(
                 "DELETE FROM clerk_fdw_internal.{table} WHERE mirror = $2::int4 AND {moment} < now() - $1::interval"
             );
-            store::run(&old, &[Some(&retention), Some(&key)])?;
+            store::run(&old, &[Some(&seconds), Some(&key)])?;
         }
         Ok(Some(Run { id, mirror, wish }))
     }

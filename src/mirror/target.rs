@@ -8,7 +8,7 @@ use clerk_api::{Client, From, Read};
 use super::config::{Mirror, Table, Which};
 use super::merge::{self, Merge};
 use super::sync::{check_instance, next};
-use super::{deletes, lock, store};
+use super::{deletes, lock, store, tombstone};
 use crate::attempt::Failure;
 use crate::deferral::attempt_beside_caller;
 use crate::error::{FdwError, OrRaise};
@@ -30,6 +30,7 @@ pub fn sync_user(mirror: &str, id: &str, fallback: bool) -> Option<String> {
         FdwError::NotMirrored { mirror: mirror.name.clone(), object: "users".to_owned(), have: Vec::new() }.raise()
     };
     or_row(&mirror, users, id, fallback, |client| {
+        let since = now()?;
         one(&mirror, client, users, id)?;
         for memberships in &tables {
             let Some(key) = memberships.object.key("user_id").filter(|_| memberships.object.name != "users") else {
@@ -39,9 +40,11 @@ pub fn sync_user(mirror: &str, id: &str, fallback: bool) -> Option<String> {
             let found = pages(&mirror, client, memberships, from, "organization_id")?;
             let user_id = memberships.column("user_id");
             if let Some(user_id) = user_id {
+                // What was written since is newer than Clerk's answer, and what no sync has written is not Clerk's.
                 let condition = format!(
-                    "t.{user_id} = {} AND NOT ({})",
+                    "t.{user_id} = {} AND t.{} < {since} AND NOT ({})",
                     quote_literal(id),
+                    memberships.synced_at(),
                     deletes::among(memberships, &found.ids)
                 );
                 merge::delete(&mirror, memberships, &condition, merge::NOW)?;
@@ -119,10 +122,11 @@ pub fn fetch(
     value: String,
 ) -> Result<(), FdwError> {
     lock::object(mirror, table, id);
+    let since = now()?;
     let from = From::Keys { key, values: vec![value], filters: Vec::new(), order: None };
     let found = pages(mirror, client, table, from, "")?;
     if !found.ids.iter().any(|found| found == id) {
-        let condition = format!("t.{} = {}", table.id(), quote_literal(id));
+        let condition = format!("t.{} = {} AND t.{} < {since}", table.id(), quote_literal(id), table.synced_at());
         merge::delete(mirror, table, &condition, merge::NOW)?;
         deletes::what_belongs_to(mirror, table, id, merge::NOW)?;
     }
@@ -142,6 +146,12 @@ pub fn owner(table: &Table, id: &str) -> Result<(&'static Key, String), FdwError
     Err(unknown())
 }
 
+/// The expression for the time that it is now.
+fn now() -> Result<String, FdwError> {
+    let microseconds = store::value(&format!("SELECT {}", tombstone::microseconds("clock_timestamp()")), &[])?;
+    Ok(tombstone::time(microseconds.and_then(|now| now.parse().ok()).unwrap_or_default()))
+}
+
 /// What was read.
 struct Found {
     ids: Vec<String>,
@@ -150,8 +160,7 @@ struct Found {
 }
 
 fn pages(mirror: &Mirror, client: &Arc<Client>, table: &Table, from: From, owner: &str) -> Result<Found, FdwError> {
-    let now = store::value("SELECT date_part('epoch', clock_timestamp())", &[])?.unwrap_or_default();
-    let merge = Merge::new(mirror, table, &format!("to_timestamp({now})"), false);
+    let merge = Merge::new(mirror, table, &now()?, false);
     let mut read = merge.ask(Read { from, ..Read::all(table.object, Vec::new()) });
     let owner = table.object.column(owner, true);
     let place = read.values.len();

@@ -12,6 +12,7 @@ use crate::connection::vault_secret;
 use crate::deferral::attempt_beside_caller;
 use crate::error::{FdwError, OrRaise};
 use crate::mirror::config::{Entry, Mirror, Which};
+use crate::mirror::run::KEPT;
 use crate::mirror::store;
 use crate::settings;
 
@@ -213,12 +214,10 @@ fn settle(mirror: &Mirror, received: &Received, outcome: &str, reason: Option<&s
     )
 }
 
-/// Forgets old claims and tombstones, a few each time. Svix goes on trying for days, and can be told to send again
-/// what is three months old; an event whose claim is forgotten meets the object's newer state or its tombstone.
+/// Forgets what is old, a few rows each time: a mirror that only receives webhooks has no sync that would.
 fn forget(mirror: &Mirror) -> Result<(), FdwError> {
-    const DAY: i32 = 86_400;
-    for (table, moment, least) in [("webhook_event", "received_at", 7 * DAY), ("tombstone", "recorded_at", 100 * DAY)] {
-        let seconds = settings::log_retention().max(least).to_string();
+    for (table, moment, least) in KEPT.iter().filter(|(table, ..)| ["webhook_event", "tombstone"].contains(table)) {
+        let seconds = settings::log_retention().max(*least).to_string();
         store::run(
             &format!(
                 "DELETE FROM clerk_fdw_internal.{table} WHERE ctid = ANY (ARRAY(

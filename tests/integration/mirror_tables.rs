@@ -255,3 +255,64 @@ fn one_sync_at_a_time() {
     assert!(world.one::<bool>(order));
     assert_eq!(world.one::<i64>("SELECT count(DISTINCT run) FROM clerk_fdw.sync_runs WHERE state = 'succeeded'"), 3);
 }
+
+/// Tables as people have them: partitioned, with columns whose type cuts what is too long when it is cast.
+#[test]
+fn tables_of_any_make_take_clerks_rows() {
+    let world = World::new("mirror_makes", small());
+    let long = world.sim.create_user(json!({"first_name": "Maximiliane"})).unwrap();
+    world.run(
+        r#"CREATE DOMAIN short AS varchar(8);
+           CREATE TABLE people (clerk_id char(40), first_name short, last_name char(60), n int GENERATED ALWAYS AS IDENTITY,
+             size int GENERATED ALWAYS AS (length(first_name)) STORED, UNIQUE (clerk_id)) PARTITION BY HASH (clerk_id);
+           CREATE TABLE people_0 PARTITION OF people FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+           CREATE TABLE people_1 PARTITION OF people FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+           SELECT clerk_fdw.create_mirror('clerk', schema => 'm', objects => '{users}', tables => '{"users": "public.people"}')"#,
+    );
+    world.run("CALL clerk_fdw.sync('m')");
+    let first = logged(&world, "users");
+    let refused: Vec<String> =
+        world.column("SELECT object_id FROM clerk_fdw.sync_errors WHERE resolved_at IS NULL ORDER BY 1");
+    assert!(refused.contains(&long), "what is too long is refused, not cut: {refused:?}");
+    assert_eq!(first.changes.inserted + first.errors, 61);
+    let differences = "SELECT count(*) FROM clerk.users u FULL JOIN people p ON p.clerk_id = u.user_id
+        WHERE (u.first_name, u.last_name) IS DISTINCT FROM (p.first_name::text, trim(p.last_name))
+          AND length(coalesce(u.first_name, '')) <= 8";
+    assert_eq!(world.one::<i64>(differences), 0);
+    let user = world.sim.users().into_iter().map(|user| user.id).find(|user| !refused.contains(user)).unwrap();
+    world.sim.update_user(&user, json!({"first_name": "Ada"})).unwrap();
+    world.run("CALL clerk_fdw.sync('m', mode => 'full')");
+    assert_eq!(logged(&world, "users").changes, Changes { inserted: 0, updated: 1, deleted: 0 });
+    world.run("ALTER DOMAIN short DROP NOT NULL; ALTER TABLE people DROP COLUMN size; ALTER TABLE people ALTER first_name TYPE text");
+    world.run("CALL clerk_fdw.sync('m')");
+    assert_eq!(world.one::<i64>("SELECT count(*) FROM people WHERE first_name = 'Maximiliane'"), 1);
+}
+
+/// A refresh deletes nothing that was written since Clerk answered, nor what is not Clerk's.
+#[test]
+fn a_refresh_keeps_what_it_cannot_know() {
+    let world = in_step("mirror_refresh_keeps", small(), "");
+    let user: String = world.one("SELECT user_id FROM m.organization_memberships LIMIT 1");
+    world.run(&format!(
+        "ALTER TABLE m.organization_memberships ALTER synced_at DROP NOT NULL;
+         INSERT INTO m.organization_memberships (membership_id, user_id, synced_at) VALUES
+           ('own', '{user}', NULL), ('newer', '{user}', now() + interval '1 minute'), ('older', '{user}', now() - interval '1 minute')"
+    ));
+    world.run(&format!("SELECT clerk_fdw.sync_user('m', '{user}')"));
+    let gone: Vec<String> = world.column(
+        "SELECT membership_id FROM m.organization_memberships WHERE membership_id IN ('own', 'newer', 'older') AND deleted_at IS NOT NULL",
+    );
+    assert_eq!(gone, ["older"]);
+}
+
+/// Tombstones do not stay for ever where no webhook comes.
+#[test]
+fn syncs_forget_old_tombstones() {
+    let world = in_step("mirror_tombstones", small(), "");
+    world.sim.delete_user(&world.sim.users()[0].id).unwrap();
+    world.run("CALL clerk_fdw.sync('m')");
+    world.run("UPDATE clerk_fdw_internal.tombstone SET recorded_at = now() - interval '101 days'");
+    assert!(world.one::<bool>("SELECT count(*) > 0 FROM clerk_fdw_internal.tombstone"));
+    world.run("CALL clerk_fdw.sync('m')");
+    assert_eq!(world.one::<i64>("SELECT count(*) FROM clerk_fdw_internal.tombstone"), 0);
+}
