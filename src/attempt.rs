@@ -118,3 +118,18 @@ pub fn attempt<T>(action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Fai
         done
     }
 }
+
+/// How often something is tried that meets a deadlock.
+pub const MOST_TRIES: u32 = 5;
+
+/// Attempts something that others may be doing in another order. An attempt that ends a deadlock has given up its own
+/// locks, so that the others are done soon.
+pub fn attempt_among_others<T>(mut action: impl FnMut() -> Result<T, FdwError>) -> Result<T, Failure> {
+    let mut tries = 1;
+    loop {
+        match attempt(&mut action) {
+            Err(failure) if failure.is_deadlock() && tries < MOST_TRIES => tries += 1,
+            done => return done,
+        }
+    }
+}

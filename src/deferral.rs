@@ -6,7 +6,7 @@
 
 use pgrx::pg_sys;
 
-use crate::attempt::{Failure, attempt};
+use crate::attempt::{Failure, attempt, attempt_among_others};
 use crate::error::FdwError;
 use crate::import::quote_identifier;
 use crate::sandbox;
@@ -28,13 +28,13 @@ pub fn attempt_beside_caller<T>(
     tenant: pg_sys::Oid,
     mut action: impl FnMut() -> Result<T, FdwError>,
 ) -> Result<T, Failure> {
-    let mut done = attempt(&mut action);
+    let mut done = attempt_among_others(&mut action);
     for all in [false, true] {
         match done {
             Err(failure) if failure.is_deferral() => {}
             done => return done,
         }
-        done = attempt(|| {
+        done = attempt_among_others(|| {
             let names = deferrable(tenant, all)?;
             set(&names, "IMMEDIATE")?;
             let result = action()?;

@@ -3,8 +3,8 @@
 use super::config::{Mirror, Table};
 use super::run::Step;
 use super::sync::Sync;
-use super::{lock, merge, tombstone};
-use crate::attempt::Failure;
+use super::{merge, tombstone};
+use crate::attempt::{Failure, attempt_among_others};
 use crate::error::FdwError;
 use crate::import::quote_literal;
 use crate::sandbox::as_extension_owner;
@@ -85,7 +85,7 @@ pub fn delete(sync: &Sync, step: &mut Step, table: &Table, ids: &[String], condi
     for batch in ids.chunks(BATCH) {
         let remove = |ids: &[String]| {
             let condition = format!("{condition} AND {}", among(table, ids));
-            sync.attempt(|| merge::delete(sync.mirror, table, &condition, merge::NOW))
+            attempt_among_others(|| merge::delete(sync.mirror, table, &condition, merge::NOW))
         };
         match remove(batch) {
             Ok(deleted) => step.deleted += deleted,
@@ -110,7 +110,6 @@ pub fn delete(sync: &Sync, step: &mut Step, table: &Table, ids: &[String], condi
 pub fn what_belongs_to(mirror: &Mirror, table: &Table, id: &str, at: &str) -> Result<(), FdwError> {
     for child in mirror.children(table.object)? {
         let Some(parent) = child.column(table.object.id().name) else { continue };
-        lock::some_objects(mirror, &child);
         merge::delete(mirror, &child, &format!("t.{parent} = {}", quote_literal(id)), at)?;
     }
     Ok(())

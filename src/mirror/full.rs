@@ -51,7 +51,11 @@ pub fn go_on<'s>(sync: &Sync<'s>, mut step: Step<'s>, table: &Table) -> Result<D
         let mut pages = sync.start(read)?;
         while let Some(page) = sync.next(&mut step, &mut pages)? {
             let mut refused = Vec::new();
-            let merged = merge.page(&page, |id, failure| refused.push((id.to_owned(), failure)))?;
+            let merged = merge.page(
+                &page,
+                || sync.transactions.commit(),
+                |id, failure| refused.push((id.to_owned(), failure)),
+            )?;
             step.read(page.len(), merged);
             sync.commit(|| {
                 for (id, failure) in &refused {

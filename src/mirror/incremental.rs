@@ -92,7 +92,8 @@ fn read(
 /// Merges a page, and commits it with its log.
 pub fn merge_page(sync: &Sync, step: &mut Step, merge: &Merge, page: &clerk_api::Page) -> Result<(), Failure> {
     let mut refused = Vec::new();
-    let merged = merge.page(page, |id, failure| refused.push((id.to_owned(), failure)))?;
+    let commit = || sync.transactions.commit();
+    let merged = merge.page(page, commit, |id, failure| refused.push((id.to_owned(), failure)))?;
     step.read(page.len(), merged);
     sync.commit(|| {
         let taken = (0..page.len()).map(|object| page.id(object));

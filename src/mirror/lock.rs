@@ -45,10 +45,7 @@ impl Lock {
 
 /// Takes the same lock until the transaction ends, if nobody has it.
 pub fn try_sync(number: i32) -> bool {
-    // SAFETY: the tag is complete; the transaction releases the lock at its end.
-    let taken =
-        unsafe { pg_sys::LockAcquire(&tag(c"mirror", number as u32, 0), pg_sys::ExclusiveLock as i32, false, true) };
-    taken != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+    acquire(&tag(c"mirror", number as u32, 0), true)
 }
 
 impl Drop for Lock {
@@ -58,37 +55,29 @@ impl Drop for Lock {
     }
 }
 
-/// For changes of many objects, such as a page of them.
-pub fn all_objects(mirror: &Entry, table: &Table) {
-    acquire(&all(mirror, table), pg_sys::ExclusiveLock);
-}
-
-/// For changes of some that are not known beforehand, such as all that belong to a deleted object.
-pub fn some_objects(mirror: &Entry, table: &Table) {
-    acquire(&all(mirror, table), pg_sys::ShareLock);
-}
-
-/// For changes of one.
+/// Waits until nobody else changes an object.
 pub fn object(mirror: &Entry, table: &Table, id: &str) {
-    some_objects(mirror, table);
-    acquire(&hashed((mirror.number, table.object.name, Some(id))), pg_sys::ExclusiveLock);
+    // Waiting can be cancelled, and takes no longer than lock_timeout.
+    acquire(&hashed(mirror.number, table.object.name, id), false);
 }
 
-fn all(mirror: &Entry, table: &Table) -> pg_sys::LOCKTAG {
-    hashed((mirror.number, table.object.name, None))
+/// Takes the same lock if nobody has it.
+pub fn try_object(mirror: &Entry, table: &Table, id: &str) -> bool {
+    acquire(&hashed(mirror.number, table.object.name, id), true)
 }
 
 /// Two that happen to have one lock wait for each other without need, which does no harm.
-fn hashed(what: (i32, &str, Option<&str>)) -> pg_sys::LOCKTAG {
+fn hashed(mirror: i32, object: &str, id: &str) -> pg_sys::LOCKTAG {
     // Every backend hashes alike: this one has no random keys.
     let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
+    (mirror, object, id).hash(&mut hasher);
     let hash = hasher.finish();
     tag(c"mirror_table", hash as u32, (hash >> 32) as u16)
 }
 
-fn acquire(tag: &pg_sys::LOCKTAG, mode: u32) {
-    // SAFETY: the tag is complete. The lock is the transaction's, which releases it at its end; waiting for it can be
-    // cancelled and takes no longer than lock_timeout.
-    unsafe { pg_sys::LockAcquire(tag, mode as i32, false, false) };
+/// The lock is the transaction's, which releases it at its end.
+fn acquire(tag: &pg_sys::LOCKTAG, at_once: bool) -> bool {
+    // SAFETY: the tag is complete.
+    let taken = unsafe { pg_sys::LockAcquire(tag, pg_sys::ExclusiveLock as i32, false, at_once) };
+    taken != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
 }

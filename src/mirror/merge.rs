@@ -5,7 +5,7 @@ use pgrx::pg_sys;
 
 use super::config::{Deletes, Mirror, Table};
 use super::{lock, tombstone};
-use crate::attempt::{Failure, attempt};
+use crate::attempt::{Failure, MOST_TRIES, attempt};
 use crate::convert::{self, Target};
 use crate::encoding::to_c_string;
 use crate::error::FdwError;
@@ -15,9 +15,6 @@ use crate::spi;
 
 /// What a page is called in the statements here.
 const PAGE: &str = "clerk_page";
-
-/// How often a page is tried that meets a deadlock.
-const MOST_TRIES: u32 = 5;
 
 /// What a page did, or would do, to the table.
 #[derive(Default, Clone, Copy)]
@@ -66,42 +63,65 @@ impl<'t> Merge<'t> {
     }
 
     /// Merges a page. Where it is refused because of some of its objects, those are found by halving, and handed to
-    /// `refused`.
-    pub fn page(&self, page: &Page, mut refused: impl FnMut(&str, Failure)) -> Result<Merged, Failure> {
+    /// `refused`. Objects that somebody else is changing come last, one by one, each after a `commit` that gives up all
+    /// locks: whoever keeps a transaction open keeps nobody but this sync waiting.
+    pub fn page(
+        &self,
+        page: &Page,
+        commit: impl Fn(),
+        mut refused: impl FnMut(&str, Failure),
+    ) -> Result<Merged, Failure> {
         let mut all = Merged::default();
+        let mut busy = Vec::new();
         let mut tries = 1;
-        let mut next = Some(0..page.len());
-        let mut later = Vec::new();
-        while let Some(range) = next.take().or_else(|| later.pop()) {
+        let mut groups: Vec<Vec<usize>> = vec![(0..page.len()).collect()];
+        let mut is_patient = false;
+        while let Some(group) = groups.pop() {
             let done = attempt(|| {
-                if !self.is_dry {
-                    lock::all_objects(self.mirror, self.table);
-                }
-                self.objects(page, range.clone())
+                let lock = |object: &usize| match (self.is_dry, page.id(*object)) {
+                    (true, _) => true,
+                    (false, id) if is_patient => {
+                        lock::object(self.mirror, self.table, &id);
+                        true
+                    }
+                    (false, id) => lock::try_object(self.mirror, self.table, &id),
+                };
+                let (free, busy): (Vec<usize>, Vec<usize>) = group.iter().partition(|object| lock(object));
+                Ok((self.objects(page, &free)?, busy))
             });
             match done {
-                Ok(merged) => all.add(merged),
+                Ok((merged, others)) => {
+                    tries = 1;
+                    all.add(merged);
+                    busy.extend(others);
+                }
                 // An application changes the same rows in another order. The attempt has given its own up.
                 Err(failure) if failure.is_deadlock() && tries < MOST_TRIES => {
                     tries += 1;
-                    next = Some(range);
+                    groups.push(group);
                 }
-                Err(failure) if failure.is_about_a_row() && range.len() > 1 => {
-                    let middle = range.start + range.len() / 2;
-                    later.push(middle..range.end);
-                    next = Some(range.start..middle);
+                Err(failure) if failure.is_about_a_row() && group.len() > 1 => {
+                    let (first, second) = group.split_at(group.len() / 2);
+                    groups.extend([second.to_vec(), first.to_vec()]);
                 }
-                Err(failure) if failure.is_about_a_row() => refused(&page.id(range.start), failure),
+                Err(failure) if failure.is_about_a_row() => refused(&page.id(group[0]), failure),
                 Err(failure) => return Err(failure),
+            }
+            if groups.is_empty()
+                && let Some(object) = busy.pop()
+            {
+                commit();
+                is_patient = true;
+                groups.push(vec![object]);
             }
         }
         Ok(all)
     }
 
     /// Merges some objects of a page in the current transaction.
-    pub fn objects(&self, page: &Page, objects: std::ops::Range<usize>) -> Result<Merged, FdwError> {
+    pub fn objects(&self, page: &Page, objects: &[usize]) -> Result<Merged, FdwError> {
         let count = objects.len() as u64;
-        let mut alive: Vec<usize> = objects.collect();
+        let mut alive = objects.to_vec();
         if self.since != WHENEVER {
             let ids: Vec<_> = alive.iter().map(|object| page.id(*object).into_owned()).collect();
             let gone = tombstone::since(self.mirror, self.table, &ids, &self.since)?;
@@ -237,7 +257,7 @@ fn upsert(table: &Table, page: &str, since: &str) -> String {
         "WITH merged AS (INSERT INTO {name} AS t ({list}) \
            SELECT {list} FROM ({page}) new WHERE NOT EXISTS \
              (SELECT FROM {name} t WHERE t.{id} = new.{id} AND NOT ({})) \
-           ON CONFLICT ({id}) DO UPDATE SET {} WHERE {} RETURNING {is_new} AS is_new) \
+           ORDER BY new.{id} ON CONFLICT ({id}) DO UPDATE SET {} WHERE {} RETURNING {is_new} AS is_new) \
          SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged",
         takes_over(table, "new", since),
         set.join(", "),
@@ -266,14 +286,20 @@ fn would(table: &Table, page: &str, since: &str) -> String {
 pub fn delete(mirror: &Mirror, table: &Table, condition: &str, at: &str) -> Result<u64, FdwError> {
     let (name, id) = (&table.name, table.id());
     let (deleted_at, synced_at) = (table.deleted_at(), table.synced_at());
+    // In the order of ids, as pages are merged, so that nobody waits for each other.
+    let locked =
+        |condition: &str| format!("(SELECT t.{id} FROM {name} t WHERE {condition} ORDER BY t.{id} FOR UPDATE)");
     let statement = match mirror.deletes {
-        Deletes::Hard => format!("DELETE FROM {name} t WHERE {condition}"),
+        Deletes::Hard => {
+            format!("DELETE FROM {name} gone USING {} locked WHERE gone.{id} = locked.{id}", locked(condition))
+        }
         Deletes::Soft => format!(
-            "UPDATE {name} t SET {deleted_at} = {at}, {synced_at} = clock_timestamp()
-              WHERE t.{deleted_at} IS NULL AND ({condition})"
+            "UPDATE {name} gone SET {deleted_at} = {at}, {synced_at} = clock_timestamp()
+               FROM {} locked WHERE gone.{id} = locked.{id}",
+            locked(&format!("t.{deleted_at} IS NULL AND ({condition})"))
         ),
     };
-    let ids = table.first_column(&format!("{statement} RETURNING t.{id}::text"), &[])?;
+    let ids = table.first_column(&format!("{statement} RETURNING gone.{id}::text"), &[])?;
     tombstone::bury(mirror, table, &ids, at)?;
     Ok(ids.len() as u64)
 }

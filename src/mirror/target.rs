@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use clerk_api::object::{Answer, Key};
-use clerk_api::{Client, From, Read};
+use clerk_api::object::{Answer as KeyAnswer, Key};
+use clerk_api::{Client, From, Page, Read};
 
 use super::config::{Mirror, Table, Which};
 use super::merge::{self, Merge};
@@ -30,33 +30,34 @@ pub fn sync_user(mirror: &str, id: &str, fallback: bool) -> Option<String> {
         FdwError::NotMirrored { mirror: mirror.name.clone(), object: "users".to_owned(), have: Vec::new() }.raise()
     };
     or_row(&mirror, users, id, fallback, |client| {
-        let since = now()?;
-        one(&mirror, client, users, id)?;
-        for memberships in &tables {
-            let Some(key) = memberships.object.key("user_id").filter(|_| memberships.object.name != "users") else {
-                continue;
-            };
-            let from = From::Keys { key, values: vec![id.to_owned()], filters: Vec::new(), order: None };
-            let found = pages(&mirror, client, memberships, from, "organization_id")?;
-            let user_id = memberships.column("user_id");
-            if let Some(user_id) = user_id {
-                // What was written since is newer than Clerk's answer, and what no sync has written is not Clerk's.
-                let condition = format!(
-                    "t.{user_id} = {} AND t.{} < {since} AND NOT ({})",
-                    quote_literal(id),
-                    memberships.synced_at(),
-                    deletes::among(memberships, &found.ids)
-                );
-                merge::delete(&mirror, memberships, &condition, merge::NOW)?;
+        let of = |object: &str| tables.iter().find(|table| table.object.name == object);
+        let mut answers = vec![ask_by_id(&mirror, client, users, id)?];
+        let mut memberships = None;
+        if let Some(table) = of("organization_memberships")
+            && let Some(key) = table.object.key("user_id")
+        {
+            let theirs = ask(&mirror, client, table, key, id.to_owned(), "organization_id")?;
+            if let Some(organizations) = of("organizations") {
+                for organization in &theirs.owners {
+                    answers.push(ask_by_id(&mirror, client, organizations, organization)?);
+                }
             }
-            let organizations = tables.iter().find(|table| table.object.name == "organizations");
-            for organization in
-                organizations.into_iter().flat_map(|table| found.owners.iter().map(move |id| (table, id)))
-            {
-                one(&mirror, client, organization.0, organization.1)?;
-            }
+            memberships = Some(theirs);
         }
-        Ok(())
+        // Everybody takes the locks in this order: by object, and of one object by id.
+        for answer in &answers {
+            answer.apply(&mirror)?;
+        }
+        let Some(memberships) = memberships else { return Ok(()) };
+        memberships.apply(&mirror)?;
+        let Some(user_id) = memberships.table.column("user_id") else { return Ok(()) };
+        let condition = format!(
+            "t.{user_id} = {} AND {} AND NOT ({})",
+            quote_literal(id),
+            memberships.is_older("t"),
+            deletes::among(memberships.table, &memberships.ids)
+        );
+        merge::delete(&mirror, memberships.table, &condition, merge::NOW).map(drop)
     })
 }
 
@@ -104,12 +105,7 @@ fn warn(table: &Table, id: &str, failure: &Failure) -> Result<(), FdwError> {
 
 /// Fetches one object, or deletes its row.
 fn one(mirror: &Mirror, client: &Arc<Client>, table: &Table, id: &str) -> Result<(), FdwError> {
-    let by_id = table.object.keys.iter().find(|key| key.answer == Answer::One);
-    let (key, value) = match by_id {
-        Some(key) => (key, id.to_owned()),
-        None => owner(table, id)?,
-    };
-    fetch(mirror, client, table, id, key, value)
+    ask_by_id(mirror, client, table, id)?.apply(mirror)
 }
 
 /// The same, by way of a key whose answer has the object.
@@ -121,16 +117,17 @@ pub fn fetch(
     key: &'static Key,
     value: String,
 ) -> Result<(), FdwError> {
-    lock::object(mirror, table, id);
-    let since = now()?;
-    let from = From::Keys { key, values: vec![value], filters: Vec::new(), order: None };
-    let found = pages(mirror, client, table, from, "")?;
-    if !found.ids.iter().any(|found| found == id) {
-        let condition = format!("t.{} = {} AND t.{} < {since}", table.id(), quote_literal(id), table.synced_at());
-        merge::delete(mirror, table, &condition, merge::NOW)?;
-        deletes::what_belongs_to(mirror, table, id, merge::NOW)?;
-    }
-    Ok(())
+    ask(mirror, client, table, key, value, "")?.for_object(id).apply(mirror)
+}
+
+/// Asks Clerk for one object.
+fn ask_by_id<'t>(mirror: &Mirror, client: &Arc<Client>, table: &'t Table, id: &str) -> Result<Answer<'t>, FdwError> {
+    let by_id = table.object.keys.iter().find(|key| key.answer == KeyAnswer::One);
+    let (key, value) = match by_id {
+        Some(key) => (key, id.to_owned()),
+        None => owner(table, id)?,
+    };
+    Ok(ask(mirror, client, table, key, value, "")?.for_object(id))
 }
 
 /// Clerk does not find every object by its id; then the row tells to whose list it belongs.
@@ -146,32 +143,76 @@ pub fn owner(table: &Table, id: &str) -> Result<(&'static Key, String), FdwError
     Err(unknown())
 }
 
-/// The expression for the time that it is now.
-fn now() -> Result<String, FdwError> {
-    let microseconds = store::value(&format!("SELECT {}", tombstone::microseconds("clock_timestamp()")), &[])?;
-    Ok(tombstone::time(microseconds.and_then(|now| now.parse().ok()).unwrap_or_default()))
-}
-
-/// What was read.
-struct Found {
+/// What Clerk has answered. It is asked before anything is locked: a lock that is held while Clerk answers would keep
+/// others waiting, and for each other.
+struct Answer<'t> {
+    table: &'t Table,
+    pages: Vec<Page>,
     ids: Vec<String>,
-    /// The values of a column that leads to other objects.
+    /// The values of a column that leads to other objects, each once and in order.
     owners: Vec<String>,
+    /// When it was asked for, as an expression.
+    since: String,
+    /// The one object that it was asked for: without it, it is gone.
+    wanted: Option<String>,
 }
 
-fn pages(mirror: &Mirror, client: &Arc<Client>, table: &Table, from: From, owner: &str) -> Result<Found, FdwError> {
-    let merge = Merge::new(mirror, table, &now()?, false);
+/// Asks Clerk for what a value of a key leads to.
+fn ask<'t>(
+    mirror: &Mirror,
+    client: &Arc<Client>,
+    table: &'t Table,
+    key: &'static Key,
+    value: String,
+    owner: &str,
+) -> Result<Answer<'t>, FdwError> {
+    let now = store::value(&format!("SELECT {}", tombstone::microseconds("clock_timestamp()")), &[])?;
+    let since = tombstone::time(now.and_then(|now| now.parse().ok()).unwrap_or_default());
+    let from = From::Keys { key, values: vec![value], filters: Vec::new(), order: None };
+    let merge = Merge::new(mirror, table, &since, false);
     let mut read = merge.ask(Read { from, ..Read::all(table.object, Vec::new()) });
     let owner = table.object.column(owner, true);
     let place = read.values.len();
     read.values.extend(owner.map(|column| column.source.into()));
-    let mut found = Found { ids: Vec::new(), owners: Vec::new() };
+    let mut answer = Answer { table, pages: Vec::new(), ids: Vec::new(), owners: Vec::new(), since, wanted: None };
     let mut pages = Pages::start(read, Arc::clone(client))?;
     while let Some(page) = next(mirror, &mut pages)? {
-        merge.objects(&page, 0..page.len())?;
-        found.ids.extend((0..page.len()).map(|object| page.id(object).into_owned()));
+        answer.ids.extend((0..page.len()).map(|object| page.id(object).into_owned()));
         let owners = (0..page.len()).filter_map(|object| clerk_api::json::string(page.value(object, place)?));
-        found.owners.extend(owners.map(|owner| owner.into_owned()));
+        answer.owners.extend(owners.map(|owner| owner.into_owned()));
+        answer.pages.push(page);
     }
-    Ok(found)
+    answer.owners.sort();
+    answer.owners.dedup();
+    Ok(answer)
+}
+
+impl Answer<'_> {
+    fn for_object(self, id: &str) -> Self {
+        Answer { wanted: Some(id.to_owned()), ..self }
+    }
+
+    /// The condition that a row was last written before Clerk was asked. What no sync has written is not Clerk's.
+    fn is_older(&self, row: &str) -> String {
+        format!("{row}.{} < {}", self.table.synced_at(), self.since)
+    }
+
+    /// Brings the table in step with the answer.
+    fn apply(&self, mirror: &Mirror) -> Result<(), FdwError> {
+        let mut ids: Vec<&String> = self.ids.iter().chain(&self.wanted).collect();
+        ids.sort();
+        ids.dedup();
+        for id in ids {
+            lock::object(mirror, self.table, id);
+        }
+        let merge = Merge::new(mirror, self.table, &self.since, false);
+        for page in &self.pages {
+            let objects: Vec<usize> = (0..page.len()).collect();
+            merge.objects(page, &objects)?;
+        }
+        let Some(gone) = self.wanted.as_ref().filter(|wanted| !self.ids.contains(wanted)) else { return Ok(()) };
+        let condition = format!("t.{} = {} AND {}", self.table.id(), quote_literal(gone), self.is_older("t"));
+        merge::delete(mirror, self.table, &condition, merge::NOW)?;
+        deletes::what_belongs_to(mirror, self.table, gone, merge::NOW)
+    }
 }

@@ -31,9 +31,12 @@ pub fn apply(mirror: &Mirror, event: &Event, happened_at: i64, revalidate: bool)
     let Some(table) = mirror.find_table(object.name)? else {
         return Ok(Outcome::Ignored("the mirror has no table for the object"));
     };
+    if revalidate {
+        // Clerk is asked first: nobody shall wait for its answer.
+        return ask(mirror, &table, event, id);
+    }
     lock::object(mirror, &table, id);
     match event.change {
-        _ if revalidate => ask(mirror, &table, event, id),
         Change::Upsert => upsert(mirror, &table, event.data, id, happened_at),
         Change::Delete => delete(mirror, &table, id, happened_at),
     }
@@ -113,7 +116,7 @@ fn merge_one(merge: &Merge, table: &Table, data: &str) -> Result<bool, FdwError>
     let values: Vec<Locator> = merge.values();
     let page =
         Page::of_object(data, &values).map_err(|problem| FdwError::EventData { object: table.object.name, problem })?;
-    let merged = merge.objects(&page, 0..1)?;
+    let merged = merge.objects(&page, &[0])?;
     Ok(merged.inserted + merged.updated > 0)
 }
 

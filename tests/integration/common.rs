@@ -102,6 +102,11 @@ impl World {
         });
     }
 
+    /// Where to connect to, for threads: they cannot share a world, whose session is one thread's.
+    pub fn address(&self) -> Address {
+        Address { host: self.host.clone(), database: self.database.clone() }
+    }
+
     pub fn database(&self) -> &str {
         &self.database
     }
@@ -140,6 +145,18 @@ impl Drop for World {
         if !std::thread::panicking() {
             self.connect_to("postgres").run(&format!("DROP DATABASE {} WITH (FORCE)", self.database));
         }
+    }
+}
+
+/// A database of a server.
+pub struct Address {
+    host: String,
+    database: String,
+}
+
+impl Address {
+    pub fn connect(&self) -> Session {
+        Session::open(&self.host, &self.database)
     }
 }
 

@@ -37,5 +37,6 @@ mod secrets;
 mod twin;
 mod values;
 mod webhook_server;
+mod webhook_storm;
 mod webhook_trust;
 mod webhooks;
