@@ -187,13 +187,16 @@ pub extern "C-unwind" fn clerk_fdw_sync(_argument: pg_sys::Datum) {
         pgrx::log!("clerk_fdw: sync {run} is given up: the transaction that started it does not end");
         return;
     }
-    let done = in_transaction(|| {
-        // The transaction that announced it may have been rolled back.
-        let known = "SELECT 1 FROM clerk_fdw_internal.sync_run WHERE run = $1::int8 AND mirror = $2::int4";
-        if store::value(known, &[Some(&run.to_string()), Some(&mirror.to_string())]).or_raise().is_some() {
-            sync::sync(Which::Number(mirror), order.wish, true, Some(run.to_string()));
-        }
+    // The transaction that announced it may have been rolled back, and it may have been cancelled since.
+    let announced = in_transaction(|| {
+        let begin = "UPDATE clerk_fdw_internal.sync_run SET pid = pg_backend_pid()
+                      WHERE run = $1::int8 AND mirror = $2::int4 AND state = 'starting' RETURNING run";
+        store::value(begin, &[Some(&run.to_string()), Some(&mirror.to_string())]).or_raise()
     });
+    if !matches!(announced, Ok(Some(_))) {
+        return;
+    }
+    let done = in_transaction(|| sync::sync(Which::Number(mirror), order.wish, true, Some(run.to_string())));
     let Err(failure) = done else { return };
     let message = failure.message();
     // What failed before the run began has not been written down yet.
@@ -438,12 +441,18 @@ pub fn cancel(run: i64) -> Result<bool, FdwError> {
     let none = || FdwError::NoRun(run.clone());
     let name = store::value(mirror, &[Some(&run)])?.ok_or_else(none)?;
     Entry::load(Which::Name(&name)).map_err(|_| none())?;
-    let waiting = store::value(
-        "UPDATE clerk_fdw_internal.sync_run SET state = 'cancelled', ended_at = clock_timestamp()
-          WHERE run = $1::int8 AND state = 'starting' RETURNING 1",
+    let waiting = store::row(
+        "UPDATE clerk_fdw_internal.sync_run r SET state = 'cancelled', ended_at = clock_timestamp()
+          WHERE r.run = $1::int8 AND r.state = 'starting'
+         RETURNING (SELECT a.pid FROM pg_stat_activity a WHERE a.pid = r.pid AND a.datname = current_database()
+                       AND a.backend_type = 'clerk_fdw sync')",
         &[Some(&run)],
     )?;
-    if waiting.is_some() {
+    if let Some(row) = waiting {
+        // Its worker waits for another sync of the mirror, perhaps: it need not do so any longer.
+        if let Some(pid) = row.first().and_then(|pid| pid.as_ref()?.parse::<i32>().ok()) {
+            interrupt(pid);
+        }
         return Ok(true);
     }
     // The process is this run's as long as it holds the mirror's lock, in this database.
@@ -456,6 +465,11 @@ pub fn cancel(run: i64) -> Result<bool, FdwError> {
         &[Some(&run)],
     )?;
     let Some(pid) = pid.and_then(|pid| pid.parse::<i32>().ok()) else { return Ok(false) };
+    Ok(interrupt(pid))
+}
+
+/// Cancels what a process of this server is doing.
+fn interrupt(pid: i32) -> bool {
     // SAFETY: the process is a backend of this server, and this is the signal that cancels what it does.
-    Ok(unsafe { libc::kill(pid, libc::SIGINT) } == 0)
+    unsafe { libc::kill(pid, libc::SIGINT) == 0 }
 }

@@ -16,6 +16,8 @@ pub struct Cluster {
     home: PathBuf,
     programs: PathBuf,
     user: u32,
+    /// Variables of the server process's environment.
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Cluster {
@@ -25,6 +27,11 @@ impl Cluster {
 
     /// With more lines in postgresql.conf.
     pub fn with(name: &str, lines: &str) -> Cluster {
+        Cluster::in_environment(name, lines, Vec::new())
+    }
+
+    /// And with more variables in the server process's environment.
+    pub fn in_environment(name: &str, lines: &str, environment: Vec<(&'static str, String)>) -> Cluster {
         let (socket, config) = (PathBuf::from(variable("PGHOST")), PathBuf::from(variable("PG_CONFIG")));
         // bin/with-postgres keeps the programs beside the socket, at their own paths.
         let programs = config.parent().unwrap().strip_prefix("/").unwrap();
@@ -33,7 +40,7 @@ impl Cluster {
         let home = std::env::temp_dir().join(format!("{name}.{}", std::process::id()));
         fs::create_dir(&home).unwrap();
         chown(&home, Some(user), None).unwrap();
-        let cluster = Cluster { home, programs, user };
+        let cluster = Cluster { home, programs, user, environment };
         let initdb = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"];
         assert!(cluster.run("initdb", &initdb), "initdb failed");
         let mut settings = fs::read_to_string(cluster.data().join("postgresql.conf")).unwrap();
@@ -66,6 +73,7 @@ impl Cluster {
 
     fn run(&self, program: &str, arguments: &[&str]) -> bool {
         let mut command = Command::new(self.programs.join(program));
+        command.envs(self.environment.iter().cloned());
         command.arg("-D").arg(self.data()).args(arguments).current_dir(&self.home).uid(self.user);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clerk_sim::{Config, Fault};
 
 use crate::common::*;
+use crate::mirror_crash::Cluster;
 
 /// Keys that occur in one test each, so that they can be looked for in the server's log.
 const OF_ERRORS: &str = "sk_live_Qx7Vb2Nw9Zr4Tm6Kp1Hs8Jd3";
@@ -179,4 +180,26 @@ fn failing_statements_with_a_key_are_not_logged() {
     // Other statements are logged as ever.
     session.error("SELECT no_such_column_4711");
     assert!(log().contains("STATEMENT:  SELECT no_such_column_4711"));
+}
+
+/// The key of the server process's environment goes to Clerk alone, unless the server says that it may go elsewhere.
+#[test]
+fn the_environments_key_is_sent_where_it_belongs() {
+    let environment = vec![("CLERK_SECRET_KEY", KEY.to_owned())];
+    let cluster = Cluster::in_environment("secret_environment", "", environment);
+    let world = World::at(cluster.host(), "secret_environment", small(), "", "");
+    world.run(&format!(
+        "CREATE SERVER bare FOREIGN DATA WRAPPER clerk_fdw OPTIONS (api_url '{}');
+         CREATE FOREIGN TABLE people (user_id text) SERVER bare OPTIONS (object 'users')",
+        world.sim.url()
+    ));
+    let error = world.error("SELECT * FROM people");
+    assert_eq!(error.code().code(), "HV00N");
+    assert!(told(&error).contains("environment_key"), "{}", told(&error));
+    assert_eq!(world.requests().len(), 0);
+    world.run("ALTER SERVER bare OPTIONS (ADD environment_key 'true')");
+    assert_eq!(world.rows("SELECT * FROM people").len(), 60);
+    // It belongs to whoever runs the process: nobody else's server spends it.
+    world.run("CREATE ROLE somebody; GRANT USAGE ON FOREIGN DATA WRAPPER clerk_fdw TO somebody; ALTER SERVER bare OWNER TO somebody");
+    assert_eq!(world.error("SELECT * FROM people").code().code(), "HV00N");
 }
