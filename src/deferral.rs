@@ -51,12 +51,14 @@ pub fn attempt_beside_caller<T>(
 /// The constraints that a tenant's code can defer, qualified and quoted. Those for which something of the caller's waits
 /// already are left out: naming them would fire it.
 fn deferrable(tenant: pg_sys::Oid, all: bool) -> Result<Vec<String>, FdwError> {
-    // SET CONSTRAINTS means every constraint of a name in its schema, whichever table it is on.
+    // SET CONSTRAINTS means every constraint of a name in its schema, whichever table it is on, and those of partitions
+    // that descend from it, whatever these are called.
     let query = "
-        SELECT n.nspname, c.conname, string_agg(DISTINCT t.tgrelid::text, ' ')
+        SELECT n.nspname, c.conname, string_agg(DISTINCT concat_ws(' ', t.tgrelid, partition.relid::oid), ' ')
           FROM pg_trigger t
           JOIN pg_constraint c ON c.oid = t.tgconstraint
           JOIN pg_namespace n ON n.oid = c.connamespace
+          LEFT JOIN LATERAL pg_partition_tree(t.tgrelid) partition ON true
          WHERE t.tgdeferrable
          GROUP BY n.nspname, c.conname
         HAVING bool_or(t.tginitdeferred OR $2::bool)

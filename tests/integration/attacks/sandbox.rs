@@ -187,6 +187,33 @@ fn foreign_keys_that_the_caller_has_deferred_are_checked_at_its_commit() {
     assert_eq!(world.one::<i64>("SELECT count(*) FROM public.customer JOIN m.users ON user_id = clerk"), 2);
 }
 
+/// A constraint of a partition may be called differently from the one that it descends from, which means it as well.
+#[test]
+fn what_the_caller_has_deferred_on_a_partition_is_not_fired() {
+    let world = World::new("trap_partitions", small());
+    let user = world.sim.users()[0].id.clone();
+    world.run(
+        "SELECT clerk_fdw.create_mirror('clerk', schema => 'm', objects => '{users}');
+         CREATE FUNCTION m.late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE CONSTRAINT TRIGGER late AFTER INSERT ON m.users DEFERRABLE INITIALLY DEFERRED
+           FOR EACH ROW EXECUTE FUNCTION m.late();
+         CREATE TABLE public.plan (id int PRIMARY KEY);
+         CREATE TABLE public.customer (plan int, region int,
+           CONSTRAINT whole FOREIGN KEY (plan) REFERENCES public.plan DEFERRABLE INITIALLY DEFERRED) PARTITION BY LIST (region);
+         CREATE TABLE public.customer_1 (plan int, region int,
+           CONSTRAINT part FOREIGN KEY (plan) REFERENCES public.plan DEFERRABLE INITIALLY DEFERRED);
+         ALTER TABLE public.customer ATTACH PARTITION public.customer_1 FOR VALUES IN (1)",
+    );
+    world.run(&format!(
+        "BEGIN;
+         INSERT INTO public.customer VALUES (1, 1);
+         SELECT clerk_fdw.sync_object('m', 'users', '{user}');
+         INSERT INTO public.plan VALUES (1);
+         COMMIT"
+    ));
+    assert_eq!(world.one::<i64>("SELECT count(*) FROM public.customer"), 1);
+}
+
 /// A trigger cannot fire what the caller has deferred, either.
 #[test]
 fn set_constraints_is_not_for_triggers() {
