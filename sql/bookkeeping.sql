@@ -89,6 +89,20 @@ COMMENT ON COLUMN clerk_fdw_internal.mirror_table.pass_started_at IS 'when the f
 COMMENT ON COLUMN clerk_fdw_internal.mirror_table.pass_known_until IS 'what known_until will be when it is done';
 COMMENT ON COLUMN clerk_fdw_internal.mirror_table.pass_expected IS 'how many objects Clerk counted when it began';
 
+CREATE TABLE clerk_fdw_internal.row_count (
+  mirror integer,
+  object pg_catalog.text,
+  slot bigint GENERATED ALWAYS AS IDENTITY,
+  live bigint NOT NULL,
+  deleted bigint NOT NULL,
+  PRIMARY KEY (mirror, object, slot),
+  FOREIGN KEY (mirror, object) REFERENCES clerk_fdw_internal.mirror_table ON DELETE CASCADE
+) WITH (fillfactor = 50);
+COMMENT ON TABLE clerk_fdw_internal.row_count IS
+  'how many rows of each table came from Clerk: the sum of as many numbers as transactions have changed it at once';
+COMMENT ON COLUMN clerk_fdw_internal.row_count.live IS 'those that are not deleted';
+COMMENT ON COLUMN clerk_fdw_internal.row_count.deleted IS 'those that have deleted_at';
+
 CREATE TABLE clerk_fdw_internal.sync_page (
   mirror integer,
   object pg_catalog.text,
@@ -187,7 +201,7 @@ CREATE TABLE clerk_fdw_internal.webhook_event (
 CREATE INDEX ON clerk_fdw_internal.webhook_event (mirror, received_at);
 CREATE INDEX ON clerk_fdw_internal.webhook_event (mirror, received_at) WHERE outcome OPERATOR(pg_catalog.=) 'failed'::pg_catalog.text;
 COMMENT ON TABLE clerk_fdw_internal.webhook_event IS
-  'every webhook that was verified, claimed by its id; clerk_fdw.webhook_events shows it';
+  'every webhook that was verified, by its id; clerk_fdw.webhook_events shows it';
 COMMENT ON COLUMN clerk_fdw_internal.webhook_event.id IS 'the header svix-id, the same in every attempt to deliver the event';
 COMMENT ON COLUMN clerk_fdw_internal.webhook_event.revalidate IS 'whether Clerk is to be asked for the object';
 COMMENT ON COLUMN clerk_fdw_internal.webhook_event.body IS 'kept while the event has failed, and if the mirror keeps bodies';
@@ -212,6 +226,8 @@ COMMENT ON SEQUENCE clerk_fdw_internal.webhook_refusals IS
 SELECT pg_catalog.pg_extension_config_dump('clerk_fdw_internal.mirror'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('clerk_fdw_internal.mirror_number_seq'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('clerk_fdw_internal.mirror_table'::pg_catalog.regclass, '');
+SELECT pg_catalog.pg_extension_config_dump('clerk_fdw_internal.row_count'::pg_catalog.regclass, '');
+SELECT pg_catalog.pg_extension_config_dump('clerk_fdw_internal.row_count_slot_seq'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('clerk_fdw_internal.sync_page'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('clerk_fdw_internal.sync_page_number_seq'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('clerk_fdw_internal.sync_run'::pg_catalog.regclass, '');

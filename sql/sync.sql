@@ -54,12 +54,6 @@ CREATE FUNCTION clerk_fdw.unschedule_sync(mirror pg_catalog.text) RETURNS void
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'unschedule_sync_wrapper';
 COMMENT ON FUNCTION clerk_fdw.unschedule_sync(pg_catalog.text) IS 'takes a mirror''s schedule back';
 
--- Exact, and so as slow as count(*) is. NULL where the table cannot be counted: it is gone, or no table any more.
-CREATE FUNCTION clerk_fdw.row_count(mirror integer, object pg_catalog.text, deleted boolean DEFAULT false) RETURNS bigint
-  LANGUAGE c STABLE STRICT SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'row_count_wrapper';
-COMMENT ON FUNCTION clerk_fdw.row_count(integer, pg_catalog.text, boolean) IS
-  'how many rows of a mirror''s table that came from Clerk are deleted, or are not; by the mirror''s number';
-
 CREATE VIEW clerk_fdw.sync_runs WITH (security_barrier) AS
   SELECT r.run, m.name AS mirror, r.started_by, o.object, coalesce(o.mode, r.mode) AS mode, r.dry_run,
          coalesce(o.started_at, r.started_at) AS started_at,
@@ -104,10 +98,9 @@ CREATE VIEW clerk_fdw.sync_progress WITH (security_barrier) AS
              AND r.state OPERATOR(pg_catalog.=) 'running'::pg_catalog.text) p;
 COMMENT ON VIEW clerk_fdw.sync_progress IS 'the syncs that are running now, as of their last committed page';
 
+-- Where a table is gone, so are its rows.
 CREATE VIEW clerk_fdw.mirror_status WITH (security_barrier) AS
-  SELECT m.name AS mirror, t.object, t.relation, m.server, m.owner,
-         clerk_fdw.row_count(m.number, t.object, false) AS rows,
-         clerk_fdw.row_count(m.number, t.object, true) AS deleted,
+  SELECT m.name AS mirror, t.object, t.relation, m.server, m.owner, c.live AS rows, c.deleted,
          t.success_at AS last_success, pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) t.success_at AS lag,
          t.full_at AS last_full, t.drift,
          (SELECT pg_catalog.count(*) FROM clerk_fdw_internal.sync_error e
@@ -117,6 +110,12 @@ CREATE VIEW clerk_fdw.mirror_status WITH (security_barrier) AS
          m.schedule,
          coalesce(m.next_run, clerk_fdw.next_run(m.schedule, pg_catalog.now())) AS next_run, m.instance_id, m.number
     FROM clerk_fdw_internal.mirror_table t
-    JOIN clerk_fdw_internal.visible_mirror m ON m.number OPERATOR(pg_catalog.=) t.mirror;
+    JOIN clerk_fdw_internal.visible_mirror m ON m.number OPERATOR(pg_catalog.=) t.mirror
+    LEFT JOIN LATERAL (
+      SELECT coalesce(pg_catalog.sum(n.live), 0::numeric)::bigint AS live,
+             coalesce(pg_catalog.sum(n.deleted), 0::numeric)::bigint AS deleted
+        FROM clerk_fdw_internal.row_count n
+       WHERE n.mirror OPERATOR(pg_catalog.=) t.mirror AND n.object OPERATOR(pg_catalog.=) t.object) c
+      ON EXISTS (SELECT FROM pg_catalog.pg_class r WHERE r.oid OPERATOR(pg_catalog.=) t.relation::pg_catalog.oid);
 COMMENT ON VIEW clerk_fdw.mirror_status IS
-  'each table of each mirror: rows, deleted ones, when the last sync that succeeded began, how long ago that is, how many objects more Clerk had than the table when they were last compared, objects that the table did not take, the next run, and the mirror''s number';
+  'each table of each mirror: rows from Clerk that are not deleted and those that are (kept by clerk_fdw, and counted by full syncs), when the last sync that succeeded began, how long ago that is, how many objects more Clerk had than the table when they were last compared, objects that the table did not take, the next run, and the mirror''s number';

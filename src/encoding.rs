@@ -1,14 +1,19 @@
 //! Texts between Rust, which knows UTF-8 alone, and databases of any encoding.
 
 use std::ffi::{CStr, c_char};
+use std::sync::OnceLock;
 
 use pgrx::pg_sys;
 
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
 
+/// Whether the database's encoding is UTF-8, asked once: every text of every row needs to know. Before a backend has
+/// connected to its database the answer is no, which does no harm afterwards: a conversion from UTF-8 to UTF-8 gives the
+/// same text.
 fn is_utf8() -> bool {
+    static IS_UTF8: OnceLock<bool> = OnceLock::new();
     // SAFETY: reads what was set when the backend connected.
-    unsafe { pg_sys::GetDatabaseEncoding() == UTF8 }
+    *IS_UTF8.get_or_init(|| unsafe { pg_sys::GetDatabaseEncoding() == UTF8 })
 }
 
 /// A C string of the database as Rust has it.

@@ -153,10 +153,6 @@ pub enum FdwError {
     #[error("Clerk's list of {0} is not in descending order of updated_at")]
     OutOfOrder(&'static str),
 
-    /// HV000: nothing was deleted.
-    #[error("Clerk counts {counted} {object}, but its list ended after {seen}")]
-    Short { object: &'static str, counted: u64, seen: u64 },
-
     /// 22023.
     #[error("Clerk does not find {object} by their id, and there is no row that tells whose \"{id}\" is")]
     NotFoundById { object: &'static str, id: String },
@@ -261,7 +257,7 @@ impl FdwError {
             FdwError::ColumnGone { .. } => ERRCODE_UNDEFINED_COLUMN,
             FdwError::Syncing(_) => ERRCODE_OBJECT_IN_USE,
             FdwError::OtherInstance { .. } | FdwError::Accident { .. } => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            FdwError::OutOfOrder(_) | FdwError::Short { .. } => ERRCODE_FDW_ERROR,
+            FdwError::OutOfOrder(_) => ERRCODE_FDW_ERROR,
             FdwError::NoRun(_) => ERRCODE_UNDEFINED_OBJECT,
             FdwError::NoWorker => ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
             FdwError::NotFoundById { .. } | FdwError::NoMode(_) | FdwError::BadSchedule { .. } => {
@@ -362,7 +358,6 @@ impl FdwError {
             FdwError::Accident { mirror, .. } => {
                 Some(format!("If it is none: CALL clerk_fdw.sync({}, force => true);", import::quote_literal(mirror)))
             }
-            FdwError::Short { .. } => Some("Sync again; nothing was deleted.".to_owned()),
             FdwError::OutOfOrder(_) => Some("mode => 'full' does not depend on the order.".to_owned()),
             FdwError::NotFoundById { .. } => {
                 Some("clerk_fdw.sync_user finds the memberships of a user, clerk_fdw.sync all of them.".to_owned())

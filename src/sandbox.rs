@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use pgrx::{pg_guard, pg_sys};
 
+use crate::encoding::from_server;
 use crate::error::FdwError;
 
 /// What unqualified names mean in every statement that comes from here, and in all that such a statement sets off.
@@ -72,6 +73,22 @@ fn with_rights<T>(role: pg_sys::Oid, flags: u32, action: impl FnOnce() -> T) -> 
     }
 }
 
+/// Does something with a setting that is undone afterwards.
+///
+/// # Safety
+/// The setting exists and the value is one of its own.
+pub unsafe fn with_setting<T>(name: &CStr, value: &CStr, action: impl FnOnce() -> T) -> T {
+    // SAFETY: the caller's; the GUC level that is closed is the one that was opened. After an error, the end of the
+    // (sub)transaction closes it.
+    unsafe {
+        let level = pg_sys::NewGUCNestLevel();
+        set(name, value);
+        let result = action();
+        pg_sys::AtEOXact_GUC(false, level);
+        result
+    }
+}
+
 /// Sets a setting until the current GUC level ends.
 ///
 /// # Safety
@@ -107,6 +124,15 @@ pub fn extension_owner() -> pg_sys::Oid {
         let owner = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).relowner;
         pg_sys::ReleaseSysCache(tuple);
         owner
+    }
+}
+
+/// A role's name; empty if there is none.
+pub fn role_name(role: pg_sys::Oid) -> String {
+    // SAFETY: a catalog look-up; its answer is a C string or null.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(role, true);
+        if name.is_null() { String::new() } else { from_server(name) }
     }
 }
 

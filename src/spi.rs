@@ -1,5 +1,7 @@
 //! SQL from inside: every value goes in and comes out as text.
 
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::ffi::c_char;
 use std::ptr::null;
 
@@ -8,6 +10,7 @@ use pgrx::pg_sys;
 use crate::deferral;
 use crate::encoding::{from_server, to_c_string, to_text};
 use crate::error::{FdwError, OrRaise};
+use crate::sandbox;
 
 /// A value of a parameter `$1`, `$2`, …, of type text.
 pub type Value<'v> = Option<&'v str>;
@@ -54,20 +57,49 @@ pub fn connected<T>(action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, F
     }
 }
 
+/// Values as SPI takes them.
+struct Arguments {
+    datums: Vec<pg_sys::Datum>,
+    /// A letter for each value that says whether it is null.
+    nulls: Vec<c_char>,
+}
+
+impl Arguments {
+    fn new(values: &[Value]) -> Self {
+        let is_null = |value: &Value| if value.is_some() { b' ' } else { b'n' } as c_char;
+        Arguments {
+            datums: values.iter().map(|value| value.map_or(pg_sys::Datum::null(), to_text)).collect(),
+            nulls: values.iter().map(is_null).collect(),
+        }
+    }
+}
+
 /// Runs a statement in the current SPI connection.
 pub fn execute(statement: &str, values: &[Value], read_only: bool) -> Result<Vec<Row>, FdwError> {
     let mut types = vec![pg_sys::TEXTOID; values.len()];
-    let mut datums: Vec<_> = values.iter().map(|value| value.map_or(pg_sys::Datum::null(), to_text)).collect();
-    let nulls: Vec<c_char> = values.iter().map(|value| if value.is_some() { b' ' } else { b'n' } as c_char).collect();
-    let nulls = if nulls.is_empty() { null() } else { nulls.as_ptr() };
-    // SAFETY: there are as many types, values and flags as parameters; a table of results is there until it is freed.
+    let mut arguments = Arguments::new(values);
+    // SAFETY: there are as many types, values and flags as parameters.
     unsafe {
-        let (types, datums, count) = (types.as_mut_ptr(), datums.as_mut_ptr(), values.len() as i32);
-        let statement = to_c_string(statement);
-        check(pg_sys::SPI_execute_with_args(statement, count, types, datums, nulls, read_only, 0))?;
+        check(pg_sys::SPI_execute_with_args(
+            to_c_string(statement),
+            values.len() as i32,
+            types.as_mut_ptr(),
+            arguments.datums.as_mut_ptr(),
+            arguments.nulls.as_ptr(),
+            read_only,
+            0,
+        ))?;
+    }
+    Ok(take_rows())
+}
+
+/// The rows that the last statement of the current SPI connection gave.
+fn take_rows() -> Vec<Row> {
+    // SAFETY: a table of results is there until it is freed.
+    unsafe {
         let table = pg_sys::SPI_tuptable;
         if table.is_null() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let columns = (*(*table).tupdesc).natts;
         let rows = (0..(*table).numvals as usize).map(|row| {
@@ -76,7 +108,7 @@ pub fn execute(statement: &str, values: &[Value], read_only: bool) -> Result<Vec
         });
         let rows = rows.collect();
         pg_sys::SPI_freetuptable(table);
-        Ok(rows)
+        rows
     }
 }
 
@@ -128,18 +160,14 @@ impl Stored {
             pg_sys::MemoryContextSwitchTo(before);
             let mut stored = Stored { store, descriptor: std::ptr::null_mut(), count: 0 };
             connected(|| {
-                let mut datums: Vec<_> =
-                    values.iter().map(|value| value.map_or(pg_sys::Datum::null(), to_text)).collect();
-                let nulls: Vec<c_char> =
-                    values.iter().map(|value| if value.is_some() { b' ' } else { b'n' } as c_char).collect();
-                let nulls = if nulls.is_empty() { null() } else { nulls.as_ptr() };
+                let mut arguments = Arguments::new(values);
                 let portal = pg_sys::SPI_cursor_open_with_args(
                     null(),
                     to_c_string(query),
                     values.len() as i32,
                     types.as_mut_ptr(),
-                    datums.as_mut_ptr(),
-                    nulls,
+                    arguments.datums.as_mut_ptr(),
+                    arguments.nulls.as_ptr(),
                     false,
                     0,
                 );
@@ -191,36 +219,76 @@ unsafe fn text(row: pg_sys::HeapTuple, descriptor: pg_sys::TupleDesc, column: i3
     }
 }
 
+/// When a statement that was prepared is planned.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Planned {
+    /// Once for many times, whatever the values: for few rows, which an index finds.
+    Once,
+    /// Each time: the tables may have grown so much that another plan is the better one.
+    EachTime,
+}
+
 /// A statement that a backend prepares once, with parameters of type text.
 #[derive(Clone)]
 pub struct Prepared(pg_sys::SPIPlanPtr);
 
 impl Prepared {
     pub fn new(statement: &str, parameters: usize) -> Result<Prepared, FdwError> {
+        connected(|| Prepared::within(statement, parameters, 0))
+    }
+
+    /// The same in the current SPI connection, whose relations the statement may name: whoever executes it has to make
+    /// relations of the same names and columns known.
+    fn within(statement: &str, parameters: usize, options: u32) -> Result<Prepared, FdwError> {
         let mut types = vec![pg_sys::TEXTOID; parameters];
-        connected(|| {
-            // SAFETY: there are as many types as parameters; a plan that is kept outlives the connection.
-            unsafe {
-                let plan = pg_sys::SPI_prepare(to_c_string(statement), parameters as i32, types.as_mut_ptr());
-                if plan.is_null() {
-                    return Err(FdwError::Spi(pg_sys::SPI_result));
-                }
-                check(pg_sys::SPI_keepplan(plan))?;
-                Ok(Prepared(plan))
+        // SAFETY: there are as many types as parameters; a plan that is kept outlives the connection.
+        unsafe {
+            let statement = to_c_string(statement);
+            let plan = pg_sys::SPI_prepare_cursor(statement, parameters as i32, types.as_mut_ptr(), options as i32);
+            if plan.is_null() {
+                return Err(FdwError::Spi(pg_sys::SPI_result));
             }
-        })
+            check(pg_sys::SPI_keepplan(plan))?;
+            Ok(Prepared(plan))
+        }
+    }
+
+    /// Plans it unless that was done before. What it is to find, an index finds.
+    fn plan(&self) {
+        // SAFETY: an SPI connection is open, and the plan that is held is given back; the setting is Postgres' own.
+        unsafe {
+            sandbox::with_setting(c"enable_seqscan", c"off", || {
+                let plan = pg_sys::SPI_plan_get_cached_plan(self.0);
+                if !plan.is_null() {
+                    pg_sys::ReleaseCachedPlan(plan, pg_sys::CurrentResourceOwner);
+                }
+            });
+        }
+    }
+
+    /// Executes it in the current SPI connection, and gives its rows.
+    fn rows(&self, values: &[Value], planned: Planned, read_only: bool) -> Result<Vec<Row>, FdwError> {
+        if planned == Planned::Once {
+            self.plan();
+        }
+        let mut arguments = Arguments::new(values);
+        // SAFETY: the plan is kept until `end`, and takes as many values.
+        unsafe {
+            let (datums, nulls) = (arguments.datums.as_mut_ptr(), arguments.nulls.as_ptr());
+            check(pg_sys::SPI_execute_plan(self.0, datums, nulls, read_only, 0))?;
+        }
+        Ok(take_rows())
     }
 
     /// The first value of the only row as it is, in the memory of whoever calls this.
     pub fn datum(&self, values: &[Value]) -> Result<Option<pg_sys::Datum>, FdwError> {
-        let mut datums: Vec<_> = values.iter().map(|value| value.map_or(pg_sys::Datum::null(), to_text)).collect();
-        let nulls: Vec<c_char> =
-            values.iter().map(|value| if value.is_some() { b' ' } else { b'n' } as c_char).collect();
+        let mut arguments = Arguments::new(values);
         connected(|| {
             // SAFETY: the plan is kept until `end`, and takes as many values; the row has at least one column, whose
             // type is passed by reference with a length of its own, as arrays are.
             unsafe {
-                check(pg_sys::SPI_execute_plan(self.0, datums.as_mut_ptr(), nulls.as_ptr(), true, 1))?;
+                let (datums, nulls) = (arguments.datums.as_mut_ptr(), arguments.nulls.as_ptr());
+                check(pg_sys::SPI_execute_plan(self.0, datums, nulls, true, 1))?;
                 let table = pg_sys::SPI_tuptable;
                 if table.is_null() || (*table).numvals == 0 {
                     return Ok(None);
@@ -237,6 +305,102 @@ impl Prepared {
         // SAFETY: nobody has a copy any more that is used again.
         unsafe { pg_sys::SPI_freeplan(self.0) };
     }
+}
+
+impl Planned {
+    fn options(self) -> u32 {
+        match self {
+            Planned::Once => pg_sys::CURSOR_OPT_GENERIC_PLAN,
+            Planned::EachTime => pg_sys::CURSOR_OPT_CUSTOM_PLAN,
+        }
+    }
+}
+
+/// A statement that is kept, and how often it was used.
+struct Kept {
+    plan: Prepared,
+    uses: u32,
+}
+
+impl Kept {
+    /// Whether it is time to plan it anew. The table may have been empty when it was planned, and any index as good as
+    /// the right one; so the second, fourth, eighth time, and later every so often.
+    fn is_old(&self) -> bool {
+        const OFTEN: u32 = 1024;
+        self.uses.is_power_of_two() && self.uses < OFTEN || self.uses.is_multiple_of(OFTEN)
+    }
+}
+
+thread_local! {
+    /// The statements that this backend has prepared.
+    static PREPARED: RefCell<HashMap<(String, Planned), Kept>> = RefCell::default();
+    /// How many of them are being executed, one within another.
+    static EXECUTING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// How many statements a backend keeps prepared: a few for each table of each mirror that it has to do with.
+const MOST_PREPARED: usize = 500;
+
+/// Counts a statement that is being executed, until it is dropped, be it by an error.
+struct Executing;
+
+impl Executing {
+    fn begin() -> Self {
+        EXECUTING.set(EXECUTING.get() + 1);
+        Executing
+    }
+}
+
+impl Drop for Executing {
+    fn drop(&mut self) {
+        EXECUTING.set(EXECUTING.get() - 1);
+    }
+}
+
+/// Runs a statement that comes again with other values, and gives its rows.
+pub fn prepared(statement: &str, values: &[Value], planned: Planned) -> Result<Vec<Row>, FdwError> {
+    // SAFETY: as in `rows`.
+    let read_only = unsafe { pg_sys::IsInParallelMode() };
+    connected(|| execute_prepared(statement, values, planned, read_only))
+}
+
+/// The same in the current SPI connection.
+pub fn execute_prepared(
+    statement: &str,
+    values: &[Value],
+    planned: Planned,
+    read_only: bool,
+) -> Result<Vec<Row>, FdwError> {
+    let key = (statement.to_owned(), planned);
+    // While one is being executed, none goes: it may be that one.
+    let may_end = EXECUTING.get() == 0;
+    let known = PREPARED.with_borrow_mut(|prepared| {
+        let kept = prepared.get_mut(&key)?;
+        kept.uses = kept.uses.saturating_add(1);
+        if planned == Planned::Once && may_end && kept.is_old() { None } else { Some(kept.plan.clone()) }
+    });
+    let plan = match known {
+        Some(plan) => plan,
+        None => {
+            if PREPARED.with_borrow(HashMap::len) >= MOST_PREPARED {
+                if !may_end {
+                    return execute(statement, values, read_only);
+                }
+                PREPARED.take().into_values().for_each(|kept| kept.plan.end());
+            }
+            let plan = Prepared::within(statement, values.len(), planned.options())?;
+            PREPARED
+                .with_borrow_mut(|prepared| {
+                    let uses = prepared.get(&key).map_or(0, |kept| kept.uses);
+                    prepared.insert(key, Kept { plan: plan.clone(), uses })
+                })
+                .into_iter()
+                .for_each(|kept| kept.plan.end());
+            plan
+        }
+    };
+    let _executing = Executing::begin();
+    plan.rows(values, planned, read_only)
 }
 
 fn check(code: i32) -> Result<(), FdwError> {

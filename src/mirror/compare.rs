@@ -2,14 +2,15 @@
 //! can count what was created in a stretch of time. Halving the stretch finds the few pages that are worth reading.
 
 use clerk_api::object::Paging;
-use clerk_api::{From, Read};
+use clerk_api::{From, Page, Read};
 
 use super::config::Table;
-use super::deletes;
 use super::incremental::merge_page;
 use super::merge::Merge;
+use super::moment::{self, Moment};
 use super::run::Step;
 use super::sync::Sync;
+use super::{counts, deletes, tombstone};
 use crate::attempt::Failure;
 use crate::error::FdwError;
 
@@ -33,15 +34,44 @@ pub fn is_worth_it(sync: &Sync, table: &Table, clerk: u64) -> bool {
 }
 
 /// Reads where the counts differ, and deletes what Clerk has no more. `None` if they differ in so many places that
-/// everything is to be read; else the reason why nothing was deleted, if it was not.
+/// everything is to be read; else the reason why nothing was deleted, if it was not. `lacking` objects are known to be
+/// at Clerk alone.
 pub fn compare(
     sync: &Sync,
     step: &mut Step,
     merge: &Merge,
     table: &Table,
-    since: &str,
-    (clerk, live): (u64, u64),
+    since: Moment,
+    (clerk, lacking): (u64, u64),
 ) -> Result<Option<Option<FdwError>>, Failure> {
+    let live = sync.commit(|| counts::check(sync.mirror, table))?.live as u64;
+    if clerk == live + lacking {
+        // The count that was kept was wrong: somebody else has changed the table.
+        return Ok(Some(None));
+    }
+    let take = |step: &mut Step, page: &Page| merge_page(sync, step, merge, page);
+    let Some(gone) = read_differences(sync, step, merge, table, since, (clerk, live), take)? else { return Ok(None) };
+    if gone.is_empty() {
+        return Ok(Some(None));
+    }
+    if let Some(accident) = deletes::accident(sync, table, gone.len() as u64, live) {
+        return Ok(Some(Some(accident)));
+    }
+    deletes::delete(sync, step, table, &gone, since)?;
+    Ok(Some(None))
+}
+
+/// Reads the stretches in which Clerk and the table have not as many objects, and gives the ids of the rows that should
+/// have been there. `None` if there are too many of them.
+pub fn read_differences(
+    sync: &Sync,
+    step: &mut Step,
+    merge: &Merge,
+    table: &Table,
+    since: Moment,
+    (clerk, live): (u64, u64),
+    mut take: impl FnMut(&mut Step, &Page) -> Result<(), Failure>,
+) -> Result<Option<Vec<String>>, Failure> {
     let page_size = u64::from(sync.mirror.server.page_size());
     let mut budget = MOST_COUNTS.min(clerk / page_size / 4).max(FEWEST_PAGES);
     let mut gone = Vec::new();
@@ -51,11 +81,18 @@ pub fn compare(
             continue;
         }
         let middle = match clerk.max(local) > page_size {
-            true => sync.attempt(|| middle(table, stretch))?,
+            true => sync.attempt(|| middle(table, stretch, local))?,
             false => None,
         };
         let Some(middle) = middle.filter(|middle| stretch.first <= *middle && *middle < stretch.last) else {
-            gone.extend(read(sync, step, merge, table, stretch, since)?);
+            let from = From::List { filters: filters(stretch), order: None };
+            let mut pages = sync.start(merge.ask(Read { from, ..sync.whole(table) }))?;
+            let mut seen = Vec::new();
+            while let Some(page) = sync.next(step, &mut pages)? {
+                take(step, &page)?;
+                seen.extend((0..page.len()).map(|object| page.id(object).into_owned()));
+            }
+            gone.extend(sync.attempt(|| not_among(table, stretch, since, &seen))?);
             continue;
         };
         let Some(left) = budget.checked_sub(1) else { return Ok(None) };
@@ -67,64 +104,47 @@ pub fn compare(
         stretches.push((earlier, clerk_earlier, local_earlier));
         stretches.push((later, clerk - clerk_earlier, local.saturating_sub(local_earlier)));
     }
-    if gone.is_empty() {
-        return Ok(Some(None));
-    }
-    if let Some(accident) = deletes::accident(sync, table, gone.len() as u64, live) {
-        return Ok(Some(Some(accident)));
-    }
-    let old = format!("t.{} < {since}", table.synced_at());
-    deletes::delete(sync, step, table, &gone, &old)?;
-    Ok(Some(None))
+    Ok(Some(gone))
 }
 
-/// Reads a stretch, and gives the ids of the rows that it should have held.
-fn read(
-    sync: &Sync,
-    step: &mut Step,
-    merge: &Merge,
-    table: &Table,
-    stretch: Stretch,
-    since: &str,
-) -> Result<Vec<String>, Failure> {
-    let from = From::List { filters: filters(stretch), order: None };
-    let mut pages = sync.start(merge.ask(Read { from, ..sync.whole(table) }))?;
-    let mut seen = Vec::new();
-    while let Some(page) = sync.next(step, &mut pages)? {
-        merge_page(sync, step, merge, &page)?;
-        seen.extend((0..page.len()).map(|object| page.id(object).into_owned()));
-    }
+/// The ids of the rows of a stretch that were not written since, but for these.
+fn not_among(table: &Table, stretch: Stretch, since: Moment, seen: &[String]) -> Result<Vec<String>, FdwError> {
     let (id, name, deleted_at, synced_at) = (table.id(), &table.name, table.deleted_at(), table.synced_at());
     let query = format!(
-        "SELECT t.{id} FROM {name} t WHERE t.{deleted_at} IS NULL AND t.{synced_at} < {since}
-            AND {} AND NOT ({})",
-        within(table, stretch),
-        deletes::among(table, &seen)
+        "SELECT t.{id} FROM {name} t WHERE t.{deleted_at} IS NULL AND t.{synced_at} < {}
+            AND {} AND NOT {}",
+        moment::time("$1"),
+        within(table),
+        table.is_among("t", "$4")
     );
-    sync.attempt(|| table.first_column(&query, &[]))
+    let [first, last] = bounds(stretch);
+    let values = [Some(&*since.parameter()), first.as_deref(), last.as_deref(), Some(&*tombstone::json(seen))];
+    table.first_column(&query, &values)
 }
 
 /// The moment before and in which half of the table's rows of a stretch were created.
-fn middle(table: &Table, stretch: Stretch) -> Result<Option<i64>, FdwError> {
+fn middle(table: &Table, stretch: Stretch, count: u64) -> Result<Option<i64>, FdwError> {
     let Some(created_at) = table.column("created_at") else { return Ok(None) };
-    let count = held(table, stretch)?;
-    let (name, deleted_at, within) = (&table.name, table.deleted_at(), within(table, stretch));
+    let (name, deleted_at, within) = (&table.name, table.deleted_at(), within(table));
     let query = format!(
         "SELECT floor(date_part('epoch', t.{created_at}) * 1000)::int8
-           FROM {name} t WHERE t.{deleted_at} IS NULL AND {within} ORDER BY t.{created_at} OFFSET {} LIMIT 1",
-        count / 2
+           FROM {name} t WHERE t.{deleted_at} IS NULL AND {within} ORDER BY t.{created_at} OFFSET $1::int8 LIMIT 1"
     );
-    Ok(table.value(&query, &[])?.and_then(|at| at.parse().ok()))
+    let [first, last] = bounds(stretch);
+    let values = [Some(&*(count / 2).to_string()), first.as_deref(), last.as_deref()];
+    Ok(table.value(&query, &values)?.and_then(|at| at.parse().ok()))
 }
 
 /// How many rows of a stretch the table has.
 fn held(table: &Table, stretch: Stretch) -> Result<u64, FdwError> {
     let (name, deleted_at, synced_at) = (&table.name, table.deleted_at(), table.synced_at());
     let query = format!(
-        "SELECT count(*) FROM {name} t WHERE t.{deleted_at} IS NULL AND t.{synced_at} IS NOT NULL AND {}",
-        within(table, stretch)
+        "SELECT count(*) FROM {name} t WHERE $1 IS NULL AND t.{deleted_at} IS NULL AND t.{synced_at} IS NOT NULL AND {}",
+        within(table)
     );
-    Ok(table.value(&query, &[])?.and_then(|count| count.parse().ok()).unwrap_or(0))
+    let [first, last] = bounds(stretch);
+    let count = table.value(&query, &[None, first.as_deref(), last.as_deref()])?;
+    Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
 }
 
 /// Clerk's parameters for a stretch, whose bounds exclude.
@@ -134,12 +154,22 @@ fn filters(stretch: Stretch) -> clerk_api::Filters {
     after.into_iter().chain(before).collect()
 }
 
-/// The condition on the table's rows for a stretch.
-fn within(table: &Table, stretch: Stretch) -> String {
+/// The condition on the table's rows for a stretch, whose bounds are the parameters `$2` and `$3`. They are planned each
+/// time, so that an index on the time serves.
+fn within(table: &Table) -> String {
     let created_at = table.column("created_at").unwrap_or("created_at");
-    let bound = |operator: &str, at: i64| format!("t.{created_at} {operator} to_timestamp({at} / 1000.0::float8)");
-    let first = (stretch.first > i64::MIN).then(|| bound(">=", stretch.first));
-    let last = (stretch.last < i64::MAX).then(|| bound("<", stretch.last + 1));
-    let both: Vec<_> = first.into_iter().chain(last).collect();
-    if both.is_empty() { "true".to_owned() } else { both.join(" AND ") }
+    let time = |parameter: &str| format!("to_timestamp({parameter}::int8 / 1000.0::float8)");
+    format!(
+        "t.{created_at} >= coalesce({}, '-infinity') AND t.{created_at} < coalesce({}, 'infinity')",
+        time("$2"),
+        time("$3")
+    )
+}
+
+/// The values of these parameters, in Unix milliseconds: the first moment, and the one behind the last.
+fn bounds(stretch: Stretch) -> [Option<String>; 2] {
+    [
+        (stretch.first > i64::MIN).then(|| stretch.first.to_string()),
+        (stretch.last < i64::MAX).then(|| (stretch.last + 1).to_string()),
+    ]
 }

@@ -1,17 +1,19 @@
 //! What a mirror is: its server, its owner, its tables, as the tables of `sql/bookkeeping.sql` have it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 
 use clerk_api::object::{Object, object};
 use pgrx::pg_sys;
 
+use super::relation::Relation;
 use super::store;
 use crate::connection::Server;
 use crate::error::FdwError;
 use crate::import::quote_identifier;
 use crate::sandbox;
-use crate::spi::{self, Row, Value};
+use crate::spi::{self, Planned, Row, Value};
 
 /// A mirror, as far as it can be known even if its server or its owner is gone.
 pub struct Entry {
@@ -30,7 +32,22 @@ pub struct Mirror {
     pub server: Server,
     pub deletes: Deletes,
     pub full_every: String,
+    pub keep_webhook_bodies: bool,
     pub instance_id: Option<String>,
+}
+
+/// What is written down about a mirror, and what has become of its server and its owner.
+struct Known {
+    entry: Entry,
+    owner_name: String,
+    server_name: String,
+    /// Invalid if it is gone, or another now.
+    server: pg_sys::Oid,
+    may_use_server: bool,
+    deletes: Deletes,
+    full_every: String,
+    keep_webhook_bodies: bool,
+    instance_id: Option<String>,
 }
 
 impl Deref for Mirror {
@@ -89,40 +106,64 @@ impl fmt::Display for Which<'_> {
     }
 }
 
-impl Entry {
-    /// The entry, for a caller who may act for its owner. To anybody else it does not exist.
-    pub fn load(which: Which) -> Result<Entry, FdwError> {
-        let entry = Entry::of_anyone(which)?;
-        // SAFETY: reads a variable of this backend, and looks into the catalog; a role that does not exist has no
-        // members but superusers.
-        match unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), entry.owner) } {
-            true => Ok(entry),
-            false => Err(FdwError::NoMirror(which.to_string())),
-        }
-    }
-
-    /// The same for a caller who needs no rights in it, such as one whose delivery is signed.
-    pub fn of_anyone(which: Which) -> Result<Entry, FdwError> {
+impl Known {
+    fn of(which: Which) -> Result<Known, FdwError> {
+        // A server that was renamed, or that has another's oid since pg_upgrade, is not taken for the one that was
+        // meant: somebody else may have made it.
+        const FROM: &str = "
+            SELECT m.name, m.number, coalesce(r.oid, 0), m.made_schema, m.schedule, m.owner_name, m.server_name,
+                   coalesce(s.oid, 0), has_server_privilege(r.oid, s.oid, 'USAGE'), m.deletes, m.full_every,
+                   m.keep_webhook_bodies, m.instance_id
+              FROM clerk_fdw_internal.mirror m
+              LEFT JOIN pg_roles r ON r.oid = m.owner
+              LEFT JOIN pg_foreign_server s ON s.oid = m.server AND s.srvname = m.server_name";
         let condition = match which {
             Which::Name(_) => "m.name = $1::name",
             Which::Number(_) => "m.number = $1::int4",
         };
-        let query = format!(
-            "SELECT m.name, m.number, coalesce(r.oid, 0), m.made_schema, m.schedule
-               FROM clerk_fdw_internal.mirror m LEFT JOIN pg_roles r ON r.oid = m.owner
-              WHERE {condition}"
-        );
-        let row = store::row(&query, &[Some(&which.to_string())])?.unwrap_or_default();
-        let [Some(name), Some(number), Some(owner), made_schema, schedule] = &row[..] else {
-            return Err(FdwError::NoMirror(which.to_string()));
-        };
-        Ok(Entry {
-            name: name.clone(),
-            number: number.parse().unwrap_or_default(),
-            owner: oid_of(owner),
-            made_schema: made_schema.as_deref() == Some("t"),
-            schedule: schedule.clone(),
+        let row = store::row(&format!("{FROM} WHERE {condition}"), &[Some(&which.to_string())])?;
+        let mut row = row.ok_or_else(|| FdwError::NoMirror(which.to_string()))?.into_iter();
+        let mut next = || row.next().flatten();
+        let is_true = |value: Option<String>| value.as_deref() == Some("t");
+        Ok(Known {
+            entry: Entry {
+                name: next().unwrap_or_default(),
+                number: next().and_then(|number| number.parse().ok()).unwrap_or_default(),
+                owner: oid_of(&next().unwrap_or_default()),
+                made_schema: is_true(next()),
+                schedule: next(),
+            },
+            owner_name: next().unwrap_or_default(),
+            server_name: next().unwrap_or_default(),
+            server: oid_of(&next().unwrap_or_default()),
+            may_use_server: is_true(next()),
+            deletes: if next().as_deref() == Some("hard") { Deletes::Hard } else { Deletes::Soft },
+            full_every: next().unwrap_or_default(),
+            keep_webhook_bodies: is_true(next()),
+            instance_id: next(),
         })
+    }
+
+    /// For a caller who may act for its owner. To anybody else it does not exist.
+    fn for_caller(self, which: Which) -> Result<Known, FdwError> {
+        // SAFETY: reads a variable of this backend, and looks into the catalog; a role that does not exist has no
+        // members but superusers.
+        match unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), self.entry.owner) } {
+            true => Ok(self),
+            false => Err(FdwError::NoMirror(which.to_string())),
+        }
+    }
+}
+
+impl Entry {
+    /// The entry, for a caller who may act for its owner.
+    pub fn load(which: Which) -> Result<Entry, FdwError> {
+        Ok(Known::of(which)?.for_caller(which)?.entry)
+    }
+
+    /// The same for a caller who needs no rights in it, such as one whose delivery is signed.
+    pub fn of_anyone(which: Which) -> Result<Entry, FdwError> {
+        Ok(Known::of(which)?.entry)
     }
 
     /// The number as a parameter of a statement.
@@ -167,62 +208,44 @@ impl Entry {
         let not_mirrored =
             || FdwError::NotMirrored { mirror: self.name.clone(), object: name.to_owned(), have: Vec::new() };
         let object = object(name).ok_or_else(not_mirrored)?;
-        let query = "
-            SELECT n.nspname, c.relname, c.relkind, c.relpersistence, c.relowner, pg_get_userbyid(c.relowner)
-              FROM clerk_fdw_internal.mirror_table t
-              LEFT JOIN pg_class c ON c.oid = t.relation
-              LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
-             WHERE t.mirror = $1::int4 AND t.object = $2";
-        let key = self.key();
-        let values = [Some(&*key), Some(name)];
-        let found = store::row(query, &values)?.ok_or_else(not_mirrored)?;
-        let [Some(schema), Some(table), Some(kind), Some(persistence), Some(owner), Some(owner_name)] = &found[..]
-        else {
+        let query = "SELECT relation::oid, columns FROM clerk_fdw_internal.mirror_table
+                      WHERE mirror = $1::int4 AND object = $2";
+        let found = store::row(query, &[Some(&self.key()), Some(name)])?.ok_or_else(not_mirrored)?;
+        let mut found = found.into_iter();
+        let relation = oid_of(&found.next().flatten().unwrap_or_default());
+        let columns: Option<BTreeMap<String, String>> =
+            found.next().flatten().and_then(|columns| serde_json::from_str(&columns).ok());
+        let Some(relation) = Relation::of(relation) else {
             return Err(FdwError::TableGone { mirror: self.name.clone(), object: object.name });
         };
-        let name = format!("{}.{}", quote_identifier(schema), quote_identifier(table));
         // It was one when the mirror was made. A view in its place would run whatever its owner likes for everybody
         // who asks how many rows it has.
-        if !matches!(&**kind, "r" | "p") || persistence == "t" {
-            return Err(FdwError::NotATable(name));
+        if !relation.is_table() {
+            return Err(FdwError::NotATable(relation.name));
         }
-        let owner = oid_of(owner);
-        if !sandbox::can_act_as(self.owner, owner) {
-            return Err(FdwError::TableOfAnother { mirror: self.name.clone(), table: name, owner: owner_name.clone() });
+        if !sandbox::can_act_as(self.owner, relation.owner) {
+            let owner = sandbox::role_name(relation.owner);
+            return Err(FdwError::TableOfAnother { mirror: self.name.clone(), table: relation.name, owner });
         }
         // A table of ours takes what its columns are called after: those that were dropped are left out.
-        let query = "
-            SELECT a.attname, m.value, format('%I.%I', n.nspname, y.typname),
-                   y.typcategory <> 'G' AND y.typname NOT IN ('json', 'xml')
-              FROM clerk_fdw_internal.mirror_table t
-             CROSS JOIN LATERAL (
-               SELECT key, value FROM jsonb_each_text(t.columns)
-               UNION ALL
-               SELECT c.name, c.name FROM (SELECT column_name FROM clerk_fdw.columns() WHERE object = $2
-                                           UNION ALL VALUES ('synced_at'), ('deleted_at')) c(name)
-                WHERE t.columns IS NULL) m
-              JOIN pg_attribute a ON a.attrelid = t.relation AND a.attname = m.key::name
-             CROSS JOIN LATERAL (
-               WITH RECURSIVE type(oid, base, kind) AS (
-                 SELECT y.oid, y.typbasetype, y.typtype FROM pg_type y WHERE y.oid = a.atttypid
-                 UNION ALL
-                 SELECT y.oid, y.typbasetype, y.typtype FROM type JOIN pg_type y ON y.oid = type.base
-                  WHERE type.kind = 'd')
-               SELECT type.oid FROM type WHERE type.kind <> 'd') base
-              JOIN pg_type y ON y.oid = base.oid
-              JOIN pg_namespace n ON n.oid = y.typnamespace
-             WHERE t.mirror = $1::int4 AND t.object = $2 AND a.attnum > 0 AND NOT a.attisdropped
-             ORDER BY a.attnum";
-        let columns = store::rows(query, &values)?.into_iter().filter_map(|row| {
-            let [Some(column), Some(expression), Some(data_type), comparable] = &row[..] else { return None };
+        let expression = |column: &str| match &columns {
+            Some(columns) => columns.get(column).cloned(),
+            None => {
+                let is_known = object.column(column, true).is_some_and(|known| known.name == column);
+                (is_known || matches!(column, "synced_at" | "deleted_at")).then(|| column.to_owned())
+            }
+        };
+        let is_partitioned = relation.is_partitioned();
+        let taken = relation.columns.into_iter().filter_map(|column| {
             Some(Taken {
-                column: quote_identifier(column),
-                expression: expression.clone(),
-                data_type: data_type.clone(),
-                is_comparable: comparable.as_deref() == Some("t"),
+                expression: expression(&column.name)?,
+                column: quote_identifier(&column.name),
+                data_type: column.data_type,
+                is_comparable: column.is_comparable,
             })
         });
-        let table = Table { object, name, owner, is_partitioned: kind == "p", columns: columns.collect() };
+        let (name, owner) = (relation.name, relation.owner);
+        let table = Table { object, name, owner, is_partitioned, columns: taken.collect() };
         for needed in [object.id().name, "synced_at", "deleted_at"] {
             if table.column(needed).is_none() {
                 return Err(FdwError::ColumnGone { table: table.name, column: needed });
@@ -233,44 +256,34 @@ impl Entry {
 }
 
 impl Mirror {
-    /// The mirror, for a caller who may act for its owner. To anybody else it does not exist.
+    /// The mirror, for a caller who may act for its owner.
     pub fn load(which: Which) -> Result<Mirror, FdwError> {
-        Mirror::of(Entry::load(which)?)
+        Mirror::of(Known::of(which)?.for_caller(which)?)
     }
 
     /// The same for a caller who needs no rights in it.
     pub fn of_anyone(which: Which) -> Result<Mirror, FdwError> {
-        Mirror::of(Entry::of_anyone(which)?)
+        Mirror::of(Known::of(which)?)
     }
 
-    fn of(entry: Entry) -> Result<Mirror, FdwError> {
-        // A server that was renamed, or that has another's oid since pg_upgrade, is not taken for the one that was
-        // meant: somebody else may have made it.
-        let query = "
-            SELECT m.owner_name, m.server_name, s.oid, has_server_privilege(r.oid, s.oid, 'USAGE'),
-                   m.deletes, m.full_every, m.instance_id
-              FROM clerk_fdw_internal.mirror m
-              LEFT JOIN pg_roles r ON r.oid = m.owner
-              LEFT JOIN pg_foreign_server s ON s.oid = m.server AND s.srvname = m.server_name
-             WHERE m.number = $1::int4";
-        let mut row = store::row(query, &[Some(&entry.key())])?.unwrap_or_default().into_iter();
-        let mut next = || row.next().flatten();
-        let (owner, server_name) = (next().unwrap_or_default(), next().unwrap_or_default());
+    fn of(known: Known) -> Result<Mirror, FdwError> {
+        let entry = known.entry;
         if entry.owner == pg_sys::InvalidOid {
-            return Err(FdwError::NoOwner { mirror: entry.name, owner });
+            return Err(FdwError::NoOwner { mirror: entry.name, owner: known.owner_name });
         }
-        let Some(server) = next() else {
-            return Err(FdwError::NoServer { mirror: entry.name, server: server_name });
-        };
-        if next().as_deref() != Some("t") {
-            return Err(FdwError::NoServerPrivilege { server: server_name, role: owner });
+        if known.server == pg_sys::InvalidOid {
+            return Err(FdwError::NoServer { mirror: entry.name, server: known.server_name });
+        }
+        if !known.may_use_server {
+            return Err(FdwError::NoServerPrivilege { server: known.server_name, role: known.owner_name });
         }
         Ok(Mirror {
             entry,
-            server: Server::new(oid_of(&server)),
-            deletes: if next().as_deref() == Some("hard") { Deletes::Hard } else { Deletes::Soft },
-            full_every: next().unwrap_or_default(),
-            instance_id: next(),
+            server: Server::new(known.server),
+            deletes: known.deletes,
+            full_every: known.full_every,
+            keep_webhook_bodies: known.keep_webhook_bodies,
+            instance_id: known.instance_id,
         })
     }
 }
@@ -290,19 +303,40 @@ impl Table {
         sandbox::run_as(self.owner, action)
     }
 
-    /// Runs a statement on the table and gives its rows.
-    pub fn rows(&self, statement: &str, values: &[Value]) -> Result<Vec<Row>, FdwError> {
-        self.sandboxed(|| spi::rows(statement, values))
+    /// Runs a statement on the table, which is prepared once in each backend, and gives its rows.
+    pub fn rows(&self, statement: &str, values: &[Value], planned: Planned) -> Result<Vec<Row>, FdwError> {
+        self.sandboxed(|| spi::prepared(statement, values, planned))
     }
 
     /// The first column of all rows.
     pub fn first_column(&self, statement: &str, values: &[Value]) -> Result<Vec<String>, FdwError> {
-        Ok(self.rows(statement, values)?.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+        let rows = self.rows(statement, values, Planned::EachTime)?;
+        Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
     }
 
     /// The first value of the first row.
     pub fn value(&self, statement: &str, values: &[Value]) -> Result<Option<String>, FdwError> {
-        self.sandboxed(|| spi::value(statement, values))
+        Ok(self.first_column(statement, values)?.into_iter().next())
+    }
+
+    /// The condition that a column, quoted, of a row is what a parameter such as `$1` says.
+    pub fn is(&self, row: &str, column: &str, parameter: &str) -> String {
+        format!("{row}.{column} = {parameter}::{}", self.type_of(column))
+    }
+
+    /// The condition that a row is one of those whose ids a parameter has, as a JSON array.
+    pub fn is_among(&self, row: &str, parameter: &str) -> String {
+        let id = self.id();
+        let ids = format!(
+            "SELECT listed.id::{} FROM jsonb_array_elements_text({parameter}::jsonb) listed(id)",
+            self.type_of(id)
+        );
+        format!("({row}.{id} = ANY (ARRAY({ids})))")
+    }
+
+    fn type_of(&self, column: &str) -> &str {
+        let taken = self.columns.iter().find(|taken| taken.column == column);
+        taken.map_or("pg_catalog.text", |taken| &taken.data_type)
     }
 
     /// The column that takes this, quoted.

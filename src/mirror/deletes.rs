@@ -1,28 +1,25 @@
 //! What Clerk has no more.
 
-use super::config::{Mirror, Table};
+use std::collections::HashSet;
+
+use clerk_api::{From, Read, batches};
+
+use super::config::Table;
+use super::counts;
+use super::incremental::{by_id, merge_page};
+use super::merge::Merge;
+use super::moment::{self, Moment};
+use super::remove::{Which, remove};
 use super::run::Step;
 use super::sync::Sync;
-use super::{merge, tombstone};
 use crate::attempt::{Failure, attempt_among_others};
 use crate::error::FdwError;
-use crate::import::quote_literal;
 use crate::sandbox::as_extension_owner;
 use crate::spi::{self, Stored};
 
 /// More than this share of a table's rows, and more than that many, look like an accident.
 const SHARE: f64 = 0.2;
 const ROWS: u64 = 50;
-
-/// How many rows of a table came from Clerk and are not deleted.
-pub fn live(table: &Table) -> Result<u64, FdwError> {
-    let (name, deleted_at, synced_at) = (&table.name, table.deleted_at(), table.synced_at());
-    let count = table.value(
-        &format!("SELECT count(*) FROM {name} t WHERE t.{deleted_at} IS NULL AND t.{synced_at} IS NOT NULL"),
-        &[],
-    )?;
-    Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
-}
 
 /// The error that so many deletions are, unless they are wished for.
 pub fn accident(sync: &Sync, table: &Table, deletes: u64, of: u64) -> Option<FdwError> {
@@ -38,23 +35,30 @@ pub fn accident(sync: &Sync, table: &Table, deletes: u64, of: u64) -> Option<Fdw
 /// How many rows one statement deletes.
 const BATCH: usize = 5_000;
 
-/// After a complete pass, deletes what was not on any of its pages and was last heard of before it began. Gives the
-/// reason where it does not.
-pub fn what_is_gone(sync: &Sync, step: &mut Step, table: &Table, since: &str) -> Result<Option<FdwError>, Failure> {
+/// After a pass, deletes what was not on any of its pages and was last heard of before it began. Gives the reason where
+/// it does not. Unless the pass is known to be complete, Clerk is asked for each of them once more.
+pub fn what_is_gone(
+    sync: &Sync,
+    step: &mut Step,
+    merge: &Merge,
+    table: &Table,
+    since: Moment,
+    is_complete: bool,
+) -> Result<Option<FdwError>, Failure> {
     let (name, id, deleted_at, synced_at) = (&table.name, table.id(), table.deleted_at(), table.synced_at());
-    let old = format!("t.{synced_at} < {since}");
     let unseen = format!(
-        "FROM {name} t WHERE t.{deleted_at} IS NULL AND {old}
-            AND NOT EXISTS (SELECT FROM {SEEN} seen WHERE seen.id = t.{id}::text)"
+        "FROM {name} t WHERE t.{deleted_at} IS NULL AND t.{synced_at} < {}
+            AND NOT EXISTS (SELECT FROM {SEEN} seen WHERE seen.id = t.{id}::text)",
+        moment::time("$1")
     );
     let (of, deletes, gone) = sync.attempt(|| {
         let seen = as_extension_owner(|| Stored::of(PAGES, &[Some(&sync.mirror.key()), Some(table.object.name)]))?;
-        let of = live(table)?;
+        let of = counts::check(sync.mirror, table)?.live as u64;
         let ask = |what: &str| {
             table.sandboxed(|| {
                 spi::connected(|| {
                     seen.name(SEEN)?;
-                    spi::execute(&format!("SELECT {what} {unseen}"), &[], false)
+                    spi::execute(&format!("SELECT {what} {unseen}"), &[Some(&since.parameter())], false)
                 })
             })
         };
@@ -70,8 +74,38 @@ pub fn what_is_gone(sync: &Sync, step: &mut Step, table: &Table, since: &str) ->
     if let Some(accident) = accident(sync, table, deletes, of) {
         return Ok(Some(accident));
     }
-    delete(sync, step, table, &gone, &old)?;
+    let gone = if is_complete { gone } else { unknown_to_clerk(sync, step, merge, table, &gone)? };
+    delete(sync, step, table, &gone, since)?;
     Ok(None)
+}
+
+/// Those of some objects that Clerk does not find by their ids. It finds the others, which are merged; all, where it
+/// cannot be asked so.
+fn unknown_to_clerk(
+    sync: &Sync,
+    step: &mut Step,
+    merge: &Merge,
+    table: &Table,
+    ids: &[String],
+) -> Result<Vec<String>, Failure> {
+    let Some(parameter) = by_id(table.object) else { return Ok(Vec::new()) };
+    let mut unknown = Vec::new();
+    for batch in batches(ids) {
+        let filters: Vec<_> = batch.iter().map(|id| (parameter, id.clone())).collect();
+        let counted = sync.count(step, table, filters.clone())?;
+        let from = From::List { filters, order: None };
+        let mut pages = sync.start(merge.ask(Read { from, ..sync.whole(table) }))?;
+        let mut found = HashSet::new();
+        while let Some(page) = sync.next(step, &mut pages)? {
+            merge_page(sync, step, merge, &page)?;
+            found.extend((0..page.len()).map(|object| page.id(object).into_owned()));
+        }
+        // A list that has fewer than Clerk counts says nothing of those that it lacks.
+        if counted == Some(found.len() as u64) {
+            unknown.extend(batch.iter().filter(|id| !found.contains(*id)).cloned());
+        }
+    }
+    Ok(unknown)
 }
 
 /// What the objects on the pages of a pass are called in the statements here, and where they are kept.
@@ -79,13 +113,13 @@ const SEEN: &str = "clerk_seen";
 const PAGES: &str = "SELECT seen.id FROM clerk_fdw_internal.sync_page p CROSS JOIN LATERAL unnest(p.ids) AS seen(id)
                       WHERE p.mirror = $1::int4 AND p.object = $2";
 
-/// Deletes the rows of some objects for which a condition over `t` still holds; where one cannot be deleted, because
-/// others refer to it, the rest goes.
-pub fn delete(sync: &Sync, step: &mut Step, table: &Table, ids: &[String], condition: &str) -> Result<(), Failure> {
+/// Deletes the rows of some objects that were still not written since; where one cannot be deleted, because others refer
+/// to it, the rest goes.
+pub fn delete(sync: &Sync, step: &mut Step, table: &Table, ids: &[String], since: Moment) -> Result<(), Failure> {
     for batch in ids.chunks(BATCH) {
         let remove = |ids: &[String]| {
-            let condition = format!("{condition} AND {}", among(table, ids));
-            attempt_among_others(|| merge::delete(sync.mirror, table, &condition, merge::NOW))
+            let which = Which { among: Some(ids), older_than: Some(since), ..Which::default() };
+            attempt_among_others(|| remove(sync.mirror, table, which, None))
         };
         match remove(batch) {
             Ok(deleted) => step.deleted += deleted,
@@ -103,23 +137,4 @@ pub fn delete(sync: &Sync, step: &mut Step, table: &Table, ids: &[String], condi
         sync.commit(|| step.log())?;
     }
     Ok(())
-}
-
-/// Deletes what cannot be without an object that is gone, such as the memberships of a user. Clerk tells of these
-/// deletions as well, but later: until then they would give rights that have ended.
-pub fn what_belongs_to(mirror: &Mirror, table: &Table, id: &str, at: &str) -> Result<(), FdwError> {
-    for child in mirror.children(table.object)? {
-        let Some(parent) = child.column(table.object.id().name) else { continue };
-        merge::delete(mirror, &child, &format!("t.{parent} = {}", quote_literal(id)), at)?;
-    }
-    Ok(())
-}
-
-/// The condition that a row is one of these.
-pub fn among(table: &Table, ids: &[String]) -> String {
-    format!(
-        "t.{}::text IN (SELECT jsonb_array_elements_text({}::jsonb))",
-        table.id(),
-        quote_literal(&tombstone::json(ids))
-    )
 }

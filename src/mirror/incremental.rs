@@ -6,9 +6,10 @@ use clerk_api::{From, Ordered, Read};
 use super::config::Table;
 use super::full::{self, Done};
 use super::merge::Merge;
+use super::moment::{self, Moment};
 use super::run::{Mode, Step};
 use super::sync::Sync;
-use super::{compare, deletes, store, tombstone};
+use super::{compare, counts, store, tombstone};
 use crate::attempt::Failure;
 use crate::error::FdwError;
 
@@ -18,10 +19,10 @@ const MARGIN: i64 = 60_000;
 pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
     let is_dry = sync.run.wish.dry_run;
     let mut step = sync.attempt(|| sync.run.step(table, Mode::Incremental, None))?;
-    let (known_until, since, refused) = sync.attempt(|| state(sync, table))?;
+    let since = Moment::now();
+    let (known_until, refused) = sync.attempt(|| Ok((known_until(sync, table)?, refused(sync, table)?)))?;
     sync.commit(|| step.log())?;
-    let since = format!("to_timestamp({since})");
-    let merge = Merge::new(sync.mirror, table, &since, is_dry);
+    let merge = Merge::new(sync.mirror, table, Some(since), is_dry);
 
     // What the table did not take before may be taken now, though Clerk's side has not changed since.
     if let Some(parameter) = by_id(table.object).filter(|_| !refused.is_empty()) {
@@ -44,7 +45,8 @@ pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
     })?;
 
     let clerk = sync.count(&mut step, table, Vec::new())?.unwrap_or(0);
-    let (live, lacking) = sync.attempt(|| Ok((deletes::live(table)?, lacking(sync, table)?)))?;
+    let (kept, lacking) = sync.attempt(|| Ok((counts::kept(sync.mirror, table)?, lacking(sync, table)?)))?;
+    let live = kept.live as u64;
     let mut too_many = None;
     if is_dry {
         step.deleted = (live + step.merged.inserted).saturating_sub(clerk + lacking);
@@ -53,13 +55,13 @@ pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
             // So few that reading them all finds the difference soonest.
             return full::go_on(sync, step, table);
         }
-        match compare::compare(sync, &mut step, &merge, table, &since, (clerk, live))? {
+        match compare::compare(sync, &mut step, &merge, table, since, (clerk, lacking))? {
             Some(found) => too_many = found,
             None => return full::go_on(sync, step, table),
         }
     }
     if !is_dry {
-        let success_at = if too_many.is_none() { &since } else { "success_at" };
+        let success_at = too_many.is_none().then_some(since);
         sync.commit(|| end(sync, table, newest, success_at, clerk))?;
     }
     Ok((step, too_many))
@@ -120,20 +122,13 @@ fn resolve(sync: &Sync, object: &str, ids: &[std::borrow::Cow<str>]) -> Result<(
     )
 }
 
-/// Until when changes are known, the time now, and the objects that the table did not take.
-fn state(sync: &Sync, table: &Table) -> Result<(i64, String, Vec<String>), FdwError> {
-    let key = sync.mirror.key();
-    let values = [Some(&*key), Some(table.object.name)];
-    let row = store::row(
-        "SELECT known_until, date_part('epoch', clock_timestamp()) FROM clerk_fdw_internal.mirror_table
-          WHERE mirror = $1::int4 AND object = $2",
-        &values,
+/// Until when changes are known, in Unix milliseconds of Clerk's clock.
+fn known_until(sync: &Sync, table: &Table) -> Result<i64, FdwError> {
+    let known_until = store::value(
+        "SELECT known_until FROM clerk_fdw_internal.mirror_table WHERE mirror = $1::int4 AND object = $2",
+        &[Some(&sync.mirror.key()), Some(table.object.name)],
     )?;
-    let mut row = row.unwrap_or_default().into_iter();
-    let known_until = row.next().flatten().and_then(|at| at.parse().ok()).unwrap_or(0);
-    let now = row.next().flatten().unwrap_or_default();
-    let refused = refused(sync, table)?;
-    Ok((known_until, now, refused))
+    Ok(known_until.and_then(|at| at.parse().ok()).unwrap_or(0))
 }
 
 /// The objects that the table did not take and that were not taken since.
@@ -162,20 +157,22 @@ fn lacking(sync: &Sync, table: &Table) -> Result<u64, FdwError> {
     Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
 }
 
-fn end(sync: &Sync, table: &Table, newest: i64, success_at: &str, clerk: u64) -> Result<(), FdwError> {
-    let live = deletes::live(table)?.to_string();
+/// The table is in step; not so, without `success_at`, if deletions were refused.
+fn end(sync: &Sync, table: &Table, newest: i64, success_at: Option<Moment>, clerk: u64) -> Result<(), FdwError> {
+    let live = counts::kept(sync.mirror, table)?.live;
     store::run(
         &format!(
-            "UPDATE clerk_fdw_internal.mirror_table SET known_until = $3::int8, success_at = {success_at},
-                    drift = $4::int8 - $5::int8
-              WHERE mirror = $1::int4 AND object = $2"
+            "UPDATE clerk_fdw_internal.mirror_table
+                SET known_until = $3::int8, success_at = coalesce({}, success_at), drift = $4::int8
+              WHERE mirror = $1::int4 AND object = $2",
+            moment::time("$5")
         ),
         &[
             Some(&sync.mirror.key()),
             Some(table.object.name),
             Some(&newest.to_string()),
-            Some(&clerk.to_string()),
-            Some(&live),
+            Some(&(clerk as i64 - live).to_string()),
+            success_at.map(Moment::parameter).as_deref(),
         ],
     )
 }

@@ -1,6 +1,6 @@
 //! The lock that keeps two syncs of one mirror apart: a session's, so that it outlasts the sync's transactions. And
-//! those that keep changes of one object apart until their transaction ends: whoever comes second sees what the first
-//! has done, even that there is no row.
+//! those that keep changes of one object apart, and deliveries of one webhook, until their transaction ends: whoever comes
+//! second sees what the first has done, even that there is no row.
 //!
 //! They are locks of "objects" in the extension's own tables. No SQL command takes a lock of that kind, unlike an
 //! advisory one, which anybody who may connect can take and keep.
@@ -55,24 +55,39 @@ impl Drop for Lock {
     }
 }
 
+/// Waits until nobody else takes in the webhook of an id.
+pub fn webhook(mirror: &Entry, id: &str) {
+    acquire(&hashed(c"webhook_event", (mirror.number, id)), false);
+}
+
+/// Takes the same lock if nobody has it.
+pub fn try_webhook(mirror: &Entry, id: &str) -> bool {
+    acquire(&hashed(c"webhook_event", (mirror.number, id)), true)
+}
+
 /// Waits until nobody else changes an object.
 pub fn object(mirror: &Entry, table: &Table, id: &str) {
     // Waiting can be cancelled, and takes no longer than lock_timeout.
-    acquire(&hashed(mirror.number, table.object.name, id), false);
+    acquire(&of_object(mirror, table, id), false);
 }
 
 /// Takes the same lock if nobody has it.
 pub fn try_object(mirror: &Entry, table: &Table, id: &str) -> bool {
-    acquire(&hashed(mirror.number, table.object.name, id), true)
+    acquire(&of_object(mirror, table, id), true)
 }
 
-/// Two that happen to have one lock wait for each other without need, which does no harm.
-fn hashed(mirror: i32, object: &str, id: &str) -> pg_sys::LOCKTAG {
+fn of_object(mirror: &Entry, table: &Table, id: &str) -> pg_sys::LOCKTAG {
+    hashed(c"mirror_table", (mirror.number, table.object.name, id))
+}
+
+/// The lock of something that has a key in a table of the extension's own. Two that happen to have one lock wait for each
+/// other without need, which does no harm.
+fn hashed(table: &CStr, key: impl Hash) -> pg_sys::LOCKTAG {
     // Every backend hashes alike: this one has no random keys.
     let mut hasher = DefaultHasher::new();
-    (mirror, object, id).hash(&mut hasher);
+    key.hash(&mut hasher);
     let hash = hasher.finish();
-    tag(c"mirror_table", hash as u32, (hash >> 32) as u16)
+    tag(table, hash as u32, (hash >> 32) as u16)
 }
 
 /// The lock is the transaction's, which releases it at its end.

@@ -9,7 +9,7 @@ use clerk_api::object::{Object, object};
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::config::{Entry, Which, oid_of};
-use super::{lock, schedule, store};
+use super::{counts, lock, schedule, store};
 use crate::encoding::to_c_string;
 use crate::error::FdwError;
 use crate::import::{quote_identifier, quote_literal};
@@ -52,6 +52,7 @@ pub fn create(new: &NewMirror) -> Result<(), FdwError> {
          VALUES ($1, $2, $3, $4::bool, $5, $6::interval) RETURNING number",
         &[Some(schema), Some(server), Some(&owner), Some(store::truth(makes_schema)), Some(deletes), Some(full_every)],
     )?;
+    let mirror = Entry::of_anyone(Which::Name(schema))?;
     for object in objects {
         let (relation, map) = match new.tables.get(object.name) {
             Some(name) => {
@@ -66,6 +67,8 @@ pub fn create(new: &NewMirror) -> Result<(), FdwError> {
              VALUES ($1::int4, $2, $3::oid, $4::jsonb, $4 IS NULL)",
             &[number.as_deref(), Some(object.name), Some(&relation), map.as_deref()],
         )?;
+        // A table that was in a mirror before has rows that came from Clerk.
+        counts::check(&mirror, &mirror.table(object.name)?)?;
     }
     Ok(())
 }

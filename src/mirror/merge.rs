@@ -3,15 +3,16 @@
 use clerk_api::{Locator, Page, Read};
 use pgrx::pg_sys;
 
-use super::config::{Deletes, Mirror, Table};
+use super::config::{Mirror, Table};
+use super::counts::{self, Counts};
+use super::moment::{self, Moment};
 use super::{lock, tombstone};
 use crate::attempt::{Failure, MOST_TRIES, attempt};
 use crate::convert::{self, Target};
 use crate::encoding::to_c_string;
 use crate::error::FdwError;
-use crate::import::quote_literal;
 use crate::scan;
-use crate::spi;
+use crate::spi::{self, Planned};
 
 /// What a page is called in the statements here.
 const PAGE: &str = "clerk_page";
@@ -32,24 +33,28 @@ pub struct Merge<'t> {
     mirror: &'t Mirror,
     /// The columns of the catalogue that the table's columns need.
     columns: Vec<&'static clerk_api::object::Column>,
-    /// What was found deleted since then, as an expression, stays deleted.
-    since: String,
+    /// What was found deleted since then stays deleted; `None` where even that may come back.
+    since: Option<Moment>,
+    /// When the objects were deleted, if these are their last states.
+    deleted_at: Option<Moment>,
     statement: String,
     is_dry: bool,
 }
 
+/// The parameters of its statement.
+const SINCE: &str = "$1";
+const DELETED_AT: &str = "$2";
+
 impl<'t> Merge<'t> {
-    /// `since` is when the reading began, as an expression: what was found deleted later than that stays deleted.
-    pub fn new(mirror: &'t Mirror, table: &'t Table, since: &str, is_dry: bool) -> Self {
-        let page = taken(table, "NULL");
-        let statement = if is_dry { would(table, &page, since) } else { upsert(table, &page, since) };
-        Merge { table, mirror, columns: needed(table), since: since.to_owned(), statement, is_dry }
+    /// `since` is when the reading began: what was found deleted later than that stays deleted.
+    pub fn new(mirror: &'t Mirror, table: &'t Table, since: Option<Moment>, is_dry: bool) -> Self {
+        let statement = if is_dry { would(table) } else { upsert(table) };
+        Merge { table, mirror, columns: needed(table), since, deleted_at: None, statement, is_dry }
     }
 
-    /// Merges states of objects from before they were deleted: `deleted_at` says when, as an expression.
-    pub fn of_deleted(mirror: &'t Mirror, table: &'t Table, deleted_at: &str) -> Self {
-        let statement = upsert(table, &taken(table, deleted_at), WHENEVER);
-        Merge { table, mirror, columns: needed(table), since: WHENEVER.to_owned(), statement, is_dry: false }
+    /// Merges states of objects from before they were deleted.
+    pub fn of_deleted(mirror: &'t Mirror, table: &'t Table, deleted_at: Moment) -> Self {
+        Merge { deleted_at: Some(deleted_at), ..Merge::new(mirror, table, None, false) }
     }
 
     /// The values that the merge needs of an object.
@@ -122,21 +127,31 @@ impl<'t> Merge<'t> {
     pub fn objects(&self, page: &Page, objects: &[usize]) -> Result<Merged, FdwError> {
         let count = objects.len() as u64;
         let mut alive = objects.to_vec();
-        if self.since != WHENEVER {
+        if let Some(since) = self.since {
             let ids: Vec<_> = alive.iter().map(|object| page.id(*object).into_owned()).collect();
-            let gone = tombstone::since(self.mirror, self.table, &ids, &self.since)?;
+            let gone = tombstone::since(self.mirror, self.table, &ids, since)?;
             alive.retain(|object| !gone.iter().any(|gone| *gone == page.id(*object)));
         }
+        let (since, deleted_at) = (self.since.map(Moment::parameter), self.deleted_at.map(Moment::parameter));
+        // For a page, and while a table fills, the best plan is not always the same.
+        let planned = if alive.len() > 1 { Planned::EachTime } else { Planned::Once };
         let row = self.table.sandboxed(|| {
             spi::connected(|| {
                 // SAFETY: an SPI connection is open, and closed after the statement that needs the relation.
                 unsafe { self.show(page, &alive)? };
-                Ok(spi::execute(&self.statement, &[], false)?.into_iter().next().unwrap_or_default())
+                let values = [since.as_deref(), deleted_at.as_deref()];
+                let rows = spi::execute_prepared(&self.statement, &values, planned, false)?;
+                Ok(rows.into_iter().next().unwrap_or_default())
             })
         })?;
         let number = |index: usize| row.get(index).and_then(|text| text.as_ref()?.parse().ok()).unwrap_or(0);
-        let (inserted, updated, alive) = (number(0), number(1), number(2));
-        Ok(Merged { inserted, updated, unchanged: count.saturating_sub(inserted + updated), alive })
+        let (inserted, updated) = (number(0) as u64, number(1) as u64);
+        let unchanged = count.saturating_sub(inserted + updated);
+        if self.is_dry {
+            return Ok(Merged { inserted, updated, unchanged, alive: number(2) as u64 });
+        }
+        counts::note(self.mirror, self.table, Counts { live: number(2), deleted: number(3) })?;
+        Ok(Merged { inserted, updated, unchanged, alive: 0 })
     }
 
     /// Makes some objects of a page known to the current SPI connection as a relation.
@@ -180,9 +195,8 @@ impl<'t> Merge<'t> {
 
     /// The row of one object as JSON, if the table has one.
     pub fn row(table: &Table, id: &str) -> Result<Option<String>, FdwError> {
-        let query =
-            format!("SELECT to_jsonb(t)::text FROM {} t WHERE t.{} = {}", table.name, table.id(), quote_literal(id));
-        table.value(&query, &[])
+        let query = format!("SELECT to_jsonb(t)::text FROM {} t WHERE {}", table.name, table.is("t", table.id(), "$1"));
+        table.value(&query, &[Some(id)])
     }
 }
 
@@ -195,20 +209,18 @@ impl Merged {
     }
 }
 
-/// For `since`: however long ago a row was found deleted, it may come back.
-pub const WHENEVER: &str = "'infinity'::timestamptz";
-
 /// The columns of the catalogue that a table's columns need.
 fn needed(table: &Table) -> Vec<&'static clerk_api::object::Column> {
     table.object.columns.iter().filter(|column| column.is_id() || table.takes(column.name)).collect()
 }
 
 /// The values of a page's objects as the table takes them.
-fn taken(table: &Table, deleted_at: &str) -> String {
+fn taken(table: &Table) -> String {
+    let deleted_at = moment::time(DELETED_AT);
     let values = table.columns.iter().map(|taken| {
         let value = match &*taken.expression {
             "synced_at" => "clock_timestamp()",
-            "deleted_at" => deleted_at,
+            "deleted_at" => &deleted_at,
             expression => expression,
         };
         format!("({value})::{} AS {}", taken.data_type, taken.column)
@@ -217,7 +229,8 @@ fn taken(table: &Table, deleted_at: &str) -> String {
 }
 
 /// Whether the row `t` is to take the state `new`: never an older one, nor what was found deleted since.
-fn takes_over(table: &Table, new: &str, since: &str) -> String {
+fn takes_over(table: &Table, new: &str) -> String {
+    let since = format!("coalesce({}, 'infinity')", moment::time(SINCE));
     let differs =
         table.columns.iter().filter(|taken| !matches!(&*taken.expression, "synced_at" | "deleted_at")).map(|taken| {
             let cast = if taken.is_comparable { "" } else { "::text" };
@@ -238,7 +251,8 @@ fn takes_over(table: &Table, new: &str, since: &str) -> String {
 
 /// Rows that would not change are left out beforehand: even an INSERT that turns into nothing fires triggers and takes
 /// values from sequences.
-fn upsert(table: &Table, page: &str, since: &str) -> String {
+fn upsert(table: &Table) -> String {
+    let page = taken(table);
     let columns: Vec<_> = table.columns.iter().map(|taken| &*taken.column).collect();
     let set: Vec<_> = columns
         .iter()
@@ -246,6 +260,7 @@ fn upsert(table: &Table, page: &str, since: &str) -> String {
         .map(|column| format!("{column} = excluded.{column}"))
         .collect();
     let (name, id) = (&table.name, table.id());
+    let (deleted_at, synced_at) = (table.deleted_at(), table.synced_at());
     let list = columns.join(", ");
     // A row of a partitioned table does not tell whether the statement has inserted it. Those that were there before
     // are what the statement's snapshot shows; looking them up costs a little more.
@@ -253,21 +268,29 @@ fn upsert(table: &Table, page: &str, since: &str) -> String {
         true => format!("NOT EXISTS (SELECT FROM {name} old WHERE old.{id} = t.{id})"),
         false => "t.xmax = 0".to_owned(),
     };
+    // Null for a row that was not there before, or did not come from Clerk.
+    let was_deleted = format!(
+        "CASE WHEN NOT ({is_new}) THEN (SELECT old.{deleted_at} IS NOT NULL FROM {name} old \
+           WHERE old.{id} = t.{id} AND old.{synced_at} IS NOT NULL) END"
+    );
     format!(
         "WITH merged AS (INSERT INTO {name} AS t ({list}) \
            SELECT {list} FROM ({page}) new WHERE NOT EXISTS \
              (SELECT FROM {name} t WHERE t.{id} = new.{id} AND NOT ({})) \
-           ORDER BY new.{id} ON CONFLICT ({id}) DO UPDATE SET {} WHERE {} RETURNING {is_new} AS is_new) \
-         SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged",
-        takes_over(table, "new", since),
+           ORDER BY new.{id} ON CONFLICT ({id}) DO UPDATE SET {} WHERE {} \
+           RETURNING {is_new} AS is_new, t.{deleted_at} IS NOT NULL AS is_deleted, {was_deleted} AS was_deleted) \
+         SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new), \
+           count(*) FILTER (WHERE NOT is_deleted) - count(*) FILTER (WHERE NOT was_deleted), \
+           count(*) FILTER (WHERE is_deleted) - count(*) FILTER (WHERE was_deleted) FROM merged",
+        takes_over(table, "new"),
         set.join(", "),
-        takes_over(table, "excluded", since),
+        takes_over(table, "excluded"),
     )
 }
 
 /// What the upsert would do, and how many of the rows that are not deleted Clerk still has.
-fn would(table: &Table, page: &str, since: &str) -> String {
-    let id = table.id();
+fn would(table: &Table) -> String {
+    let (page, id) = (taken(table), table.id());
     let is_there = "t.clerk_fdw_there IS NOT NULL";
     format!(
         "SELECT count(*) FILTER (WHERE NOT ({is_there})), \
@@ -275,34 +298,8 @@ fn would(table: &Table, page: &str, since: &str) -> String {
          count(*) FILTER (WHERE {is_there} AND t.{deleted} IS NULL) \
          FROM ({page}) new LEFT JOIN (SELECT *, true AS clerk_fdw_there FROM {}) t \
          ON t.{id} = new.{id}",
-        takes_over(table, "new", since),
+        takes_over(table, "new"),
         table.name,
         deleted = table.deleted_at(),
     )
 }
-
-/// Deletes the rows for which the condition over `t` holds, softly or not; `at` is an expression, when Clerk deleted
-/// the objects.
-pub fn delete(mirror: &Mirror, table: &Table, condition: &str, at: &str) -> Result<u64, FdwError> {
-    let (name, id) = (&table.name, table.id());
-    let (deleted_at, synced_at) = (table.deleted_at(), table.synced_at());
-    // In the order of ids, as pages are merged, so that nobody waits for each other.
-    let locked =
-        |condition: &str| format!("(SELECT t.{id} FROM {name} t WHERE {condition} ORDER BY t.{id} FOR UPDATE)");
-    let statement = match mirror.deletes {
-        Deletes::Hard => {
-            format!("DELETE FROM {name} gone USING {} locked WHERE gone.{id} = locked.{id}", locked(condition))
-        }
-        Deletes::Soft => format!(
-            "UPDATE {name} gone SET {deleted_at} = {at}, {synced_at} = clock_timestamp()
-               FROM {} locked WHERE gone.{id} = locked.{id}",
-            locked(&format!("t.{deleted_at} IS NULL AND ({condition})"))
-        ),
-    };
-    let ids = table.first_column(&format!("{statement} RETURNING gone.{id}::text"), &[])?;
-    tombstone::bury(mirror, table, &ids, at)?;
-    Ok(ids.len() as u64)
-}
-
-/// For `at`: it was found to be gone just now.
-pub const NOW: &str = "clock_timestamp()";

@@ -13,12 +13,16 @@
 //! | [`incremental`] | How is what has changed read? |
 //! | [`compare`] | Where do Clerk and a table differ? |
 //! | [`merge`] | How does a page become rows? |
-//! | [`deletes`] | What is deleted, and when is that refused? |
+//! | [`deletes`] | Which rows does a sync find to be gone, and when is that taken for an accident? |
+//! | [`remove`] | How do rows go whose objects Clerk has no more? |
+//! | [`counts`] | How many rows do the tables have? |
 //! | [`run`] | What does the log say? |
 //! | [`target`] | How is a single object brought in step? |
 //! | [`schedule`] | When is a mirror synced by itself? |
 //! | [`background`] | How do syncs run without a session, at once or when they are due? |
 //! | [`tombstone`] | What is known to be deleted? |
+//! | [`relation`] | What does the catalog say of a table? |
+//! | [`moment`] | How do statements take moments? |
 //! | [`lock`] | What keeps two syncs apart, and two changes of one object? |
 
 use std::collections::BTreeMap;
@@ -34,12 +38,16 @@ use run::{Mode, Wish};
 pub mod background;
 mod compare;
 pub mod config;
-pub mod deletes;
+mod counts;
+mod deletes;
 mod full;
 mod incremental;
 pub mod lock;
 mod make;
 pub mod merge;
+pub mod moment;
+mod relation;
+pub mod remove;
 pub mod run;
 mod schedule;
 pub mod store;
@@ -123,20 +131,6 @@ fn alter_mirror(
 #[pg_extern(sql = false)]
 fn drop_mirror(mirror: Option<&str>, keep_tables: Option<bool>) {
     make::drop(mirror.ok_or(FdwError::Null("mirror")).or_raise(), keep_tables.unwrap_or(false)).or_raise();
-}
-
-/// `clerk_fdw.row_count(…)`.
-#[pg_extern(sql = false)]
-fn row_count(mirror: i32, object: &str, deleted: bool) -> Option<i64> {
-    let mirror = Entry::load(Which::Number(mirror)).ok()?;
-    let table = mirror.table(object).ok()?;
-    let query = format!(
-        "SELECT count(*) FROM {} t WHERE (t.{} IS NOT NULL) = $1::bool AND t.{} IS NOT NULL",
-        table.name,
-        table.deleted_at(),
-        table.synced_at()
-    );
-    table.value(&query, &[Some(store::truth(deleted))]).or_raise()?.parse().ok()
 }
 
 /// `CALL clerk_fdw.sync(…)`.

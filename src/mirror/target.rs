@@ -6,13 +6,14 @@ use clerk_api::object::{Answer as KeyAnswer, Key};
 use clerk_api::{Client, From, Page, Read};
 
 use super::config::{Mirror, Table, Which};
-use super::merge::{self, Merge};
+use super::lock;
+use super::merge::Merge;
+use super::moment::Moment;
+use super::remove::{Which as Gone, remove, what_belongs_to};
 use super::sync::{check_instance, next};
-use super::{deletes, lock, store, tombstone};
 use crate::attempt::Failure;
 use crate::deferral::attempt_beside_caller;
 use crate::error::{FdwError, OrRaise};
-use crate::import::quote_literal;
 use crate::io_thread::Pages;
 
 /// Brings one object in step, and gives its row.
@@ -51,13 +52,13 @@ pub fn sync_user(mirror: &str, id: &str, fallback: bool) -> Option<String> {
         let Some(memberships) = memberships else { return Ok(()) };
         memberships.apply(&mirror)?;
         let Some(user_id) = memberships.table.column("user_id") else { return Ok(()) };
-        let condition = format!(
-            "t.{user_id} = {} AND {} AND NOT ({})",
-            quote_literal(id),
-            memberships.is_older("t"),
-            deletes::among(memberships.table, &memberships.ids)
-        );
-        merge::delete(&mirror, memberships.table, &condition, merge::NOW).map(drop)
+        let gone = Gone {
+            with: Some((user_id, id)),
+            older_than: Some(memberships.since),
+            except: Some(&memberships.ids),
+            among: None,
+        };
+        remove(&mirror, memberships.table, gone, None).map(drop)
     })
 }
 
@@ -86,14 +87,14 @@ fn or_row(
 
 /// Says how old the row is that stands in for Clerk's.
 fn warn(table: &Table, id: &str, failure: &Failure) -> Result<(), FdwError> {
-    let (name, column, synced_at) = (&table.name, table.id(), table.synced_at());
+    let (name, synced_at) = (&table.name, table.synced_at());
     let age = table.value(
         &format!(
             "SELECT date_trunc('second', clock_timestamp() - t.{synced_at})
-               FROM {name} t WHERE t.{column} = {}",
-            quote_literal(id)
+               FROM {name} t WHERE {}",
+            table.is("t", table.id(), "$1")
         ),
-        &[],
+        &[Some(id)],
     )?;
     let what = match age {
         Some(age) => format!("the row is {age} old"),
@@ -135,8 +136,9 @@ pub fn owner(table: &Table, id: &str) -> Result<(&'static Key, String), FdwError
     let unknown = || FdwError::NotFoundById { object: table.object.name, id: id.to_owned() };
     for key in table.object.keys {
         let Some(column) = table.column(key.column) else { continue };
-        let query = format!("SELECT t.{column} FROM {} t WHERE t.{} = {}", table.name, table.id(), quote_literal(id));
-        if let Some(owner) = table.value(&query, &[])? {
+        let of = table.is("t", table.id(), "$1");
+        let query = format!("SELECT t.{column} FROM {} t WHERE {of}", table.name);
+        if let Some(owner) = table.value(&query, &[Some(id)])? {
             return Ok((key, owner));
         }
     }
@@ -151,8 +153,8 @@ struct Answer<'t> {
     ids: Vec<String>,
     /// The values of a column that leads to other objects, each once and in order.
     owners: Vec<String>,
-    /// When it was asked for, as an expression.
-    since: String,
+    /// When it was asked for: a row that was written since may be newer.
+    since: Moment,
     /// The one object that it was asked for: without it, it is gone.
     wanted: Option<String>,
 }
@@ -166,10 +168,9 @@ fn ask<'t>(
     value: String,
     owner: &str,
 ) -> Result<Answer<'t>, FdwError> {
-    let now = store::value(&format!("SELECT {}", tombstone::microseconds("clock_timestamp()")), &[])?;
-    let since = tombstone::time(now.and_then(|now| now.parse().ok()).unwrap_or_default());
+    let since = Moment::now();
     let from = From::Keys { key, values: vec![value], filters: Vec::new(), order: None };
-    let merge = Merge::new(mirror, table, &since, false);
+    let merge = Merge::new(mirror, table, Some(since), false);
     let mut read = merge.ask(Read { from, ..Read::all(table.object, Vec::new()) });
     let owner = table.object.column(owner, true);
     let place = read.values.len();
@@ -192,11 +193,6 @@ impl Answer<'_> {
         Answer { wanted: Some(id.to_owned()), ..self }
     }
 
-    /// The condition that a row was last written before Clerk was asked. What no sync has written is not Clerk's.
-    fn is_older(&self, row: &str) -> String {
-        format!("{row}.{} < {}", self.table.synced_at(), self.since)
-    }
-
     /// Brings the table in step with the answer.
     fn apply(&self, mirror: &Mirror) -> Result<(), FdwError> {
         let mut ids: Vec<&String> = self.ids.iter().chain(&self.wanted).collect();
@@ -205,14 +201,15 @@ impl Answer<'_> {
         for id in ids {
             lock::object(mirror, self.table, id);
         }
-        let merge = Merge::new(mirror, self.table, &self.since, false);
+        let merge = Merge::new(mirror, self.table, Some(self.since), false);
         for page in &self.pages {
             let objects: Vec<usize> = (0..page.len()).collect();
             merge.objects(page, &objects)?;
         }
         let Some(gone) = self.wanted.as_ref().filter(|wanted| !self.ids.contains(wanted)) else { return Ok(()) };
-        let condition = format!("t.{} = {} AND {}", self.table.id(), quote_literal(gone), self.is_older("t"));
-        merge::delete(mirror, self.table, &condition, merge::NOW)?;
-        deletes::what_belongs_to(mirror, self.table, gone, merge::NOW)
+        let which =
+            Gone { with: Some((self.table.id(), gone)), older_than: Some(self.since), among: None, except: None };
+        remove(mirror, self.table, which, None)?;
+        what_belongs_to(mirror, self.table, gone, None)
     }
 }

@@ -4,58 +4,53 @@
 //! may come after that of its deletion.
 
 use super::config::{Mirror, Table};
+use super::moment::{self, Moment};
 use super::store;
 use crate::error::FdwError;
 
-/// Which of some objects were found deleted since a time, which is an expression.
-pub fn since(mirror: &Mirror, table: &Table, ids: &[String], since: &str) -> Result<Vec<String>, FdwError> {
+/// Which of some objects were found deleted since a moment.
+pub fn since(mirror: &Mirror, table: &Table, ids: &[String], since: Moment) -> Result<Vec<String>, FdwError> {
     store::column(
         &format!(
             "SELECT gone.id FROM clerk_fdw_internal.tombstone gone
-              WHERE gone.mirror = $1::int4 AND gone.object = $2 AND gone.recorded_at >= {since}
-                AND gone.id = ANY (ARRAY(SELECT jsonb_array_elements_text($3::jsonb)))"
+              WHERE gone.mirror = $1::int4 AND gone.object = $2 AND gone.recorded_at >= {}
+                AND gone.id = ANY (ARRAY(SELECT jsonb_array_elements_text($3::jsonb)))",
+            moment::time("$4")
         ),
-        &[Some(&mirror.key()), Some(table.object.name), Some(&json(ids))],
+        &[Some(&mirror.key()), Some(table.object.name), Some(&json(ids)), Some(&since.parameter())],
     )
 }
 
-/// Makes one for each of some objects, whether there is a row or not; `at` is an expression, when they were deleted.
-pub fn bury(mirror: &Mirror, table: &Table, ids: &[String], at: &str) -> Result<(), FdwError> {
+/// Makes one for each of some objects, whether there is a row or not; `at` is when they were deleted, `None` if that is
+/// now.
+pub fn bury(mirror: &Mirror, table: &Table, ids: &[String], at: Option<Moment>) -> Result<(), FdwError> {
     if ids.is_empty() {
         return Ok(());
     }
     store::run(
         &format!(
             "INSERT INTO clerk_fdw_internal.tombstone AS known (mirror, object, id, deleted_at)
-             SELECT $1::int4, $2, gone.id, {at} FROM jsonb_array_elements_text($3::jsonb) gone(id)
+             SELECT $1::int4, $2, gone.id, coalesce({}, clock_timestamp())
+               FROM jsonb_array_elements_text($3::jsonb) gone(id) ORDER BY gone.id
              ON CONFLICT (mirror, object, id) DO UPDATE
-                SET deleted_at = GREATEST(known.deleted_at, excluded.deleted_at), recorded_at = excluded.recorded_at"
+                SET deleted_at = GREATEST(known.deleted_at, excluded.deleted_at), recorded_at = excluded.recorded_at",
+            moment::time("$4")
         ),
-        &[Some(&mirror.key()), Some(table.object.name), Some(&json(ids))],
+        &[Some(&mirror.key()), Some(table.object.name), Some(&json(ids)), at.map(Moment::parameter).as_deref()],
     )
 }
 
-/// When an object was deleted, in microseconds since 1970, if it is known to be.
-pub fn deleted_at(mirror: &Mirror, table: &Table, id: &str) -> Result<Option<i64>, FdwError> {
+/// When an object was deleted, if it is known to be.
+pub fn deleted_at(mirror: &Mirror, table: &Table, id: &str) -> Result<Option<Moment>, FdwError> {
     let at = store::value(
         &format!(
             "SELECT {} FROM clerk_fdw_internal.tombstone gone
               WHERE gone.mirror = $1::int4 AND gone.object = $2 AND gone.id = $3",
-            microseconds("gone.deleted_at")
+            moment::microseconds("gone.deleted_at")
         ),
         &[Some(&mirror.key()), Some(table.object.name), Some(id)],
     )?;
-    Ok(at.and_then(|at| at.parse().ok()))
-}
-
-/// The expression for a time in microseconds since 1970.
-pub fn microseconds(time: &str) -> String {
-    format!("(extract(epoch FROM {time}) * 1000000)::int8")
-}
-
-/// The expression for the time that so many microseconds since 1970 are.
-pub fn time(microseconds: i64) -> String {
-    format!("('epoch'::timestamptz + {microseconds} * '1 microsecond'::interval)")
+    Ok(at.as_deref().and_then(Moment::parse))
 }
 
 /// A list of texts as a parameter of a statement.

@@ -9,12 +9,13 @@ use clerk_api::webhook::{Change, Event};
 use clerk_api::{Locator, Page, json};
 
 use crate::error::FdwError;
-use crate::import::quote_literal;
 use crate::mirror::config::{Deletes, Mirror, Table};
-use crate::mirror::merge::{self, Merge, WHENEVER};
+use crate::mirror::merge::Merge;
+use crate::mirror::moment::{Moment, microseconds};
+use crate::mirror::remove::{self, Which, remove};
 use crate::mirror::sync::check_instance;
-use crate::mirror::tombstone::microseconds;
-use crate::mirror::{deletes, lock, target, tombstone};
+use crate::mirror::{lock, target, tombstone};
+use crate::spi::Planned;
 
 /// What became of an event, and why.
 pub enum Outcome {
@@ -66,17 +67,17 @@ fn ask(mirror: &Mirror, table: &Table, event: &Event, id: &str) -> Result<Outcom
 /// The object is as the event has it.
 fn upsert(mirror: &Mirror, table: &Table, data: &str, id: &str, happened_at: i64) -> Result<Outcome, FdwError> {
     let updated_at = json::member(data, "updated_at").and_then(|at| at.parse().ok());
-    let of = updated_at.unwrap_or(happened_at).saturating_mul(1000);
+    let of = Moment::of_milliseconds(updated_at.unwrap_or(happened_at));
     let row = Row::of(table, id)?;
     let gone = tombstone::deleted_at(mirror, table, id)?.max(row.deleted_at);
     if let Some(deleted_at) = gone.filter(|deleted_at| *deleted_at > of) {
         if mirror.deletes == Deletes::Soft {
             // The row of a deleted object has its last state, whichever came first.
-            merge_one(&Merge::of_deleted(mirror, table, &tombstone::time(deleted_at)), table, data)?;
+            merge_one(&Merge::of_deleted(mirror, table, deleted_at), table, data)?;
         }
         return Ok(Outcome::Stale("the object was deleted later"));
     }
-    if merge_one(&Merge::new(mirror, table, WHENEVER, false), table, data)? {
+    if merge_one(&Merge::new(mirror, table, None, false), table, data)? {
         return Ok(Outcome::Applied);
     }
     // Nothing was to be done: the row has this state already, or a newer one.
@@ -86,11 +87,11 @@ fn upsert(mirror: &Mirror, table: &Table, data: &str, id: &str, happened_at: i64
     }
 }
 
-/// What an object's row says of its times, in microseconds since 1970; nothing if there is no row.
+/// What an object's row says of its times; nothing if there is no row.
 #[derive(Default)]
 struct Row {
-    deleted_at: Option<i64>,
-    updated_at: Option<i64>,
+    deleted_at: Option<Moment>,
+    updated_at: Option<Moment>,
 }
 
 impl Row {
@@ -98,15 +99,14 @@ impl Row {
         // The column of a table that was there before may have another type.
         let time = |column: &str| microseconds(&format!("t.{column}::text::timestamptz"));
         let query = format!(
-            "SELECT {}, {} FROM {} t WHERE t.{} = {}",
+            "SELECT {}, {} FROM {} t WHERE {}",
             time(table.deleted_at()),
             table.column("updated_at").map_or("NULL".to_owned(), time),
             table.name,
-            table.id(),
-            quote_literal(id)
+            table.is("t", table.id(), "$1")
         );
-        let row = table.rows(&query, &[])?.into_iter().next().unwrap_or_default();
-        let at = |index: usize| row.get(index)?.as_ref()?.parse().ok();
+        let row = table.rows(&query, &[Some(id)], Planned::Once)?.into_iter().next().unwrap_or_default();
+        let at = |index: usize| Moment::parse(row.get(index)?.as_ref()?);
         Ok(Row { deleted_at: at(0), updated_at: at(1) })
     }
 }
@@ -122,16 +122,17 @@ fn merge_one(merge: &Merge, table: &Table, data: &str) -> Result<bool, FdwError>
 
 /// The object is gone, and so is what cannot be without it.
 fn delete(mirror: &Mirror, table: &Table, id: &str, happened_at: i64) -> Result<Outcome, FdwError> {
-    let deleted_at = end_of_second(happened_at).saturating_mul(1000);
+    let deleted_at = Moment::of_milliseconds(end_of_second(happened_at));
     let row = Row::of(table, id)?;
     if tombstone::deleted_at(mirror, table, id)?.max(row.deleted_at).max(row.updated_at) > Some(deleted_at) {
         return Ok(Outcome::Stale("the object was updated or deleted later"));
     }
-    let at = tombstone::time(deleted_at);
-    tombstone::bury(mirror, table, &[id.to_owned()], &at)?;
-    let condition = format!("t.{} = {}", table.id(), quote_literal(id));
-    merge::delete(mirror, table, &condition, &at)?;
-    deletes::what_belongs_to(mirror, table, id, &at)?;
+    let at = Some(deleted_at);
+    if remove(mirror, table, Which { with: Some((table.id(), id)), ..Which::default() }, at)? == 0 {
+        // The event of its creation may come yet.
+        tombstone::bury(mirror, table, &[id.to_owned()], at)?;
+    }
+    remove::what_belongs_to(mirror, table, id, at)?;
     Ok(Outcome::Applied)
 }
 

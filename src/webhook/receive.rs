@@ -13,7 +13,7 @@ use crate::deferral::attempt_beside_caller;
 use crate::error::{FdwError, OrRaise};
 use crate::mirror::config::{Entry, Mirror, Which};
 use crate::mirror::run::KEPT;
-use crate::mirror::store;
+use crate::mirror::{lock, store};
 use crate::settings;
 
 /// What the sender has sent; what is missing is empty.
@@ -36,7 +36,7 @@ struct Received<'e> {
 
 pub const FAILED: &str = "failed";
 
-/// Verifies a delivery, claims its id and applies its event. An error leaves nothing behind but a higher count of
+/// Verifies a delivery, and applies its event unless that was done before. An error leaves nothing behind but a higher count of
 /// refusals.
 pub fn receive(which: Which, delivery: &Delivery, revalidate: bool) -> &'static str {
     check_isolation().or_raise();
@@ -45,11 +45,13 @@ pub fn receive(which: Which, delivery: &Delivery, revalidate: bool) -> &'static 
     let sent = delivery.timestamp.parse::<i64>().unwrap_or_default().saturating_mul(1000);
     let happened_at = event.timestamp_ms.unwrap_or(sent);
     let received = Received { id: delivery.id, event, body: delivery.body, happened_at, revalidate };
-    if !claim(&mirror, &received).or_raise() {
+    // Whoever takes in the same delivery just now comes first.
+    lock::webhook(&mirror, received.id);
+    if is_known(&mirror, &received).or_raise() {
         return "duplicate";
     }
     let (outcome, reason) = apply_received(&mirror, &received).unwrap_or_else(|failure| failure.raise());
-    settle(&mirror, &received, outcome, reason.as_deref()).or_raise();
+    write_down(&mirror, &received, outcome, reason.as_deref()).or_raise();
     forget(&mirror).or_raise();
     outcome
 }
@@ -96,14 +98,15 @@ pub fn retry(mirror: &Mirror, most: u32, mut after: impl FnMut(String, &'static 
         )
     })?;
     for id in failed {
-        // Whoever has it locked is trying it just now.
-        let row = attempt(|| {
-            store::row(
+        // Whoever has the lock is trying it just now.
+        let row = attempt(|| match lock::try_webhook(mirror, &id) {
+            false => Ok(None),
+            true => store::row(
                 "SELECT body, (date_part('epoch', happened_at) * 1000)::int8, revalidate
-                   FROM clerk_fdw_internal.webhook_event WHERE mirror = $1::int4
-                    AND id = $2 AND outcome = 'failed' FOR UPDATE SKIP LOCKED",
+                   FROM clerk_fdw_internal.webhook_event
+                  WHERE mirror = $1::int4 AND id = $2 AND outcome = 'failed'",
                 &[Some(&mirror.key()), Some(&id)],
-            )
+            ),
         })?;
         let Some([Some(body), Some(happened_at), revalidate]) = row.as_deref() else { continue };
         // One that could be read when it came and cannot any more is not in the way of the others.
@@ -111,7 +114,7 @@ pub fn retry(mirror: &Mirror, most: u32, mut after: impl FnMut(String, &'static 
         let happened_at = happened_at.parse().unwrap_or_default();
         let received = Received { id: &id, event, body, happened_at, revalidate: revalidate.as_deref() == Some("t") };
         let (outcome, reason) = apply_received(mirror, &received)?;
-        attempt(|| settle(mirror, &received, outcome, reason.as_deref()))?;
+        attempt(|| write_down(mirror, &received, outcome, reason.as_deref()))?;
         after(id, outcome);
     }
     Ok(())
@@ -163,28 +166,13 @@ fn secrets(mirror: &Entry) -> Result<Vec<SecretString>, FdwError> {
     Ok(secrets.map(SecretString::from).collect())
 }
 
-/// Claims the id of an event. Not if that was done before, unless it failed; waits for whoever is doing it.
-fn claim(mirror: &Mirror, received: &Received) -> Result<bool, FdwError> {
-    let Received { id, event, happened_at, revalidate, .. } = received;
-    let claimed = store::rows(
-        "INSERT INTO clerk_fdw_internal.webhook_event AS e
-           (mirror, id, type, object, object_id, happened_at, revalidate, outcome)
-         VALUES ($1::int4, $2, $3, $4, $5,
-                 to_timestamp($6::float8 / 1000), $7::bool, 'claimed')
-         ON CONFLICT (mirror, id) DO UPDATE SET revalidate = excluded.revalidate
-          WHERE e.outcome = 'failed'
-         RETURNING 1",
-        &[
-            Some(&mirror.key()),
-            Some(id),
-            Some(&event.type_),
-            event.object.map(|object| object.name),
-            event.id.as_deref(),
-            Some(&happened_at.to_string()),
-            Some(store::truth(*revalidate)),
-        ],
+/// Whether the event was applied before; one that has failed is tried again.
+fn is_known(mirror: &Mirror, received: &Received) -> Result<bool, FdwError> {
+    let outcome = store::value(
+        "SELECT outcome FROM clerk_fdw_internal.webhook_event WHERE mirror = $1::int4 AND id = $2",
+        &[Some(&mirror.key()), Some(received.id)],
     )?;
-    Ok(!claimed.is_empty())
+    Ok(outcome.is_some_and(|outcome| outcome != FAILED))
 }
 
 /// Applies an event. What fails is undone and told; it is an error only where the server could not go on.
@@ -201,16 +189,29 @@ fn apply_received(mirror: &Mirror, received: &Received) -> Result<(&'static str,
     }
 }
 
-/// Writes down what became of an event.
-fn settle(mirror: &Mirror, received: &Received, outcome: &str, reason: Option<&str>) -> Result<(), FdwError> {
+/// Writes down an event and what became of it: a row that is written once, unless the event fails at first.
+fn write_down(mirror: &Mirror, received: &Received, outcome: &str, reason: Option<&str>) -> Result<(), FdwError> {
+    let Received { id, event, body, happened_at, revalidate } = received;
+    let keeps_body = mirror.keep_webhook_bodies || outcome == FAILED;
     store::run(
-        "UPDATE clerk_fdw_internal.webhook_event e
-            SET outcome = $3, reason = $4,
-                body = CASE WHEN m.keep_webhook_bodies OR $3 = 'failed' THEN $5 END
-           FROM clerk_fdw_internal.mirror m
-          WHERE m.number = e.mirror AND e.mirror = $1::int4
-            AND e.id = $2",
-        &[Some(&mirror.key()), Some(received.id), Some(outcome), reason, Some(received.body)],
+        "INSERT INTO clerk_fdw_internal.webhook_event
+           (mirror, id, type, object, object_id, happened_at, revalidate, outcome, reason, body)
+         VALUES ($1::int4, $2, $3, $4, $5, to_timestamp($6::float8 / 1000), $7::bool, $8, $9, $10)
+         ON CONFLICT (mirror, id) DO UPDATE
+            SET revalidate = excluded.revalidate, outcome = excluded.outcome, reason = excluded.reason,
+                body = excluded.body",
+        &[
+            Some(&mirror.key()),
+            Some(id),
+            Some(&event.type_),
+            event.object.map(|object| object.name),
+            event.id.as_deref(),
+            Some(&happened_at.to_string()),
+            Some(store::truth(*revalidate)),
+            Some(outcome),
+            reason,
+            keeps_body.then_some(*body),
+        ],
     )
 }
 

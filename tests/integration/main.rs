@@ -15,6 +15,7 @@ mod joins;
 mod memory;
 mod mirror;
 mod mirror_background;
+mod mirror_counts;
 mod mirror_crash;
 mod mirror_deletes;
 mod mirror_restore;

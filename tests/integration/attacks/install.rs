@@ -16,7 +16,7 @@ enum Token {
 /// What the grammar itself knows before a parenthesis, so that no search_path decides what it means.
 const KEYWORDS: &[&str] = &[
     "as", "any", "array", "check", "coalesce", "exists", "key", "on", "operator", "table", "values", "when", "with",
-    "and", "or", "not", "from", "select", "identity",
+    "and", "or", "not", "from", "select", "identity", "lateral",
 ];
 
 /// Types that are words of the grammar.
@@ -90,10 +90,10 @@ fn the_install_script_qualifies_every_function_operator_and_type() {
     let mut wrong = Vec::new();
     for index in 2..tokens.len() {
         let problem = match &tokens[index] {
-            // A cast, whose type is looked at below; a named argument; SET search_path = …; all columns, count(*).
+            // A cast, whose type is looked at below; a named argument; a setting; all columns, count(*).
             Token::Operator(operator) => {
                 let is_qualified = is(index - 1, '.') && word(index - 2) == "pg_catalog";
-                let is_setting = operator == "=" && word(index - 1) == "search_path";
+                let is_setting = operator == "=" && ["search_path", "fillfactor"].contains(&word(index - 1));
                 let is_star = operator == "*" && is(index - 1, '(');
                 (!is_qualified && !is_setting && !is_star && !["::", "=>"].contains(&&**operator)).then_some("operator")
             }
