@@ -139,6 +139,9 @@ impl fmt::Debug for When {
 
 /// Something that goes wrong.
 ///
+/// Of several that meet in one request, the one that was added first decides; but answers that look right and lie
+/// ([`Fault::short_page`], [`Fault::unstable_ties`], [`Fault::miscount`], [`Fault::no_count`]) lie in every such way.
+///
 /// ```
 /// use clerk_sim::Fault;
 /// let fault = Fault::status(500).on_path("/v1/users").nth(3).times(2);
@@ -164,6 +167,50 @@ pub(crate) enum Kind {
     Slow { ms: u64 },
     Body { status: u16, body: String },
     RepeatPage,
+    ShortPage { objects: usize },
+    UnstableTies,
+    Miscount { by: i64 },
+    NoCount,
+}
+
+/// How an answer lies that looks right.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lies {
+    /// How many objects a page has at most.
+    pub(crate) most: Option<usize>,
+    /// Decides the order of what is equal in the order asked for.
+    pub(crate) ties: Option<u64>,
+    /// What is added to a `total_count`.
+    pub(crate) miscount: i64,
+    /// Whether a `total_count` is left out.
+    pub(crate) no_count: bool,
+}
+
+impl Lies {
+    /// Adds a fault, if it is one of those that lie.
+    fn add(&mut self, kind: &Kind, seed: u64) -> bool {
+        match *kind {
+            Kind::ShortPage { objects } => self.most = Some(objects),
+            Kind::UnstableTies => self.ties = Some(seed),
+            Kind::Miscount { by } => self.miscount = self.miscount.saturating_add(by),
+            Kind::NoCount => self.no_count = true,
+            _ => return false,
+        }
+        true
+    }
+
+    /// Falsifies the `total_count` that an answer ends with.
+    pub(crate) fn recount(&self, json: Vec<u8>) -> Vec<u8> {
+        const NAME: &[u8] = br#","total_count":"#;
+        let Some(place) = json.windows(NAME.len()).rposition(|part| part == NAME) else { return json };
+        if self.miscount == 0 && !self.no_count {
+            return json;
+        }
+        let (before, count) = (&json[..place], &json[place + NAME.len()..]);
+        let count = std::str::from_utf8(count).ok().and_then(|count| count.strip_suffix('}')?.parse::<u64>().ok());
+        let Some(count) = count.filter(|_| !self.no_count) else { return [before, b"}"].concat() };
+        [before, NAME, count.saturating_add_signed(self.miscount).to_string().as_bytes(), b"}"].concat()
+    }
 }
 
 impl Fault {
@@ -222,6 +269,28 @@ impl Fault {
     /// fault is added; where there is none yet, the right answer is sent.
     pub fn repeat_page() -> Fault {
         Fault::new(Kind::RepeatPage)
+    }
+
+    /// A page that ends after so many objects, though more would belong to it; after none, it is empty. A `total_count`
+    /// is right.
+    pub fn short_page(objects: usize) -> Fault {
+        Fault::new(Kind::ShortPage { objects })
+    }
+
+    /// Objects that are equal in the order asked for come in an order of their own in each answer, behind
+    /// `starting_after` as well.
+    pub fn unstable_ties() -> Fault {
+        Fault::new(Kind::UnstableTies)
+    }
+
+    /// A `total_count`, of a list or of `/users/count`, that is too high by so many, or too low.
+    pub fn miscount(by: i64) -> Fault {
+        Fault::new(Kind::Miscount { by })
+    }
+
+    /// A list, or `/users/count`, without its `total_count`.
+    pub fn no_count() -> Fault {
+        Fault::new(Kind::NoCount)
     }
 
     /// Sends `Retry-After`, in seconds, with a [`Fault::status`].
@@ -317,8 +386,9 @@ impl Plan {
     }
 
     /// Counts the request with everything that waits for one like it, and returns the changes to be made before it
-    /// and what goes wrong with it: of several faults the one that was added first.
-    pub(crate) fn take(&mut self, request: &Request) -> (Vec<Action>, Option<Kind>) {
+    /// and what goes wrong with it: of several faults the one that was added first. Lies go together. `number` is the
+    /// request's own.
+    pub(crate) fn take(&mut self, request: &Request, number: usize) -> (Vec<Action>, Option<Kind>, Lies) {
         let mut due = Vec::new();
         let mut waiting = Vec::new();
         for (mut when, action) in self.changes.drain(..) {
@@ -331,11 +401,12 @@ impl Plan {
         self.changes = waiting;
 
         let mut kind = None;
+        let mut lies = Lies::default();
         for fault in &mut self.faults {
-            if fault.when.due(request) && kind.is_none() {
+            if fault.when.due(request) && !lies.add(&fault.kind, number as u64) && kind.is_none() {
                 kind = Some(fault.kind.clone());
             }
         }
-        (due, kind)
+        (due, kind, lies)
     }
 }

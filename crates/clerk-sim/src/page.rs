@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use fastrand::Rng;
+
 use crate::query::{Order, Query};
 use crate::table::Row;
 
@@ -17,6 +19,18 @@ pub(crate) fn text(value: Option<&str>) -> SortKey<'_> {
     (value.is_none(), 0, value.unwrap_or_default())
 }
 
+/// A row with what it is sorted by: its key, and where ties are unstable, chance.
+type Keyed<'a, R> = ((SortKey<'a>, Option<u64>), &'a R);
+
+/// Rows in the order of creation, which where ties are unstable leaves open what comes first of one millisecond.
+pub(crate) fn settle<'a, R: Row>(mut rows: Vec<&'a R>, query: &Query) -> Vec<&'a R> {
+    if let Some(seed) = query.ties() {
+        let mut random = Rng::with_seed(seed);
+        rows.chunk_by_mut(|one, other| one.created_at() == other.created_at()).for_each(|ties| random.shuffle(ties));
+    }
+    rows
+}
+
 /// The page of `rows` that the request asks for. `rows` are in the order of creation.
 pub(crate) fn page<'a, R: Row>(
     rows: Vec<&'a R>,
@@ -26,6 +40,7 @@ pub(crate) fn page<'a, R: Row>(
     let Order { field, descending } = query.order();
     let (offset, limit) = (query.offset(), query.limit());
     if field == "created_at" {
+        let rows = settle(rows, query);
         return if descending {
             rows.into_iter().rev().skip(offset).take(limit).collect()
         } else {
@@ -33,9 +48,11 @@ pub(crate) fn page<'a, R: Row>(
         };
     }
 
+    let mut random = query.ties().map(Rng::with_seed);
+    let mut chance = || random.as_mut().map(|random| random.u64(..));
     // A key may take a look-up, so that it is made once for each row.
-    let mut keyed: Vec<(SortKey, &R)> = rows.into_iter().map(|row| (key(row, field), row)).collect();
-    let compare = |a: &(SortKey, &R), b: &(SortKey, &R)| -> Ordering {
+    let mut keyed: Vec<Keyed<R>> = rows.into_iter().map(|row| ((key(row, field), chance()), row)).collect();
+    let compare = |a: &Keyed<R>, b: &Keyed<R>| -> Ordering {
         let ascending = (a.0, a.1.key()).cmp(&(b.0, b.1.key()));
         if descending { ascending.reverse() } else { ascending }
     };

@@ -4,6 +4,7 @@
 //! not in it is ignored, as Clerk does.
 
 use crate::error::ClerkError;
+use crate::fault::Lies;
 
 /// The most values an array parameter may have.
 const MOST_VALUES: usize = 100;
@@ -213,11 +214,12 @@ enum Value {
 #[derive(Debug)]
 pub(crate) struct Query {
     values: Vec<(&'static str, Value)>,
+    lies: Lies,
 }
 
 impl Query {
     /// Reads decoded pairs; fails with Clerk's 422 where a value is not acceptable.
-    pub(crate) fn read(endpoint: &Endpoint, pairs: &[(String, String)]) -> Result<Query, ClerkError> {
+    pub(crate) fn read(endpoint: &Endpoint, pairs: &[(String, String)], lies: Lies) -> Result<Query, ClerkError> {
         let mut values = Vec::new();
         for parameter in endpoint.parameters() {
             let given: Vec<&str> =
@@ -229,7 +231,7 @@ impl Query {
                 values.push((parameter.name, read_value(parameter, first, &given)?));
             }
         }
-        Ok(Query { values })
+        Ok(Query { values, lies })
     }
 
     fn get(&self, name: &str) -> Option<&Value> {
@@ -284,7 +286,13 @@ impl Query {
 
     pub(crate) fn limit(&self) -> usize {
         let limit = self.integer("limit").unwrap_or(DEFAULT_LIMIT);
-        usize::try_from(limit).unwrap_or_default()
+        let limit = usize::try_from(limit).unwrap_or_default();
+        self.lies.most.map_or(limit, |most| limit.min(most))
+    }
+
+    /// What decides the order of equals, where that is not their ids.
+    pub(crate) fn ties(&self) -> Option<u64> {
+        self.lies.ties
     }
 
     pub(crate) fn offset(&self) -> usize {

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::answer::{Answer, SimBody};
 use crate::error::ClerkError;
-use crate::fault::{Kind, Plan};
+use crate::fault::{Kind, Lies, Plan};
 use crate::rate_limit::Limiter;
 use crate::request::{Log, Outcome, Request};
 use crate::state::State;
@@ -116,7 +116,7 @@ async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Re
     request.user_agent = header(&head, &USER_AGENT);
     let mut entry = Entry::new(shared, &request);
 
-    let (changes, fault) = lock(&shared.plan).take(&request);
+    let (changes, fault, lies) = lock(&shared.plan).take(&request, entry.number);
     if !changes.is_empty() {
         let mut state = write(&shared.state);
         changes.into_iter().for_each(|change| change(&mut state));
@@ -131,7 +131,7 @@ async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Re
     }
 
     let trace_id = trace_id(entry.number);
-    let right_answer = || answer(shared, &head, &request, key, &trace_id);
+    let right_answer = || answer(shared, &head, &request, lies, key, &trace_id);
     let mut half = false;
     let mut answer = match fault {
         None | Some(Kind::Slow { .. }) => right_answer(),
@@ -161,6 +161,8 @@ async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Re
             return Err(Reset);
         }
         Some(Kind::Silence) => pending().await,
+        // These are in `lies`.
+        Some(Kind::ShortPage { .. } | Kind::UnstableTies | Kind::Miscount { .. } | Kind::NoCount) => right_answer(),
     };
     entry.outcome = Outcome::Status(answer.status);
     if let Some(version) = head.headers.get(&API_VERSION) {
@@ -177,16 +179,23 @@ fn header(head: &Parts, name: &HeaderName) -> Option<String> {
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-/// What Clerk would answer.
-fn answer(shared: &Shared, head: &Parts, request: &Request, key: Result<usize, ClerkError>, trace_id: &str) -> Answer {
+/// What Clerk would answer, but for the lies.
+fn answer(
+    shared: &Shared,
+    head: &Parts,
+    request: &Request,
+    lies: Lies,
+    key: Result<usize, ClerkError>,
+    trace_id: &str,
+) -> Answer {
     let result = key.and_then(|key| {
         let limited = shared.limiter.take(key);
         limited.map_err(ClerkError::too_many_requests)?;
-        api::answer(&read(&shared.state), head, request)
+        api::answer(&read(&shared.state), head, request, lies)
     });
     match result {
         Ok(json) => {
-            let answer = Answer::json(200, json);
+            let answer = Answer::json(200, lies.recount(json));
             lock(&shared.plan).sent(&request.path, &answer.body);
             answer
         }

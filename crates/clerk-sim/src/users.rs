@@ -11,9 +11,12 @@ use crate::table::Row;
 
 pub(crate) fn list(state: &State, query: &Query) -> Result<Vec<u8>, ClerkError> {
     let cursor = cursor(state, query)?;
-    let mut rows = select(state, query)?;
+    let mut rows = page::settle(select(state, query)?, query);
     if let Some(cursor) = cursor {
-        let place = rows.partition_point(|user| user.key() <= cursor.key());
+        let place = match rows.iter().position(|user| query.ties().is_some() && user.id == cursor.id) {
+            Some(place) => place + 1,
+            None => rows.partition_point(|user| user.key() <= cursor.key()),
+        };
         if query.order().descending {
             rows.truncate(place);
             // The cursor itself may have been filtered out.

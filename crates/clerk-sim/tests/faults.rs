@@ -149,6 +149,63 @@ fn a_page_can_repeat() {
 }
 
 #[test]
+fn a_page_can_end_too_early() {
+    let sim = start(50, 20, 0);
+    sim.fault(Fault::short_page(3).on_path("/v1/users"));
+    let short = get(&sim, "/users?limit=10").ids();
+    assert_eq!(short, get(&sim, "/users?limit=10").ids()[..3]);
+    sim.fault(Fault::short_page(0).on_path("/v1/organizations"));
+    let empty = get(&sim, "/organizations?limit=10");
+    assert_eq!((empty.ids().len(), empty.total()), (0, 20));
+}
+
+#[test]
+fn a_count_can_be_wrong_or_missing() {
+    let sim = start(50, 20, 0);
+    sim.fault(Fault::miscount(-3).on_path("/v1/organizations"));
+    sim.fault(Fault::miscount(7).on_path("/v1/users/count"));
+    let reply = get(&sim, "/organizations?limit=10");
+    assert_eq!((reply.ids().len(), reply.total()), (10, 17));
+    assert_eq!(get(&sim, "/users/count").total(), 57);
+    for target in ["/organizations", "/users/count"] {
+        sim.fault(Fault::no_count());
+        assert_eq!(get(&sim, target).json().get("total_count"), None, "{target}");
+        assert!(get(&sim, target).total() > 0);
+    }
+    // Lies go together.
+    sim.fault(Fault::short_page(4).always());
+    sim.fault(Fault::miscount(1).always());
+    let reply = get(&sim, "/organizations");
+    assert_eq!((reply.ids().len(), reply.total()), (4, 21));
+}
+
+#[test]
+fn ties_can_be_unstable() {
+    let sim = start(0, 0, 0);
+    let user = |at: i64| sim.create_user(json!({ "created_at": at, "updated_at": 9 })).expect("a user");
+    let first = user(1);
+    let mut equals: Vec<String> = (0..20).map(|_| user(2)).collect();
+    let last = user(3);
+    equals.sort();
+    let stable = get(&sim, "/users?order_by=created_at&limit=50").ids();
+    sim.fault(Fault::unstable_ties().always());
+    let one = get(&sim, "/users?order_by=created_at&limit=50").ids();
+    let other = get(&sim, "/users?order_by=created_at&limit=50").ids();
+    assert!(one != other && one != stable);
+    assert_eq!((&one[0], &one[21]), (&first, &last));
+    let mut middle = one[1..21].to_vec();
+    middle.sort();
+    assert_eq!(middle, equals);
+    let behind = |id: &str| get(&sim, &format!("/users?order_by=created_at&limit=50&starting_after={id}")).ids();
+    assert_eq!(behind(&first).len(), 21);
+    assert_eq!(behind(&last).len(), 0);
+    let lengths: Vec<usize> = (0..5).map(|_| behind(&equals[7]).len()).collect();
+    assert!(lengths.iter().any(|length| *length != lengths[0]), "{lengths:?}");
+    let by_change = || get(&sim, "/users?order_by=updated_at&limit=50").ids();
+    assert_ne!(by_change(), by_change());
+}
+
+#[test]
 fn requests_are_kept_as_they_came() {
     let sim = start(5, 0, 0);
     get(&sim, "/users?user_id=a%2Bb&user_id=c&order_by=-created_at");
@@ -260,6 +317,8 @@ fn other_programs_have_the_same_control() {
     let statuses: Vec<u16> =
         ["", "?limit=1", "?limit=1", "?limit=1"].map(|q| get(&sim, &format!("/users{q}")).status).into();
     assert_eq!(statuses, [200, 200, 429, 200]);
+    assert_eq!(control(&sim, "POST", "/faults", r#"{"kind":"short_page","objects":2}"#).status, 204);
+    assert_eq!(get(&sim, "/users").ids().len(), 2);
     assert_eq!(control(&sim, "POST", "/faults", r#"{"kind":"reset","times":null}"#).status, 204);
     assert!(raw_users(&sim).is_err() && raw_users(&sim).is_err());
     assert_eq!(control(&sim, "DELETE", "/faults", "").status, 204);
