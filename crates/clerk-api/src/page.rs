@@ -99,7 +99,6 @@ pub struct Page {
     /// For each object its values in turn, as places in the body.
     spans: Vec<Option<Span>>,
     total_count: Option<u64>,
-    received: usize,
     mark: Option<Mark>,
 }
 
@@ -197,8 +196,7 @@ impl Page {
                 false => error.to_string(),
             })
         })?;
-        let received = spans.len() / projection.width;
-        Ok(Page { body, width: projection.width, spans, total_count, received, mark: None })
+        Ok(Page { body, width: projection.width, spans, total_count, mark: None })
     }
 
     /// How many objects the page holds.
@@ -241,11 +239,6 @@ impl Page {
         self.mark = mark;
     }
 
-    /// How many objects came, counting those that were dropped since.
-    pub(crate) fn received(&self) -> usize {
-        self.received
-    }
-
     /// Drops the objects for which the question is answered with no.
     pub(crate) fn retain(&mut self, keep: impl Fn(&Page, usize) -> bool) {
         let kept: Vec<bool> = (0..self.len()).map(|object| keep(self, object)).collect();
@@ -255,11 +248,6 @@ impl Page {
             slot += 1;
             kept[(slot - 1) / width]
         });
-    }
-
-    /// Drops the first objects.
-    pub(crate) fn skip(&mut self, objects: usize) {
-        self.spans.drain(..objects.min(self.len()) * self.width);
     }
 
     fn slot(&self, object: usize, slot: usize) -> Option<&str> {

@@ -1,86 +1,15 @@
 //! Whole lists against the simulator: nothing is missed, nothing comes twice, and a fault is never a short list.
 
+mod common;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clerk_api::object::object;
-use clerk_api::{Client, Error, Filters, From, Locator, Next, Ordered, Page, Read, Settings};
-use clerk_sim::{Config, Fault, RateLimit, Sim, State, When};
-
-const USERS: &str = "/v1/users";
-const ORGANIZATIONS: &str = "/v1/organizations";
-const MEMBERSHIPS: &str = "/v1/organization_memberships";
-
-fn simulator(users: usize, organizations: usize, memberships: usize) -> Sim {
-    let config = Config { users, organizations, memberships, rate_limit: RateLimit::Off, ..Config::default() };
-    Sim::start(config).expect("the simulator starts")
-}
-
-fn client(sim: &Sim) -> Arc<Client> {
-    with(sim, |_| {})
-}
-
-/// A client with other settings than the tests' own: unhurried retries would only take time.
-fn with(sim: &Sim, change: impl FnOnce(&mut Settings)) -> Arc<Client> {
-    let mut settings = Settings {
-        api_url: sim.url(),
-        rate_limit: 100_000.try_into().ok(),
-        max_retries: 2,
-        timeout: Duration::from_secs(5),
-        ..Settings::default()
-    };
-    change(&mut settings);
-    Arc::new(Client::new(settings, sim.key().into()).expect("the settings are right"))
-}
-
-fn all(name: &str, page_size: u32) -> Read {
-    Read { page_size, ..Read::all(object(name).expect(name), vec![Locator::Whole]) }
-}
-
-fn below(organization: &str, page_size: u32) -> Read {
-    let object = object("organization_memberships").expect("the catalogue has memberships");
-    let key = object.key("organization_id").expect("memberships are found by organization");
-    let from = From::Keys { key, values: vec![organization.to_owned()], filters: vec![], order: None };
-    Read { from, page_size, ..Read::all(object, vec![]) }
-}
-
-/// The ids that a read gives, in its order.
-fn ids(client: &Arc<Client>, read: Read) -> Result<Vec<String>, Box<Error>> {
-    let pages = pages(client, read, usize::MAX)?;
-    Ok(pages.iter().flat_map(|page| (0..page.len()).map(|object| page.id(object).into_owned())).collect())
-}
-
-/// The first pages that a read gives, as many as are wanted.
-fn pages(client: &Arc<Client>, read: Read, wanted: usize) -> Result<Vec<Page>, Box<Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let mut reader = read.start(Arc::clone(client), || {});
-        let mut pages = Vec::new();
-        while pages.len() < wanted {
-            match reader.poll() {
-                Next::Page(page) => pages.push(page?),
-                Next::Pending => tokio::time::sleep(Duration::from_millis(1)).await,
-                Next::End => break,
-            }
-        }
-        Ok(pages)
-    })
-}
-
-fn sorted(mut ids: Vec<String>) -> Vec<String> {
-    ids.sort();
-    ids
-}
-
-fn every(name: &str, sim: &Sim) -> Vec<String> {
-    let objects = match name {
-        "users" => sim.users(),
-        "organizations" => sim.organizations(),
-        _ => sim.memberships(),
-    };
-    sorted(objects.into_iter().map(|object| object.id).collect())
-}
+use clerk_api::{Client, Error, Filters, From, Next, Ordered, Read, Settings};
+use clerk_sim::{Fault, State, When};
+use common::*;
 
 #[test]
 fn every_object_comes_once_whatever_the_page_size() {
@@ -365,6 +294,24 @@ fn filters_and_times_go_together() {
             assert_eq!(sorted(ids(&client(&sim), read(&banned, order)).unwrap()), not_banned);
         }
     }
+}
+
+#[test]
+fn bounds_before_1970_are_bounds() {
+    let sim = simulator(20, 0, 0);
+    let imported: Vec<_> = [-86_400_000_i64, -1, 0, 1]
+        .map(|at| sim.create_user(serde_json::json!({"created_at": at})).expect("a user"))
+        .into();
+    let read = |filters: &[(&'static str, i64)]| {
+        let filters = filters.iter().map(|(name, at)| (*name, at.to_string())).collect();
+        sorted(ids(&client(&sim), Read { from: From::List { filters, order: None }, ..all("users", 5) }).unwrap())
+    };
+    let some = |ids: &[String]| sorted(ids.to_vec());
+    assert_eq!(read(&[("created_at_after", -86_400_001)]), every("users", &sim));
+    assert_eq!(read(&[("created_at_before", 0)]), some(&imported[..2]));
+    assert_eq!(read(&[("created_at_after", -2), ("created_at_before", 2)]), some(&imported[1..]));
+    assert_eq!(read(&[("created_at_before", -86_400_000)]), [] as [&str; 0]);
+    assert_eq!(read(&[("created_at_before", i64::MIN)]), [] as [&str; 0]);
 }
 
 #[test]

@@ -278,6 +278,12 @@ impl Column {
         self.source == Source::Path(&["id"])
     }
 
+    /// Whether a parameter finds objects by the column's values.
+    pub(crate) fn finds(&self, parameter: &str) -> bool {
+        let is_value = |filter: &Filter| matches!(filter.test, Test::Equal { .. }) && filter.parameter == parameter;
+        self.filters.iter().any(is_value)
+    }
+
     /// The filter that serves a kind of condition.
     pub fn filter(&self, serves: impl Fn(Test) -> bool) -> Option<&'static Filter> {
         let filters: &'static [Filter] = self.filters;

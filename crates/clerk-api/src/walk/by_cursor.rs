@@ -1,189 +1,233 @@
-//! Lists with `starting_after`, in ascending order of creation.
+//! Lists with `starting_after`, in order of creation.
 //!
 //! One cursor reads one page after the other. To read side by side, the time between the oldest and the newest
 //! object is cut into ranges, and every range has a cursor of its own. Whether Clerk's `created_at_after` and
 //! `…_before` include their bounds does not matter: each range asks for one millisecond more on either side and
 //! drops what is not its own.
+//!
+//! A cursor is the last object before the moment in which its page ended: see [`Front`]. These lists are bare, and a
+//! page that is not full may be their end or a lie: see [`super::ends`].
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::future::join;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 
+use super::ends::counted;
+use super::front::{Front, last_moment, times};
+use super::moment::Moment;
 use super::range::Range;
 use super::shares::{Shares, Taken};
-use super::{Mark, Stop, Tail};
+use super::{Bare, Mark, Stop};
 use crate::error::Error;
 use crate::page::Page;
-use crate::read::{Filters, Ordered, Out, Walk};
+use crate::read::{Ordered, Out, Walk};
 use crate::request::Request;
 
-pub(super) async fn walk(
-    walk: &Walk,
-    path: &str,
-    count: &str,
-    mut filters: Filters,
-    order: Option<Ordered>,
-    out: &Out,
-) -> Result<(), Stop> {
-    let range = Range::take(&mut filters);
-    let descending = order.is_some_and(|order| order.descending);
-    let list = List { walk, path, count, filters, descending };
-    let list = &list;
+pub(super) async fn walk(walk: &Walk, mut bare: Bare, out: &Out) -> Result<(), Stop> {
+    let range = Range::take(&mut bare.filters);
+    let descending = bare.order.is_some_and(|order| order.descending);
+    let list = &List { walk, bare, descending, range, received: AtomicU64::new(0) };
     let mut cursor = Cursor::new(range);
+    // The first page's request goes first.
+    let is_whole = !walk.is_limited && !list.bare.is_lookup;
+    let counting = async { is_whole.then(|| list.begin_to_count(range)) };
+    let (page, counting) = join(list.page_after(&mut cursor, walk.first_page), counting).await;
+    let (mut page, mut before) = (page?, None);
     loop {
-        let limit = if cursor.tail.ids.is_empty() { walk.first_page } else { walk.page_size };
-        let mut page = list.page_after(&mut cursor, limit).await?;
-        page.retain(|page, object| range.holds(page.created_at(object)));
-        if !descending {
-            page.set_mark(covered(range, None, &cursor, cursor.ended));
-        }
-        out.send(page).await?;
-        if cursor.ended {
+        list.hand_over(&cursor, before, page, out).await?;
+        if list.bare.is_lookup && cursor.is_short {
             return Ok(());
         }
         out.wanted().await;
-        if order.is_none() {
+        if cursor.is_short || list.bare.order.is_none() {
             break;
         }
+        before = cursor.front.at.filter(|_| !list.descending);
+        page = list.page_after(&mut cursor, list.size()).await?;
     }
-    let shares = list.shares(cursor).await?;
-    let readers = (0..walk.concurrency()).map(|_| Box::pin(list.pages(&shares)));
-    let mut pages = stream::iter(readers).flatten_unordered(None);
-    while let Some(page) = pages.try_next().await? {
-        out.send(page).await?;
+    let counting = counting.unwrap_or_else(|| list.begin_to_count(range));
+    let total = counted(counting).await?;
+    let mut ends = vec![];
+    if cursor.is_short {
+        ends.push(cursor);
+    } else {
+        let shares = &list.shares(cursor, total).await?;
+        let readers = (0..walk.concurrency()).map(|_| Box::pin(list.pages(shares)));
+        let mut pages = stream::iter(readers).flatten_unordered(None);
+        while let Some(read) = pages.try_next().await? {
+            list.received.fetch_add(read.page.len() as u64, Ordering::Relaxed);
+            out.send(read.page).await?;
+            ends.extend(read.end);
+        }
     }
-    Ok(())
+    list.bear_out(ends, total, out).await
 }
 
 /// What is read of a range with the page before the cursor, which began behind `before`. Of the moment in which the
 /// page ended there may be more.
 fn covered(range: Range, before: Option<i64>, cursor: &Cursor, ended: bool) -> Option<Mark> {
-    let last = if ended { range.last } else { Some(cursor.tail.created_at?.saturating_sub(1)) };
+    let last = if ended { range.last } else { Some(cursor.front.at?.saturating_sub(1)) };
     Some(Mark::Covered { first: before.or(range.first), last })
 }
 
 /// A place in one range.
 pub(super) struct Cursor {
     pub(super) range: Range,
-    pub(super) tail: Tail,
-    ended: bool,
+    pub(super) front: Front,
+    /// The last object before the front's moment, and when it was created, as `front` counts.
+    after: Option<(String, i64)>,
+    /// A moment that is read by itself.
+    pub(super) moment: Option<Moment>,
+    /// The last page was not full.
+    pub(super) is_short: bool,
 }
 
 impl Cursor {
     pub(super) fn new(range: Range) -> Self {
-        Cursor { range, tail: Tail::default(), ended: false }
+        Cursor { range, front: Front::default(), after: None, moment: None, is_short: false }
     }
+
+    /// From here on the times of creation say where to go on.
+    pub(super) fn goes_by_time(&mut self) {
+        self.after = None;
+    }
+}
+
+/// What one of several readers has read: a page, and at the end of its range its cursor.
+struct Share {
+    page: Page,
+    end: Option<Cursor>,
 }
 
 pub(super) struct List<'w> {
     pub(super) walk: &'w Walk,
-    pub(super) path: &'w str,
-    pub(super) count: &'w str,
-    pub(super) filters: Filters,
-    descending: bool,
+    pub(super) bare: Bare,
+    pub(super) descending: bool,
+    pub(super) range: Range,
+    /// How many objects were handed over.
+    received: AtomicU64,
 }
 
 impl List<'_> {
+    /// No page brings anything new that only shows again what stands around the cursor.
+    pub(super) fn size(&self) -> u32 {
+        self.walk.page_size.max(3)
+    }
+
+    pub(super) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Hands over the page before a cursor that reads alone.
+    pub(super) async fn hand_over(
+        &self,
+        cursor: &Cursor,
+        before: Option<i64>,
+        mut page: Page,
+        out: &Out,
+    ) -> Result<(), Stop> {
+        page.retain(|page, object| cursor.range.holds(page.created_at(object)));
+        if !self.descending {
+            page.set_mark(covered(cursor.range, before, cursor, cursor.is_short));
+        }
+        self.received.fetch_add(page.len() as u64, Ordering::Relaxed);
+        Ok(out.send(page).await?)
+    }
+
     /// What one of several readers reads: one share after the other, until nothing is left to take over.
-    fn pages(&self, shares: &Shares) -> impl Stream<Item = Result<Page, Error>> {
+    fn pages(&self, shares: &Shares) -> impl Stream<Item = Result<Share, Error>> {
         stream::try_unfold(None::<Taken>, move |reading| async move {
             let Some(mut taken) = reading.or_else(|| shares.take()) else { return Ok(None) };
             taken.cursor.range = shares.range(&taken);
-            let before = taken.cursor.tail.created_at;
-            let mut page = self.page_after(&mut taken.cursor, self.walk.page_size).await?;
+            let before = taken.cursor.front.at;
+            let mut page = self.page_after(&mut taken.cursor, self.size()).await?;
             // Another reader may have taken over the later part while the page was on its way.
             let range = shares.range(&taken);
             page.retain(|page, object| range.holds(page.created_at(object)));
-            let ended = taken.cursor.ended || range.last.is_some_and(|last| taken.cursor.tail.created_at > Some(last));
+            let is_past = range.last.is_some_and(|last| taken.cursor.front.at > Some(last));
+            let ended = taken.cursor.is_short || is_past;
             page.set_mark(covered(range, before, &taken.cursor, ended));
             shares.note(&taken, page.len(), ended);
-            Ok(Some((page, (!ended).then_some(taken))))
+            if !ended {
+                return Ok(Some((Share { page, end: None }, Some(taken))));
+            }
+            // An object beyond its range shows that a range has ended; a short page only says so.
+            let end = (!is_past).then_some(Cursor { range, ..taken.cursor });
+            Ok(Some((Share { page, end }, None)))
         })
     }
 
-    /// The page that follows a cursor; the cursor is moved behind it. It may hold what lies just beside the range.
-    async fn page_after(&self, cursor: &mut Cursor, limit: u32) -> Result<Page, Error> {
-        let mut range = cursor.range;
-        let mut after = cursor.tail.last_id();
-        let mut page = loop {
-            let page = self.page(range, after, limit).await;
-            // A cursor whose object was deleted since leads nowhere. Any other refusal stands.
-            let (Some(id), Ok(0) | Err(Error::Refused { .. })) = (after, page.as_ref().map(Page::len)) else {
-                break page?;
-            };
-            if !self.is_gone(id).await? {
-                break page?;
-            }
-            let left = self.last_left(&cursor.tail).await?;
-            if left == after {
-                // A count that lags behind said so.
-                break page?;
-            }
-            after = left;
-            if after.is_none() {
-                // All of the page before is gone: the rest begins at the last one's time of creation.
-                match self.descending {
-                    true => range.last = cursor.tail.created_at,
-                    false => range.first = cursor.tail.created_at,
-                }
-            }
+    /// What is new of the page that follows a cursor; the cursor is moved on. It may hold what lies just beside the
+    /// range.
+    pub(super) async fn page_after(&self, cursor: &mut Cursor, limit: u32) -> Result<Page, Error> {
+        if cursor.moment.is_some() {
+            return self.page_of_moment(cursor).await;
+        }
+        let mut page = match self.page_behind(cursor, limit).await? {
+            Some(page) => page,
+            None => self.page(self.rest(cursor), None, limit).await?,
         };
-        // Behind an earlier object may stand one that was imported since with an old time.
-        let since = cursor.tail.created_at.filter(|_| after == cursor.tail.last_id());
-        self.check_order(cursor, since, &page)?;
-        cursor.ended = page.received() < limit as usize;
-        if after.is_none() && !cursor.tail.ids.is_empty() {
-            let tail = std::mem::take(&mut cursor.tail);
-            let new: Vec<bool> = (0..page.len()).map(|object| tail.is_before(&page, object, self.descending)).collect();
-            cursor.tail = tail.after(&page);
-            page.retain(|_, object| new[object]);
-        } else {
-            cursor.tail = std::mem::take(&mut cursor.tail).after(&page);
+        let times = self.times(&page)?;
+        if times.first().copied() < cursor.after.as_ref().map(|(_, at)| *at) && !times.is_empty() {
+            return Err(self.inconsistent("a page repeats objects of the one before"));
+        }
+        if (0..page.len()).any(|object| !cursor.range.wider().holds(page.created_at(object))) {
+            return Err(self.inconsistent("a page has objects that were created at another time than asked for"));
+        }
+        let start = last_moment(&times);
+        if let (Some(last_before), true) = (start.checked_sub(1), times.last().copied() >= cursor.front.at) {
+            cursor.after = Some((page.id(last_before).into_owned(), times[last_before]));
+        }
+        let is_full = times.len() >= limit as usize;
+        cursor.is_short = !is_full;
+        let new = cursor.front.take(&mut page, &times);
+        if is_full && limit == self.size() && (start == 0 || new == 0) {
+            if new == 0 && cursor.front.is_whole {
+                return Err(self.inconsistent("a page has nothing new though more is to come"));
+            }
+            cursor.moment = Some(self.moment(cursor).await?);
         }
         Ok(page)
     }
 
-    async fn page(&self, range: Range, after: Option<&str>, limit: u32) -> Result<Page, Error> {
-        let order = Ordered { parameter: "created_at", descending: self.descending };
-        let request = Request::new(self.path).params(&self.filters).param("order_by", order).param("limit", limit);
-        self.walk.page(&range.narrow(request).maybe("starting_after", after)).await
-    }
-
-    /// A page must go on where the one before ended; one that does not would repeat or miss objects.
-    fn check_order(&self, cursor: &Cursor, since: Option<i64>, page: &Page) -> Result<(), Error> {
-        let problem = if cursor.tail.last_known(page).is_some() {
-            "a page repeats objects of the one before"
-        } else if (0..page.len()).any(|object| !cursor.range.wider().holds(page.created_at(object))) {
-            "a page has objects that were created at another time than asked for"
-        } else if (0..page.len())
-            .map(|object| page.created_at(object))
-            .try_fold(since, |before, at| {
-                let in_order = before.is_none() || if self.descending { at <= before } else { before <= at };
-                in_order.then_some(at)
-            })
-            .is_none()
-        {
-            "they are not in order of creation"
-        } else {
-            return Ok(());
+    /// The page behind a cursor's object, if that leads on. It does not once the object is deleted; nor does it show
+    /// whether it leaves something out where nothing of the moment is left in which the page before ended.
+    async fn page_behind(&self, cursor: &Cursor, limit: u32) -> Result<Option<Page>, Error> {
+        let Some((id, _)) = &cursor.after else { return Ok(None) };
+        let page = match self.page(cursor.range, Some(id), limit).await {
+            Err(Error::Refused { .. }) => return Ok(None),
+            page => page?,
         };
-        Err(Error::Inconsistent { problem: problem.to_owned(), request: Request::new(self.path) })
+        let first = self.times(&page)?.first().copied();
+        Ok(first.is_some_and(|first| Some(first) <= cursor.front.at).then_some(page))
     }
 
-    async fn is_gone(&self, id: &str) -> Result<bool, Error> {
-        Ok(self.walk.page(&Request::new(self.path).param("user_id", id).param("limit", 1)).await?.is_empty())
-    }
-
-    /// The last object of the page before that is still there.
-    async fn last_left<'t>(&self, tail: &'t Tail) -> Result<Option<&'t str>, Error> {
-        const AT_ONCE: usize = 100;
-        for ids in tail.ids.rchunks(AT_ONCE) {
-            let request = Request::new(self.path).param("limit", AT_ONCE);
-            let request = ids.iter().fold(request, |request, id| request.param("user_id", id));
-            let left = self.walk.page(&request).await?;
-            let left: Vec<_> = (0..left.len()).map(|object| left.id(object)).collect();
-            if let Some(last) = ids.iter().rfind(|id| left.iter().any(|left| left == *id)) {
-                return Ok(Some(last));
-            }
+    /// What of a cursor's range is left to read, as the times of creation tell.
+    fn rest(&self, cursor: &Cursor) -> Range {
+        let Some(at) = cursor.front.at else { return cursor.range };
+        let at = if cursor.front.is_whole { at.saturating_add(1) } else { at };
+        match self.descending {
+            true => Range { last: Some(at.saturating_neg()), ..cursor.range },
+            false => Range { first: Some(at), ..cursor.range },
         }
-        Ok(None)
+    }
+
+    async fn page(&self, range: Range, after: Option<&str>, limit: u32) -> Result<Page, Error> {
+        self.walk.page(&self.request(range, self.descending, limit).maybe("starting_after", after)).await
+    }
+
+    pub(super) fn request(&self, range: Range, descending: bool, limit: u32) -> Request {
+        let order = Ordered { parameter: "created_at", descending };
+        let request = Request::new(self.bare.path).params(&self.bare.filters);
+        range.narrow(request.param("order_by", order).param("limit", limit))
+    }
+
+    pub(super) fn times(&self, page: &Page) -> Result<Vec<i64>, Error> {
+        times(page, self.descending).ok_or_else(|| self.inconsistent("they are not in order of creation"))
+    }
+
+    pub(super) fn inconsistent(&self, problem: &str) -> Error {
+        Error::Inconsistent { problem: problem.to_owned(), request: Request::new(self.bare.path) }
     }
 }

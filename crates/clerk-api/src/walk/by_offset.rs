@@ -1,212 +1,242 @@
-//! Lists with `offset` and `total_count`, oldest first.
+//! Lists with `offset` and `total_count`, in order of creation.
 //!
-//! New objects come at the end, where they do no harm; a deletion moves everything behind it, and a page asked
-//! for by offset then misses what slipped onto the page before. So each page begins with the object that the
-//! page before ended with. Where it does not, the walk looks for the place where it left off.
+//! A deletion moves everything behind it, and a page asked for by offset then misses what slipped onto the page before;
+//! an import with an old time moves things the other way. So each page begins before the moment in which the page
+//! before ended: see [`Front`]. Where it does not, the walk goes back until one does.
 
 use std::collections::HashSet;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::{Mark, Stop, Tail};
+use super::ends::counted;
+use super::front::{Front, last_moment, times};
+use super::{Counted, Mark, Stop, by_place};
 use crate::error::Error;
 use crate::page::Page;
-use crate::read::{Ordered, Out, Walk};
+use crate::read::{OLDEST_FIRST, Out, Walk};
 use crate::request::Request;
 
-/// Pages share this many objects with the page before.
-const OVERLAP: u64 = 1;
+/// Pages share this many objects with the page before where no moment has more than one: that of the moment in which
+/// it ended, and the one before.
+const OVERLAP: u64 = 2;
 
 /// A walk that looks for its place so many times in a row without finding a new object is not getting anywhere.
-const MOST_SEARCHES: u32 = 8;
+pub(super) const MOST_SEARCHES: u32 = 8;
 
-/// `order` is none where the list has no say in it.
-pub(super) async fn walk(walk: &Walk, request: Request, order: Option<Ordered>, out: &Out) -> Result<(), Stop> {
-    let list = List { walk, request: request.maybe("order_by", order), order };
-    let list = &list;
+/// How many times a moment is read that holds more objects than a page, in an order that changes.
+const MOST_READINGS: u32 = 20;
+
+pub(super) async fn walk(walk: &Walk, list: Counted, out: &Out) -> Result<(), Stop> {
+    let Counted { request, order, count } = list;
+    let list = List { walk, request: request.maybe("order_by", order), count, descending: false };
+    let Some(order) = order.filter(|order| order.parameter == OLDEST_FIRST.parameter) else {
+        return by_place::walk(&list, out).await;
+    };
+    let list = List { descending: order.descending, ..list };
     let mut place = match walk.after.clone().and_then(Mark::place) {
-        // How many there are is not known before the first page: it has to bear out that this is the place.
-        Some((next, tail)) => Place { next, total: 0, tail, is_sure: false },
+        Some((next, front)) => Place { next, front, ..Place::default() },
         None => {
-            let mut page = list.page(0, walk.first_page.into()).await?;
-            let place = list.after(&page, 0, walk.first_page.into(), Tail::default())?;
-            page.set_mark(place.mark());
-            out.send(page).await?;
+            let limit = walk.first_page.into();
+            let page = list.page(0, limit).await?;
+            if times(&page, list.descending).is_none() {
+                return by_place::walk(&list, out).await;
+            }
+            let mut place = Place::default();
+            list.hand_over(&mut place, 0, limit, page, out).await?;
             place
         }
     };
-    let mut searches = 0;
-    // What was handed over and may come again: a search that finds an object of the page before, but not the last,
-    // cannot tell whether those in between are gone or moved on, because others were put before them.
-    let mut displaced = HashSet::new();
-    while place.next + OVERLAP < place.total || !place.is_sure {
+    while !place.is_ended {
         out.wanted().await;
-        let (first, total, size) = (place.next, place.total, list.size());
-        let offsets = (0..)
-            .map(|n| first + n * (size - OVERLAP))
-            .take_while(|offset| *offset == first || offset + OVERLAP < total);
+        let (first, size, total) = (place.next, list.size(), place.total);
+        // Without a total, whether there is another page is not known before the one before it.
+        let offsets = (0..).map(|n| first + n * (size - OVERLAP)).take_while(|offset| {
+            *offset == first || total.is_some_and(|total| *offset < total.saturating_sub(OVERLAP))
+        });
+        let list = &list;
         let mut pages = stream::iter(offsets)
             .map(|offset| async move { (offset, list.page(offset, size).await) })
             // As many pages may wait for their turn to be handed over as are on their way.
             .buffered(2 * walk.concurrency());
-        let mut is_lost = false;
         while let Some((offset, page)) = pages.next().await {
-            if offset != place.next {
-                // A page was shorter than asked for: the rest is asked for anew from where it ended.
+            let page = page?;
+            if !list.joins(&place, offset, &page)? {
+                list.go_back(&mut place, out).await?;
+                if place.is_ended || !list.joins(&place, offset, &page)? {
+                    break;
+                }
+            }
+            list.hand_over(&mut place, offset, size, page, out).await?;
+            if place.is_ended {
                 break;
             }
-            let mut page = page?;
-            is_lost = page.is_empty() || Some(&*page.id(0)) != place.tail.last_id();
-            if is_lost {
-                break;
-            }
-            let came_to = place.next;
-            place = list.after(&page, offset, size, place.tail)?;
-            if place.next == came_to && place.next + OVERLAP < place.total {
-                return Err(list.stuck("a page has nothing new though more is to come").into());
-            }
-            page.skip(OVERLAP as usize);
-            page.set_mark(place.mark());
-            out.send(without(page, &displaced)).await?;
-        }
-        drop(pages);
-        if is_lost {
-            let mut page = list.search(&mut place, &mut displaced).await?;
-            page.set_mark(place.mark());
-            searches = if place.is_sure { 0 } else { searches + 1 };
-            if searches > MOST_SEARCHES {
-                return Err(list.stuck("they repeat or skip objects however often they are read").into());
-            }
-            out.send(without(page, &displaced)).await?;
         }
     }
     Ok(())
 }
 
-fn without(mut page: Page, displaced: &HashSet<String>) -> Page {
-    if !displaced.is_empty() {
-        page.retain(|page, object| !displaced.contains(&*page.id(object)));
-    }
-    page
-}
-
-struct List<'w> {
-    walk: &'w Walk,
-    request: Request,
-    order: Option<Ordered>,
-}
-
 /// How far a walk has come.
+#[derive(Default)]
 struct Place {
-    /// The offset of the last object that was handed over, where the next page begins.
+    front: Front,
+    /// Where the next page begins.
     next: u64,
     /// How many objects the list has, by Clerk's last word.
-    total: u64,
-    tail: Tail,
-    /// Not so after a search that found nothing new: the next page has to bear it out, even at the list's end.
-    is_sure: bool,
+    total: Option<u64>,
+    is_ended: bool,
+    /// The last page had fewer objects than were asked for.
+    was_short: bool,
+    /// When the last object of the last page was created.
+    reached: Option<i64>,
+    /// Pages in a row that neither had something new nor came further than the one before.
+    idle: u32,
+    /// Searches in a row that found nothing new.
+    searches: u32,
 }
 
-impl Place {
-    fn mark(&self) -> Option<Mark> {
-        self.is_sure.then(|| Mark::behind(self.next, &self.tail))
-    }
+pub(super) struct List<'w> {
+    pub(super) walk: &'w Walk,
+    request: Request,
+    count: Option<Request>,
+    descending: bool,
 }
 
 impl List<'_> {
-    /// Two at least: one is the overlap.
-    fn size(&self) -> u64 {
+    /// No page brings anything new that is all overlap.
+    pub(super) fn size(&self) -> u64 {
         u64::from(self.walk.page_size).max(1 + OVERLAP)
     }
 
-    async fn page(&self, offset: u64, limit: u64) -> Result<Page, Error> {
+    pub(super) async fn page(&self, offset: u64, limit: u64) -> Result<Page, Error> {
         let request = self.request.clone().param("limit", limit);
         self.walk.page(&request.maybe("offset", (offset > 0).then_some(offset))).await
     }
 
-    /// The place after a page that began at this offset and followed on that tail.
-    fn after(&self, page: &Page, offset: u64, limit: u64, tail: Tail) -> Result<Place, Error> {
-        let end = offset + page.received() as u64;
-        // A bare list does not tell: it goes on as long as its pages are full.
-        let total = page.total_count().unwrap_or(match page.received() as u64 >= limit {
-            true => end + OVERLAP,
-            false => end,
-        });
-        if page.received() == 0 && total > offset {
-            return Err(self.stuck("a page is empty though more is to come"));
-        }
-        Ok(Place { next: end.saturating_sub(OVERLAP), total, tail: tail.after(page), is_sure: true })
+    fn times(&self, page: &Page) -> Result<Vec<i64>, Error> {
+        times(page, self.descending).ok_or_else(|| self.stuck("they are not in order of creation"))
     }
 
-    /// Looks for where the walk left off, backwards from where it should be; what is behind it is new.
-    async fn search(&self, place: &mut Place, displaced: &mut HashSet<String>) -> Result<Page, Error> {
-        let size = self.size();
-        let mut offset = place.next.saturating_sub(size / 2);
+    /// Whether a page leaves nothing out between what was handed over and its end.
+    fn joins(&self, place: &Place, offset: u64, page: &Page) -> Result<bool, Error> {
+        Ok(offset == 0 || place.front.joins(&self.times(page)?))
+    }
+
+    /// Hands over what is new of a page, which has to join what was handed over before.
+    async fn hand_over(
+        &self,
+        place: &mut Place,
+        offset: u64,
+        limit: u64,
+        mut page: Page,
+        out: &Out,
+    ) -> Result<(), Stop> {
+        let times = self.times(&page)?;
+        let new = place.front.take(&mut page, &times);
+        let end = offset + times.len() as u64;
+        let is_full = times.len() as u64 >= limit;
+        let is_idle = new == 0 && times.last().copied() <= place.reached;
+        (place.idle, place.reached) = (if is_idle { place.idle + 1 } else { 0 }, times.last().copied());
+        place.searches = if new > 0 { 0 } else { place.searches };
+        let is_end_again = !is_full && place.was_short && is_idle;
+        (place.total, place.was_short) = (page.total_count().or(place.total), !is_full);
+        place.is_ended = !is_full
+            && match place.total {
+                Some(total) if total > end && is_end_again => {
+                    return Err(self.stuck("more objects are counted than listed").into());
+                }
+                Some(total) if total >= end => total == end,
+                // A list that does not say that it ends here has to end here twice.
+                _ => is_end_again,
+            };
+        if place.idle > MOST_SEARCHES {
+            return Err(self.stuck("they repeat or skip objects however often they are read").into());
+        }
+        let moment = offset + last_moment(&times) as u64;
+        place.next = moment.saturating_sub(1);
+        page.set_mark(Some(Mark::behind(place.next, &place.front)));
+        out.send(page).await?;
+        match is_full && place.next <= offset && limit == self.size() {
+            true => self.moment(place, place.next, out).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Reads where the page before ended; further back for as long as all that stands there was created later.
+    async fn go_back(&self, place: &mut Place, out: &Out) -> Result<(), Stop> {
+        place.searches += 1;
+        if place.searches > MOST_SEARCHES {
+            return Err(self.stuck("they repeat or skip objects however often they are read").into());
+        }
+        let (mut offset, mut step) = (place.next, self.size() / 2);
         loop {
-            let mut page = self.page(offset, size).await?;
-            let tail = std::mem::take(&mut place.tail);
-            match tail.last_known(&page) {
-                Some(last) if last + 1 < page.len() || tail.last_id() == Some(&*page.id(last)) => {
-                    let is_sure = last + 1 < page.len();
-                    displaced.extend(tail.behind(&page.id(last)));
-                    *place = Place { is_sure, ..self.after(&page, offset, size, tail)? };
-                    page.skip(last + 1);
-                    return Ok(page);
-                }
-                Some(last) => {
-                    let here = self.after(&page, offset, size, Tail::default())?;
-                    // All of the page lies before the place: what was handed over last must not be forgotten, unless
-                    // the list ends here. Then it is gone, and the next page has to bear out that this is the end.
-                    let tail = match here.next + OVERLAP >= here.total {
-                        true => tail.up_to(&page.id(last)),
-                        false => tail,
-                    };
-                    *place = Place { tail, is_sure: false, ..here };
-                    page.skip(page.len());
-                    return Ok(page);
-                }
-                None if offset == 0 => {
-                    displaced.extend(tail.ids.iter().chain(&tail.same_moment).cloned());
-                    return self.begin_again(place, page, tail).await;
-                }
-                None => {
-                    place.tail = tail;
-                    offset = offset.saturating_sub(size);
-                }
+            let page = self.page(offset, self.size()).await?;
+            if self.joins(place, offset, &page)? {
+                return self.hand_over(place, offset, self.size(), page, out).await;
             }
+            offset = offset.saturating_sub(step);
+            step *= 2;
         }
     }
 
-    /// Nothing of the page before is left: the list is read from its beginning to where something new comes, which
-    /// only the times of creation tell. Its pages have to overlap like all others.
-    async fn begin_again(&self, place: &mut Place, mut page: Page, tail: Tail) -> Result<Page, Error> {
-        let Some(Ordered { parameter: "created_at", descending }) = self.order else {
-            return Err(self.stuck("objects went that would show where the list was read to"));
-        };
-        let mut offset = 0;
-        let mut beginnings = 1;
-        loop {
-            let here = self.after(&page, offset, self.size(), Tail::default())?;
-            let new: Vec<bool> = (0..page.len()).map(|object| tail.is_before(&page, object, descending)).collect();
-            if new.contains(&true) || here.next + OVERLAP >= here.total {
-                *place = Place { tail: Tail { ids: Vec::new(), ..tail }.after(&page), ..here };
-                page.retain(|_, object| new[object]);
-                return Ok(page);
-            }
-            page = self.page(here.next, self.size()).await?;
-            offset = here.next;
-            if page.is_empty() || Some(&*page.id(0)) != here.tail.last_id() {
-                beginnings += 1;
-                if beginnings > MOST_SEARCHES {
-                    return Err(self.stuck("they repeat or skip objects however often they are read"));
+    /// Hands over the rest of a moment in which more objects were created than a page shows. Each has a place, but
+    /// which one, may change from page to page: it is read until as many were seen as there are places.
+    async fn moment(&self, place: &mut Place, before: u64, out: &Out) -> Result<(), Stop> {
+        let mut seen: HashSet<String> = HashSet::new();
+        let mut total = place.total;
+        for _ in 0..MOST_READINGS {
+            let mut offset = before;
+            // Where the moment begins and ends.
+            let mut start = None;
+            let end = loop {
+                out.wanted().await;
+                let mut page = self.page(offset, self.size()).await?;
+                let times = self.times(&page)?;
+                if start.is_none() && offset > 0 && !place.front.joins(&times) {
+                    // It has moved: whoever reads on finds out where to.
+                    return Ok(());
                 }
-                page = self.page(0, self.size()).await?;
-                offset = 0;
+                if page.total_count() != total {
+                    // Something came or went, and with it the places changed.
+                    (total, seen) = (page.total_count(), HashSet::new());
+                    break None;
+                }
+                let (received, is_past) = (times.len() as u64, times.last().copied() > place.front.at);
+                let is_before = |time: &i64| Some(*time) < place.front.at;
+                let first = times.partition_point(is_before) as u64;
+                start = start.or((first < received).then_some(offset + first));
+                let behind = times.partition_point(|time| Some(*time) <= place.front.at) as u64;
+                page.retain(|_, object| Some(times[object]) == place.front.at);
+                seen.extend((0..page.len()).map(|object| page.id(object).into_owned()));
+                let times = self.times(&page)?;
+                place.front.take(&mut page, &times);
+                out.send(page).await?;
+                if is_past || total == Some(offset + received) {
+                    break Some(offset + behind);
+                }
+                if received == 0 {
+                    // The end of the list, unless its total says otherwise.
+                    break total.is_none_or(|total| total < offset).then_some(offset);
+                }
+                offset += received;
+            };
+            if let Some(end) = end.filter(|end| seen.len() as u64 >= end - start.unwrap_or(*end)) {
+                place.front.is_whole = true;
+                place.next = end.saturating_sub(1);
+                return Ok(());
             }
+        }
+        Err(self.stuck("too many objects of one moment come in an order that changes").into())
+    }
+
+    /// How many objects a list has whose pages do not tell.
+    pub(super) async fn count(&self) -> Result<Option<u64>, Error> {
+        match &self.count {
+            Some(request) => counted(self.walk.begin(request, &self.walk.projection, Page::count)).await,
+            None => Ok(None),
         }
     }
 
-    fn stuck(&self, problem: &str) -> Error {
+    pub(super) fn stuck(&self, problem: &str) -> Error {
         Error::Inconsistent { problem: problem.to_owned(), request: self.request.clone() }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Tail;
+use super::front::Front;
 use crate::read::{From, Read};
 
 /// What is read of a list once a page and those handed over before it are.
@@ -12,19 +12,10 @@ pub enum Mark {
     /// All that was created within these bounds, both included, in Unix milliseconds; `None` is no bound. Pages of
     /// lists that are read side by side each have their own stretch.
     Covered { first: Option<i64>, last: Option<i64> },
-    /// All up to an object of a list that is read by offset.
-    Behind {
-        offset: u64,
-        /// The last objects that were handed over.
-        ids: Vec<String>,
-        /// When the last of them was created, and which others of that moment were handed over.
-        created_at: Option<i64>,
-        same_moment: Vec<String>,
-    },
+    /// All up to a moment of a list that is read by offset, and these objects of that moment; the offset is where the
+    /// list goes on.
+    Behind { offset: u64, created_at: Option<i64>, same_moment: Vec<String> },
 }
-
-/// So many objects are enough to find the place again; where all of them are gone, the times of creation tell.
-const REMEMBERED: usize = 20;
 
 /// What is left to read of a whole list when these marks were reached, in the order in which they were.
 pub fn rest(read: &Read, marks: Vec<Mark>) -> Vec<Read> {
@@ -61,21 +52,17 @@ fn created_within(first: i64, last: i64) -> From {
 }
 
 impl Mark {
-    pub(super) fn behind(offset: u64, tail: &Tail) -> Mark {
-        Mark::Behind {
-            offset,
-            ids: tail.ids[tail.ids.len().saturating_sub(REMEMBERED)..].to_vec(),
-            created_at: tail.created_at,
-            same_moment: tail.same_moment.iter().cloned().collect(),
-        }
+    pub(super) fn behind(offset: u64, front: &Front) -> Mark {
+        Mark::Behind { offset, created_at: front.at, same_moment: front.ids.iter().cloned().collect() }
     }
 
-    /// Where a list goes on that is read by offset: the offset of the last object, and the end of the page before.
-    pub(super) fn place(self) -> Option<(u64, Tail)> {
+    /// Where a list goes on that is read by offset, and how far it was handed over.
+    pub(super) fn place(self) -> Option<(u64, Front)> {
         match self {
             Mark::Covered { .. } => None,
-            Mark::Behind { offset, ids, created_at, same_moment } => {
-                Some((offset, Tail { ids, created_at, same_moment: same_moment.into_iter().collect() }))
+            Mark::Behind { offset, created_at, same_moment } => {
+                let ids = same_moment.into_iter().collect();
+                Some((offset, Front { at: created_at, ids, is_whole: false }))
             }
         }
     }

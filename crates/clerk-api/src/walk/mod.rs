@@ -2,7 +2,11 @@
 
 mod by_cursor;
 mod by_offset;
+mod by_place;
+mod ends;
+mod front;
 mod mark;
+mod moment;
 mod one;
 mod range;
 mod shares;
@@ -10,7 +14,6 @@ mod survey;
 
 pub use mark::{Mark, rest};
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -44,20 +47,45 @@ pub(crate) async fn walk(client: Arc<Client>, read: Read, out: Out, stats: Arc<S
 /// One of the lists that a read consists of.
 enum List {
     One(Request),
-    ByOffset { request: Request, order: Option<Ordered>, owner: Option<(Request, String)> },
-    ByCursor { path: &'static str, count: &'static str, filters: Filters, order: Option<Ordered> },
+    ByOffset { list: Counted, owner: Option<(Request, String)> },
+    ByCursor(Bare),
+}
+
+/// A list by offset.
+struct Counted {
+    request: Request,
+    /// None where the list has no say in it.
+    order: Option<Ordered>,
+    /// What to ask for its total, where its pages do not tell.
+    count: Option<Request>,
+}
+
+/// A list without a total: what these parameters leave of the instance's.
+struct Bare {
+    path: &'static str,
+    /// The endpoint that counts.
+    count: &'static str,
+    filters: Filters,
+    order: Option<Ordered>,
+    /// It is asked for by values that belong to one object each: what it finds is all there is.
+    is_lookup: bool,
 }
 
 fn lists_of(object: &'static Object, from: From) -> Vec<List> {
     let list = |filters: Filters, order: Option<Ordered>| match object.paging {
         Paging::Cursor { count } if order.is_none_or(|order| order.parameter == OLDEST_FIRST.parameter) => {
-            List::ByCursor { path: object.list, count, filters, order }
+            let is_value = |name: &str| object.columns.iter().any(|column| column.finds(name));
+            let is_lookup = filters.iter().any(|(name, _)| is_value(name));
+            List::ByCursor(Bare { path: object.list, count, filters, order, is_lookup })
         }
-        _ => List::ByOffset {
-            request: Request::new(object.list).params(&filters),
-            order: Some(order.unwrap_or(OLDEST_FIRST)),
-            owner: None,
-        },
+        paging => {
+            let count = match paging {
+                Paging::Cursor { count } => Some(Request::new(count).params(&filters)),
+                Paging::Offset => None,
+            };
+            let (request, order) = (Request::new(object.list).params(&filters), Some(order.unwrap_or(OLDEST_FIRST)));
+            List::ByOffset { list: Counted { request, order, count }, owner: None }
+        }
     };
     match from {
         From::Itself => vec![List::One(Request::new(object.list))],
@@ -75,11 +103,11 @@ fn lists_of(object: &'static Object, from: From) -> Vec<List> {
             .filter(|(request, _)| key.answer != Answer::One || !object.has_endpoint(request))
             .map(|(request, value)| match key.answer {
                 Answer::One => List::One(request),
-                Answer::List { owner, orders } => List::ByOffset {
-                    request: request.params(&filters),
-                    order: orders.then(|| order.unwrap_or(OLDEST_FIRST)),
-                    owner: Request::with_id(owner, &value).map(|owner| (owner, value)),
-                },
+                Answer::List { owner, orders } => {
+                    let (request, order) = (request.params(&filters), orders.then(|| order.unwrap_or(OLDEST_FIRST)));
+                    let owner = Request::with_id(owner, &value).map(|owner| (owner, value));
+                    List::ByOffset { list: Counted { request, order, count: None }, owner }
+                }
             })
             .collect(),
         From::Count { .. } | From::Sample { .. } => Vec::new(),
@@ -102,8 +130,8 @@ async fn lists(walk: &Walk, lists: Vec<List>, out: &Out) -> Result<(), Stop> {
 async fn one_list(walk: &Walk, list: List, out: &Out) -> Result<(), Stop> {
     match list {
         List::One(request) => one::walk(walk, request, out).await,
-        List::ByCursor { path, count, filters, order } => by_cursor::walk(walk, path, count, filters, order, out).await,
-        List::ByOffset { request, order, owner } => match by_offset::walk(walk, request, order, out).await {
+        List::ByCursor(bare) => by_cursor::walk(walk, bare, out).await,
+        List::ByOffset { list, owner } => match by_offset::walk(walk, list, out).await {
             Err(Stop::Error(error)) if error.is_not_found() => one::is_missing(walk, owner, error).await,
             ended => ended,
         },
@@ -194,19 +222,21 @@ impl Walk {
     }
 
     /// A request's answer, parsed.
-    ///
+    async fn fetch(&self, request: &Request, projection: &Arc<Projection>, parse: Parse) -> Result<Page, Error> {
+        self.begin(request, projection, parse).wait().await
+    }
+
     /// Every request is a task of its own: it goes on to its end, and makes room for others, while nobody looks after
     /// the walk because its reader is in no hurry. Several walks of one client may be read in turns.
-    async fn fetch(&self, request: &Request, projection: &Arc<Projection>, parse: Parse) -> Result<Page, Error> {
+    fn begin(&self, request: &Request, projection: &Arc<Projection>, parse: Parse) -> Task {
         let (client, request, projection) = (Arc::clone(&self.client), request.clone(), Arc::clone(projection));
         let stats = Arc::clone(&self.stats);
-        let mut task = Task(tokio::spawn(async move {
+        Task(tokio::spawn(async move {
             let body = client.get(&request, &stats).await?;
             let beginning = body[..body.len().min(512)].to_vec();
             parse(body, &projection)
                 .map_err(|wrong| client.malformed(wrong.expected, wrong.problem, &beginning, &request))
-        }));
-        (&mut task.0).await.unwrap_or(Err(Error::BrokenOff))
+        }))
     }
 
     /// How many requests a walk has in flight at most.
@@ -218,62 +248,17 @@ impl Walk {
 /// How a body becomes a page.
 type Parse = fn(Vec<u8>, &Projection) -> Result<Page, Malformed>;
 
-/// A task that ends with whoever waits for it.
-struct Task<T>(JoinHandle<T>);
+/// A request on its way, which ends with whoever waits for it.
+struct Task(JoinHandle<Result<Page, Error>>);
 
-impl<T> Drop for Task<T> {
+impl Task {
+    async fn wait(mut self) -> Result<Page, Error> {
+        (&mut self.0).await.unwrap_or(Err(Error::BrokenOff))
+    }
+}
+
+impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// The end of the page before, by which the next page is checked.
-#[derive(Default)]
-struct Tail {
-    ids: Vec<String>,
-    created_at: Option<i64>,
-    /// What was handed over of those that were created in the same millisecond as the last one, on this page and
-    /// before. Where nothing of the page is left to go on from, time alone does not tell them from what is new.
-    same_moment: HashSet<String>,
-}
-
-impl Tail {
-    /// The end of a page that came after this one.
-    fn after(self, page: &Page) -> Self {
-        let Some(last) = page.len().checked_sub(1) else { return self };
-        let created_at = page.created_at(last);
-        let mut same_moment = if created_at == self.created_at { self.same_moment } else { HashSet::new() };
-        let of_that_moment = (0..page.len()).filter(|object| page.created_at(*object) == created_at);
-        same_moment.extend(of_that_moment.map(|object| page.id(object).into_owned()));
-        Tail { ids: (0..page.len()).map(|object| page.id(object).into_owned()).collect(), created_at, same_moment }
-    }
-
-    /// The same, ending with this object.
-    fn up_to(mut self, id: &str) -> Self {
-        let kept = self.ids.iter().position(|other| other == id).map_or(0, |index| index + 1);
-        self.ids.truncate(kept);
-        self
-    }
-
-    /// What followed this object.
-    fn behind(&self, id: &str) -> impl Iterator<Item = String> {
-        self.ids.iter().skip_while(move |other| *other != id).skip(1).cloned()
-    }
-
-    fn last_id(&self) -> Option<&str> {
-        self.ids.last().map(String::as_str)
-    }
-
-    /// The index of the last object of the page that stood on the page before as well.
-    fn last_known(&self, page: &Page) -> Option<usize> {
-        let known: HashSet<&str> = self.ids.iter().map(String::as_str).collect();
-        (0..page.len()).rev().find(|object| known.contains(&*page.id(*object)))
-    }
-
-    /// Whether an object comes after all that was handed over, by time alone.
-    fn is_before(&self, page: &Page, object: usize, descending: bool) -> bool {
-        let created_at = page.created_at(object);
-        let is_later = if descending { created_at < self.created_at } else { created_at > self.created_at };
-        is_later || (created_at == self.created_at && !self.same_moment.contains(&*page.id(object)))
     }
 }

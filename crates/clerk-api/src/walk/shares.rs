@@ -87,7 +87,7 @@ impl Shares {
         inner.pages += usize::from(objects > 0);
         let share = &mut inner.shares[taken.index];
         let before = share.at;
-        share.at = taken.cursor.tail.created_at.unwrap_or(before).min(share.end);
+        share.at = taken.cursor.front.at.unwrap_or(before).min(share.end);
         share.left = match ended {
             true => 0,
             false => {
@@ -129,7 +129,7 @@ mod tests {
         let shares = Shares::new(10);
         shares.add(Cursor::new(Range::ALL), 0, 99, 25);
         let mut taken = shares.take().unwrap();
-        taken.cursor.tail.created_at = Some(40);
+        taken.cursor.front.at = Some(40);
         shares.note(&taken, 10, false);
         assert!(shares.take().is_none(), "about 15 are left");
         shares.note(&taken, 10, true);

@@ -10,7 +10,6 @@ use super::shares::Shares;
 use crate::error::Error;
 use crate::page::{Page, Projection};
 use crate::read::FEWEST_PAGES;
-use crate::request::Request;
 
 /// Into how many pieces a slice of time is cut at once.
 const MOST_PIECES: u64 = 16;
@@ -19,22 +18,19 @@ const MOST_PIECES: u64 = 16;
 const MOST_COUNTS: u64 = 64;
 
 impl List<'_> {
-    /// Divides what lies behind a cursor into ranges of about the same number of objects.
-    pub(super) async fn shares(&self, cursor: Cursor) -> Result<Shares, Error> {
-        let page_size = u64::from(self.walk.page_size);
+    /// Divides what lies behind a cursor into ranges of about the same number of objects; `total` is how many the list
+    /// has. Nothing is lost where there is no count: one reader reads it all.
+    pub(super) async fn shares(&self, cursor: Cursor, total: Option<u64>) -> Result<Shares, Error> {
+        let page_size = u64::from(self.size());
         let readers = self.walk.concurrency() as u64;
         let shares = Shares::new(page_size);
         let range = cursor.range;
-        let oldest = cursor.tail.created_at.filter(|_| readers > 1);
+        let oldest = cursor.front.at.filter(|_| readers > 1);
         let Some(oldest) = oldest else {
             shares.add(cursor, 0, 0, 0);
             return Ok(shares);
         };
-        let total = match self.count(range.narrow(self.counted())).await {
-            // Nothing is lost where there is no count: one reader reads it all.
-            Err(error) if error.is_not_found() => 0,
-            total => total?,
-        };
+        let total = total.unwrap_or(0);
         let pages = total / page_size;
         let newest = if pages < FEWEST_PAGES { None } else { self.newest(range).await? };
         let Some(newest) = newest.filter(|newest| *newest > oldest) else {
@@ -79,8 +75,8 @@ impl List<'_> {
                     return Ok(slice);
                 }
                 let range = Range { first: Some(slice.first), last: Some(slice.last) };
-                let count = self.count(range.narrow(self.counted())).await?;
-                Ok::<_, Error>(Slice { count, ..slice })
+                let count = self.count(range).await?;
+                Ok::<_, Error>(Slice { count: count.unwrap_or(0), ..slice })
             }))
             .await?;
             if !any {
@@ -89,22 +85,11 @@ impl List<'_> {
         }
     }
 
-    /// The request that counts what the filters leave.
-    fn counted(&self) -> Request {
-        Request::new(self.count).params(&self.filters)
-    }
-
     /// When the newest object was created.
     async fn newest(&self, range: Range) -> Result<Option<i64>, Error> {
         // Two of them: an answer that stood in for another one by mistake would be out of order there.
-        let request = Request::new(self.path).params(&self.filters).param("order_by", "-created_at").param("limit", 2);
-        let page = self.walk.fetch(&range.narrow(request), &Arc::new(Projection::new(&[])), Page::list).await?;
+        let request = self.request(range, true, 2);
+        let page = self.walk.fetch(&request, &Arc::new(Projection::new(&[])), Page::list).await?;
         Ok((!page.is_empty()).then(|| page.created_at(0)).flatten())
-    }
-
-    /// How many objects match.
-    pub(super) async fn count(&self, request: Request) -> Result<u64, Error> {
-        let count = self.walk.fetch(&request, &Arc::new(Projection::new(&[])), Page::count).await?;
-        Ok(count.total_count().unwrap_or(0))
     }
 }

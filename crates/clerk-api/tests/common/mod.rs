@@ -1,0 +1,84 @@
+//! A simulator, a client for it, and what a reading gives.
+
+#![allow(dead_code, reason = "not every test uses all of it")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clerk_api::object::object;
+use clerk_api::{Client, Error, From, Locator, Next, Page, Read, Settings};
+use clerk_sim::{Config, RateLimit, Sim};
+
+pub const USERS: &str = "/v1/users";
+pub const ORGANIZATIONS: &str = "/v1/organizations";
+pub const MEMBERSHIPS: &str = "/v1/organization_memberships";
+
+pub fn simulator(users: usize, organizations: usize, memberships: usize) -> Sim {
+    let config = Config { users, organizations, memberships, rate_limit: RateLimit::Off, ..Config::default() };
+    Sim::start(config).expect("the simulator starts")
+}
+
+pub fn client(sim: &Sim) -> Arc<Client> {
+    with(sim, |_| {})
+}
+
+/// A client with other settings than the tests' own: unhurried retries would only take time.
+pub fn with(sim: &Sim, change: impl FnOnce(&mut Settings)) -> Arc<Client> {
+    let mut settings = Settings {
+        api_url: sim.url(),
+        rate_limit: 100_000.try_into().ok(),
+        max_retries: 2,
+        timeout: Duration::from_secs(5),
+        ..Settings::default()
+    };
+    change(&mut settings);
+    Arc::new(Client::new(settings, sim.key().into()).expect("the settings are right"))
+}
+
+pub fn all(name: &str, page_size: u32) -> Read {
+    Read { page_size, ..Read::all(object(name).expect(name), vec![Locator::Whole]) }
+}
+
+pub fn below(organization: &str, page_size: u32) -> Read {
+    let object = object("organization_memberships").expect("the catalogue has memberships");
+    let key = object.key("organization_id").expect("memberships are found by organization");
+    let from = From::Keys { key, values: vec![organization.to_owned()], filters: vec![], order: None };
+    Read { from, page_size, ..Read::all(object, vec![]) }
+}
+
+/// The ids that a read gives, in its order.
+pub fn ids(client: &Arc<Client>, read: Read) -> Result<Vec<String>, Box<Error>> {
+    let pages = pages(client, read, usize::MAX)?;
+    Ok(pages.iter().flat_map(|page| (0..page.len()).map(|object| page.id(object).into_owned())).collect())
+}
+
+/// The first pages that a read gives, as many as are wanted.
+pub fn pages(client: &Arc<Client>, read: Read, wanted: usize) -> Result<Vec<Page>, Box<Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut reader = read.start(Arc::clone(client), || {});
+        let mut pages = Vec::new();
+        while pages.len() < wanted {
+            match reader.poll() {
+                Next::Page(page) => pages.push(page?),
+                Next::Pending => tokio::time::sleep(Duration::from_millis(1)).await,
+                Next::End => break,
+            }
+        }
+        Ok(pages)
+    })
+}
+
+pub fn sorted(mut ids: Vec<String>) -> Vec<String> {
+    ids.sort();
+    ids
+}
+
+pub fn every(name: &str, sim: &Sim) -> Vec<String> {
+    let objects = match name {
+        "users" => sim.users(),
+        "organizations" => sim.organizations(),
+        _ => sim.memberships(),
+    };
+    sorted(objects.into_iter().map(|object| object.id).collect())
+}
