@@ -193,7 +193,9 @@ fn reading_stops_when_postgres_stops_asking() {
     let world = World::with("stops", config, "page_size '10', max_concurrency '4'");
     for table in ["users", "organizations", "organization_memberships"] {
         world.rows(&format!("SELECT * FROM clerk.{table} WHERE attrs IS NOT NULL LIMIT 1"));
-        assert_eq!(world.requests().len(), 1, "{table}: the first page was enough");
+        // Users may be counted beside their first page.
+        let pages = world.requests().iter().filter(|request| request.path != "/v1/users/count").count();
+        assert_eq!(pages, 1, "{table}: the first page was enough");
 
         // A cursor that has read two pages and waits.
         world.run(&format!("BEGIN; DECLARE c CURSOR FOR SELECT * FROM clerk.{table}"));

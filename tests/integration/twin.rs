@@ -66,10 +66,19 @@ impl Twin {
         Ok(rows)
     }
 
-    /// What Clerk was asked since this was last asked, in alphabetical order.
+    /// What Clerk was asked since this was last asked, in alphabetical order; without the counts that bear out where
+    /// lists of users end.
     pub fn asked(&self) -> Vec<String> {
         self.settle();
-        sorted(self.requests().iter().map(short).collect())
+        let mut requests = self.requests();
+        let lists: Vec<_> = requests.iter().filter(|request| request.path == "/v1/users").map(filters).collect();
+        for list in lists {
+            let bears_out = |request: &Request| request.path == "/v1/users/count" && filters(request) == list;
+            if let Some(count) = requests.iter().position(bears_out) {
+                requests.remove(count);
+            }
+        }
+        sorted(requests.iter().map(short).collect())
     }
 
     /// Why the query does not give what it gives over the copies; none if it does.
@@ -129,6 +138,13 @@ impl Twin {
     pub fn plan(&self, query: &str) -> String {
         self.column::<String>(&format!("EXPLAIN (COSTS OFF) {query}")).join("\n")
     }
+}
+
+/// Which objects a request is about.
+fn filters(request: &Request) -> Vec<(String, String)> {
+    let mut parameters = sorted(request.query.clone());
+    parameters.retain(|(name, _)| !matches!(&**name, "limit" | "offset" | "order_by" | "starting_after"));
+    parameters
 }
 
 /// A request in short: without what most lists are asked for, and many values of one parameter only counted.
