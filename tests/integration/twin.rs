@@ -35,6 +35,11 @@ impl Twin {
     pub fn with(name: &str, config: Config, options: &str, tables: &str) -> Twin {
         let world = World::with(name, Config { lone_surrogates: false, ..config }, options);
         settle(&world);
+        Twin::of(world, tables)
+    }
+
+    /// Of a world that is settled already.
+    pub fn of(world: World, tables: &str) -> Twin {
         world.run(tables);
         world.run("CREATE SCHEMA copy");
         let copied = "SELECT relname::text FROM pg_class WHERE relnamespace = 'clerk'::regnamespace AND relkind = 'f'";
@@ -186,7 +191,7 @@ pub fn moment(microseconds: i64) -> String {
 }
 
 /// Those whom the tests know by name.
-fn settle(world: &World) {
+pub fn settle(world: &World) {
     let sim = &world.sim;
     let user = |fields| sim.create_user(fields).expect("a user");
     user(json!({

@@ -1,0 +1,166 @@
+//! Queries that nobody thought of: random conditions, orders, limits, counts and joins, over Clerk and over a copy.
+//!
+//! A failure prints the seed and the queries. `CLERK_FDW_RANDOM_SEED` runs one seed again, `CLERK_FDW_RANDOM_COUNT`
+//! chooses how many queries each test makes.
+
+mod conditions;
+mod lists;
+mod queries;
+mod values;
+
+use clerk_sim::Config;
+use fastrand::Rng;
+
+use self::values::{Maker, Table};
+use crate::common::*;
+use crate::twin::*;
+
+const TABLES: &str = r#"
+    CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    CREATE DOMAIN label AS varchar;
+    CREATE FOREIGN TABLE clerk.users_old (user_id text, email text, phone_numbers bigint, username text, created_at bigint,
+        updated_at bigint, last_sign_in_at bigint, last_active_at bigint, banned boolean)
+        SERVER clerk OPTIONS (object 'users');
+    CREATE FOREIGN TABLE clerk.users_plain (id varchar, email label, username varchar(200), first_name text COLLATE anycase,
+        external_id text COLLATE anycase, created_at timestamp, last_sign_in_at timestamp(0), last_active_at timestamp,
+        updated_at date, banned text, city text OPTIONS (path 'public_metadata.city'))
+        SERVER clerk OPTIONS (object 'users');
+    CREATE FOREIGN TABLE clerk.users_days (id text, created_at date, last_sign_in_at date, last_active_at date)
+        SERVER clerk OPTIONS (object 'users');
+    CREATE FOREIGN TABLE clerk.organizations_old (id text, name varchar, slug text COLLATE anycase, created_at bigint,
+        updated_at timestamp, members_count bigint) SERVER clerk OPTIONS (object 'organizations');
+    CREATE FOREIGN TABLE clerk.members_old (organization_id varchar, user_id label, role text, created_at bigint)
+        SERVER clerk OPTIONS (object 'organization_memberships');
+"#;
+
+fn from_environment(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Runs queries, one for each of so many that the environment asks for, and tells of all that are wrong.
+#[track_caller]
+fn hold(name: &str, organizations: usize, of_many: usize, mut make: impl FnMut(&Twin, &mut Maker) -> String) {
+    let seed = from_environment("CLERK_FDW_RANDOM_SEED").unwrap_or_else(|| Rng::new().u64(..1_000_000));
+    let count = from_environment("CLERK_FDW_RANDOM_COUNT").unwrap_or(250) as usize / of_many;
+    let mut maker = Maker { random: Rng::with_seed(seed), parameters: None };
+    let config = Config { users: 120, organizations, memberships: 300, seed, lone_surrogates: false, ..small() };
+    let page_size = [5, 20, 500][maker.random.usize(..3)];
+    let world = World::with(name, config, &format!("page_size '{page_size}', max_concurrency '3'"));
+    settle(&world);
+    lists::crowd(&world.sim, &mut maker.random);
+    let twin = Twin::of(world, &[TABLES, lists::TABLES].concat());
+    let mut wrong = String::new();
+    for _ in 0..count {
+        maker.parameters = maker.chance(50).then(Vec::new);
+        let query = make(&twin, &mut maker);
+        let statements = maker.statements(query);
+        twin.run("RESET ALL");
+        if let Some(difference) = twin.difference(&statements) {
+            wrong += &format!("\n{statements}\n   gave {difference}\n");
+        }
+    }
+    assert!(wrong.is_empty(), "with CLERK_FDW_RANDOM_SEED={seed}:\n{wrong}");
+}
+
+fn of_tables(name: &str, tables: &'static [(&'static str, &'static str)]) {
+    let mut known = Vec::new();
+    hold(name, 25, 1, |twin, maker| {
+        if known.is_empty() {
+            known.extend(tables.iter().map(|(table, key)| Table::new(twin, table, key)));
+        }
+        let table = maker.random.usize(..known.len());
+        maker.query(&known[table])
+    });
+}
+
+#[test]
+fn random_queries_over_users() {
+    of_tables(
+        "random_users",
+        &[("users", "user_id"), ("users_old", "user_id"), ("users_plain", "id"), ("users_days", "id")],
+    );
+}
+
+#[test]
+fn random_queries_over_organizations() {
+    of_tables("random_orgs", &[("organizations", "organization_id"), ("organizations_old", "id")]);
+}
+
+#[test]
+fn random_queries_over_memberships() {
+    of_tables(
+        "random_members",
+        &[("organization_memberships", "membership_id"), ("members_old", "user_id || organization_id")],
+    );
+}
+
+#[test]
+fn random_joins() {
+    let mut tables = None;
+    hold("random_joins", 25, 1, |twin, maker| {
+        let (users, memberships) = tables.get_or_insert_with(|| {
+            twin.run(
+                "CREATE SCHEMA own;
+                 CREATE TABLE own.many AS
+                   SELECT row_number() OVER () AS n, u.user_id, u.email, u.external_id, u.username, u.phone_number, u.created_at, o.organization_id
+                   FROM copy.users u, copy.organizations o;
+                 CREATE TABLE own.few AS SELECT * FROM own.many ORDER BY hashint8(n) LIMIT 12;
+                 INSERT INTO own.few VALUES (1, NULL, NULL, NULL, NULL, NULL, NULL, NULL), (2, 'user_nobody', '', '', '', '', 'infinity', 'org_nobody');
+                 INSERT INTO own.few (n, user_id, external_id) VALUES (3, '+user_ada', '+ada'), (4, 'user_ada', '-bob');
+                 INSERT INTO own.few SELECT * FROM own.few;
+                 ANALYZE own.many; ANALYZE own.few",
+            );
+            (Table::new(twin, "users", "user_id"), Table::new(twin, "organization_memberships", "membership_id"))
+        });
+        maker.join(users, memberships)
+    });
+}
+
+/// Queries with lists of many values, over tables with their keys.
+fn of_lists(name: &str, tables: &[(&'static str, &'static str)]) {
+    let mut known = Vec::new();
+    hold(name, 120, 4, |twin, maker| {
+        if known.is_empty() {
+            for (table, key) in tables {
+                let table = Table::new(twin, table, key);
+                let listed = lists::listed(twin, &table);
+                known.push((table, listed));
+            }
+            maker.keep_wanted(twin, &known);
+        }
+        let (table, listed) = &known[maker.random.usize(..known.len())];
+        match maker.chance(30) {
+            true => maker.join_of_many(table, listed),
+            false => maker.query_of_many(table, listed),
+        }
+    });
+}
+
+#[test]
+fn random_lists_over_users() {
+    of_lists("random_lists_users", &[("users", "user_id"), ("users_old", "user_id"), ("users_plain", "id")]);
+}
+
+#[test]
+fn random_lists_over_organizations() {
+    of_lists(
+        "random_lists_orgs",
+        &[
+            ("organizations", "organization_id"),
+            ("organizations_small", "organization_id"),
+            ("organizations_old", "id"),
+        ],
+    );
+}
+
+#[test]
+fn random_lists_over_memberships() {
+    of_lists(
+        "random_lists_members",
+        &[
+            ("organization_memberships", "membership_id"),
+            ("members_small", "user_id || organization_id"),
+            ("members_old", "user_id || organization_id"),
+        ],
+    );
+}
