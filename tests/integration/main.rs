@@ -32,6 +32,7 @@ mod pushdown_joins;
 mod pushdown_orders;
 mod pushdown_types;
 mod random;
+mod random_mirrors;
 mod requests;
 mod row_security;
 mod secrets;

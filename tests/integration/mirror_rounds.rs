@@ -72,14 +72,14 @@ fn sync(world: &World, random: &mut Rng, story: &mut String) {
 }
 
 /// What there was before the changes of a round.
-struct Ids {
-    users: Vec<String>,
-    organizations: Vec<String>,
-    memberships: Vec<String>,
+pub struct Ids {
+    pub users: Vec<String>,
+    pub organizations: Vec<String>,
+    pub memberships: Vec<String>,
 }
 
 impl Ids {
-    fn of(world: &World) -> Ids {
+    pub fn of(world: &World) -> Ids {
         let sim = &world.sim;
         Ids { users: ids(&sim.users()), organizations: ids(&sim.organizations()), memberships: ids(&sim.memberships()) }
     }

@@ -33,7 +33,7 @@ const TABLES: &str = r#"
         SERVER clerk OPTIONS (object 'organization_memberships');
 "#;
 
-fn from_environment(name: &str) -> Option<u64> {
+pub fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
