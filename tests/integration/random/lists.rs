@@ -66,6 +66,16 @@ pub fn listed(twin: &Twin, table: &Table) -> Vec<Listed> {
 }
 
 impl Maker {
+    /// One of the columns, likely one of those by whose values Clerk finds what has another value there.
+    fn listed<'l>(&mut self, listed: &'l [Listed]) -> &'l Listed {
+        let is_found_by_more = |one: &&Listed| matches!(&*one.column.name, "email" | "phone_number" | "slug");
+        let some: Vec<_> = listed.iter().filter(is_found_by_more).collect();
+        match some.len() {
+            many @ 1.. if self.chance(60) => some[self.random.usize(..many)],
+            _ => &listed[self.random.usize(..listed.len())],
+        }
+    }
+
     /// Texts with repetitions, in other letters, beside what the column has, and NULLs.
     fn many(&mut self, listed: &Listed) -> Vec<Option<String>> {
         let length = self.random.usize(150..=400);
@@ -135,8 +145,7 @@ impl Maker {
 
     /// A query over one table, with one or two such conditions and perhaps another.
     pub fn query_of_many(&mut self, table: &Table, listed: &[Listed]) -> String {
-        let one = &listed[self.random.usize(..listed.len())];
-        let other = &listed[self.random.usize(..listed.len())];
+        let (one, other) = (self.listed(listed), self.listed(listed));
         let condition = self.about_many(one, "t");
         let condition = match self.random.u32(..8) {
             0 | 1 => format!("{condition} AND {}", self.about_many(other, "t")),
@@ -157,7 +166,7 @@ impl Maker {
 
     /// A join of many local values with the rows that have them.
     pub fn join_of_many(&mut self, table: &Table, listed: &[Listed]) -> String {
-        let one = &listed[self.random.usize(..listed.len())];
+        let one = self.listed(listed);
         let (name, key, column) = (table.name, table.key, &one.column.name);
         let condition = self.condition(table, "t");
         let join = self.one(&["JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);

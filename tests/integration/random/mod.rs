@@ -119,7 +119,7 @@ fn random_joins() {
 /// Queries with lists of many values, over tables with their keys.
 fn of_lists(name: &str, tables: &[(&'static str, &'static str)]) {
     let mut known = Vec::new();
-    hold(name, 120, 4, |twin, maker| {
+    hold(name, 120, 3, |twin, maker| {
         if known.is_empty() {
             for (table, key) in tables {
                 let table = Table::new(twin, table, key);
