@@ -103,7 +103,7 @@ fn random_joins() {
                 "CREATE SCHEMA own;
                  CREATE TABLE own.many AS
                    SELECT row_number() OVER () AS n, u.user_id, u.email, u.external_id, u.username, u.phone_number, u.created_at, o.organization_id
-                   FROM copy.users u, copy.organizations o;
+                   FROM copy.users u, (SELECT * FROM copy.organizations ORDER BY created_at LIMIT 8) o;
                  CREATE TABLE own.few AS SELECT * FROM own.many ORDER BY hashint8(n) LIMIT 12;
                  INSERT INTO own.few VALUES (1, NULL, NULL, NULL, NULL, NULL, NULL, NULL), (2, 'user_nobody', '', '', '', '', 'infinity', 'org_nobody');
                  INSERT INTO own.few (n, user_id, external_id) VALUES (3, '+user_ada', '+ada'), (4, 'user_ada', '-bob');
