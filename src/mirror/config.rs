@@ -88,6 +88,8 @@ pub struct Taken {
     pub data_type: String,
     /// Whether values of its type can be compared.
     pub is_comparable: bool,
+    /// To how many digits of a second it keeps a moment; `None` if it does not.
+    pub precision: Option<i32>,
 }
 
 /// What names a mirror: its name where a person says it, its number where something refers to it.
@@ -242,6 +244,7 @@ impl Entry {
                 column: quote_identifier(&column.name),
                 data_type: column.data_type,
                 is_comparable: column.is_comparable,
+                precision: column.precision,
             })
         });
         let (name, owner) = (relation.name, relation.owner);
@@ -342,6 +345,18 @@ impl Table {
     /// The column that takes this, quoted.
     pub fn column(&self, expression: &str) -> Option<&str> {
         self.columns.iter().find(|taken| taken.expression == expression).map(|taken| &*taken.column)
+    }
+
+    /// The column that takes the time of an object's creation to the millisecond, as Clerk counts it, quoted.
+    pub fn created_at(&self) -> Option<&str> {
+        let is_exact = |taken: &&Taken| taken.expression == "created_at" && taken.precision >= Some(3);
+        self.columns.iter().find(is_exact).map(|taken| &*taken.column)
+    }
+
+    /// Whether a row cannot look as if it was written before a sync began in which it was.
+    pub fn keeps_synced_at(&self) -> bool {
+        let mut synced_at = self.columns.iter().filter(|taken| taken.expression == "synced_at");
+        synced_at.all(|taken| taken.precision == Some(6))
     }
 
     /// The column that holds the object's id, quoted. There is one, or the table would not have been loaded.

@@ -179,7 +179,7 @@ fn complete(sync: &Sync, step: &mut Step, merge: &Merge, table: &Table, pass: &P
     if more(step)? == 0 {
         return Ok(true);
     }
-    if table.column("created_at").is_some() {
+    if table.created_at().is_some() {
         let clerk = sync.count(step, table, Vec::new())?.unwrap_or(0);
         let live = sync.commit(|| counts::check(sync.mirror, table))?.live as u64;
         let take = |step: &mut Step, page: &Page| take(sync, step, merge, table, page);

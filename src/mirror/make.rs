@@ -67,8 +67,14 @@ pub fn create(new: &NewMirror) -> Result<(), FdwError> {
              VALUES ($1::int4, $2, $3::oid, $4::jsonb, $4 IS NULL)",
             &[number.as_deref(), Some(object.name), Some(&relation), map.as_deref()],
         )?;
+        let table = mirror.table(object.name)?;
+        if !table.keeps_synced_at() {
+            let message = format!("column {} of {} does not keep microseconds", table.synced_at(), table.name);
+            let hint = "What takes synced_at is of type timestamptz; without one, such a column is added.".to_owned();
+            return Err(wrong(message, Some(hint)));
+        }
         // A table that was in a mirror before has rows that came from Clerk.
-        counts::check(&mirror, &mirror.table(object.name)?)?;
+        counts::check(&mirror, &table)?;
     }
     Ok(())
 }

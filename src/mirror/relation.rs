@@ -18,10 +18,12 @@ pub struct Relation {
 /// One of its columns.
 pub struct Column {
     pub name: String,
-    /// Its type, below any domain and without a length, qualified and quoted.
+    /// Its type, below any domain and without a length, qualified and quoted. Times have the column's precision.
     pub data_type: String,
     /// Whether values of its type can be compared.
     pub is_comparable: bool,
+    /// To how many digits of a second it keeps a moment; `None` if it does not.
+    pub precision: Option<i32>,
 }
 
 impl Relation {
@@ -39,8 +41,7 @@ impl Relation {
             let descriptor = PgTupleDesc::from_pg_unchecked((*relation).rd_att);
             let kept = descriptor.iter().filter(|attribute| !attribute.attisdropped);
             let columns = kept.filter_map(|attribute| {
-                let (data_type, is_comparable) = type_of(attribute.atttypid)?;
-                Some(Column { name: from_server(attribute.attname.data.as_ptr()), data_type, is_comparable })
+                column(from_server(attribute.attname.data.as_ptr()), attribute.atttypid, attribute.atttypmod)
             });
             let columns = columns.collect();
             let found = Relation {
@@ -66,22 +67,34 @@ impl Relation {
     }
 }
 
-/// The name of a type below any domain, and whether its values can be compared. Geometric types have an `=` that says
-/// something else.
-fn type_of(oid: pg_sys::Oid) -> Option<(String, bool)> {
+/// A column of a type and its modifier. Geometric types have an `=` that says something else.
+fn column(name: String, of_type: pg_sys::Oid, mut modifier: i32) -> Option<Column> {
+    /// Postgres' own: microseconds.
+    const DIGITS: i32 = 6;
     // SAFETY: a catalog look-up; the tuple is valid from the look-up to its release, and a row of pg_type has a form of
-    // that type.
+    // that type. The name of a type is a C string.
     unsafe {
-        let base = pg_sys::getBaseType(oid);
+        let base = pg_sys::getBaseTypeAndTypmod(of_type, &mut modifier);
         let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::TYPEOID as i32, base.into());
         if tuple.is_null() {
             return None;
         }
         let of_type = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_type>();
-        let name = qualified(of_type.typnamespace, &from_server(of_type.typname.data.as_ptr()));
+        let is_time = of_type.typcategory as u8 == pg_sys::TYPCATEGORY_DATETIME;
         let is_geometric = of_type.typcategory as u8 == pg_sys::TYPCATEGORY_GEOMETRIC;
+        // What is too long for a column is an error; a time that is too exact is rounded. It is compared as it will be.
+        let data_type = match is_time && modifier >= 0 {
+            true => from_server(pg_sys::format_type_with_typemod(base, modifier)),
+            false => qualified(of_type.typnamespace, &from_server(of_type.typname.data.as_ptr())),
+        };
         pg_sys::ReleaseSysCache(tuple);
-        Some((name, !is_geometric && base != pg_sys::JSONOID && base != pg_sys::XMLOID))
+        let is_moment = base == pg_sys::TIMESTAMPTZOID || base == pg_sys::TIMESTAMPOID;
+        Some(Column {
+            name,
+            data_type,
+            is_comparable: !is_geometric && base != pg_sys::JSONOID && base != pg_sys::XMLOID,
+            precision: is_moment.then_some(if modifier < 0 { DIGITS } else { modifier }),
+        })
     }
 }
 
