@@ -92,14 +92,16 @@ COMMENT ON COLUMN clerk_fdw_internal.mirror_table.pass_expected IS 'how many obj
 CREATE TABLE clerk_fdw_internal.row_count (
   mirror integer,
   object pg_catalog.text,
+  day bigint,
   slot bigint GENERATED ALWAYS AS IDENTITY,
   live bigint NOT NULL,
   deleted bigint NOT NULL,
-  PRIMARY KEY (mirror, object, slot),
+  PRIMARY KEY (mirror, object, day, slot),
   FOREIGN KEY (mirror, object) REFERENCES clerk_fdw_internal.mirror_table ON DELETE CASCADE
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE clerk_fdw_internal.row_count IS
-  'how many rows of each table came from Clerk: the sum of as many numbers as transactions have changed it at once';
+  'how many rows of each table came from Clerk, by the day of creation: the sum of as many numbers as transactions have changed it at once';
+COMMENT ON COLUMN clerk_fdw_internal.row_count.day IS 'the day on which the objects were created, since 1970; 0 where the table does not tell';
 COMMENT ON COLUMN clerk_fdw_internal.row_count.live IS 'those that are not deleted';
 COMMENT ON COLUMN clerk_fdw_internal.row_count.deleted IS 'those that have deleted_at';
 

@@ -14,10 +14,18 @@ const KEY: &str = "sk_live_simulator";
 /// The default of the server option `max_concurrency`.
 const IN_FLIGHT: usize = 8;
 
+/// Whether it is only to be seen that the benchmark runs.
+pub fn is_smoke() -> bool {
+    std::env::args().any(|argument| argument == "--smoke")
+}
+
 /// Starts a simulated Clerk, a small one with `--smoke`, and makes its tables in the Postgres that `make bench` started.
 pub fn start() -> Result<Sim> {
-    let is_smoke = std::env::args().any(|argument| argument == "--smoke");
-    let (users, organizations, memberships) = if is_smoke { (2_000, 50, 1_500) } else { (100_000, 1_000, 50_000) };
+    if is_smoke() { start_with(2_000, 50, 1_500) } else { start_with(100_000, 1_000, 50_000) }
+}
+
+/// The same with so many objects, in the place of the one before.
+pub fn start_with(users: usize, organizations: usize, memberships: usize) -> Result<Sim> {
     println!(
         "{users} users, {organizations} organizations, {memberships} memberships; {IN_FLIGHT} requests in flight\n"
     );
@@ -30,7 +38,8 @@ pub fn start() -> Result<Sim> {
         ..Config::default()
     })?;
     connect()?.batch_execute(&format!(
-        "CREATE EXTENSION clerk_fdw;
+        "DROP EXTENSION IF EXISTS clerk_fdw CASCADE; DROP SCHEMA IF EXISTS clerk CASCADE;
+         CREATE EXTENSION clerk_fdw;
          CREATE SERVER clerk FOREIGN DATA WRAPPER clerk_fdw OPTIONS (api_url '{}', rate_limit '1000');
          CREATE USER MAPPING FOR CURRENT_USER SERVER clerk OPTIONS (api_key '{KEY}');
          CREATE SCHEMA clerk;

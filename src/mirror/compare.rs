@@ -5,6 +5,7 @@ use clerk_api::object::Paging;
 use clerk_api::{From, Page, Read};
 
 use super::config::Table;
+use super::counts::{ByDay, DAY};
 use super::incremental::merge_page;
 use super::merge::Merge;
 use super::moment::{self, Moment};
@@ -42,23 +43,23 @@ pub fn compare(
     merge: &Merge,
     table: &Table,
     since: Moment,
-    (clerk, lacking): (u64, u64),
+    (clerk, kept, lacking): (u64, ByDay, u64),
 ) -> Result<Option<Option<FdwError>>, Failure> {
-    let live = sync.commit(|| counts::check(sync.mirror, table))?.live as u64;
-    if clerk == live + lacking {
-        // The count that was kept was wrong: somebody else has changed the table.
-        return Ok(Some(None));
-    }
     if lacking > 0 {
         // When these were created nobody knows here, and so not by how many the counts of a stretch should differ.
         return Ok(None);
     }
     let take = |step: &mut Step, page: &Page| merge_page(sync, step, merge, page);
-    let Some(gone) = read_differences(sync, step, merge, table, since, (clerk, live), take)? else { return Ok(None) };
+    let inserted = step.merged.inserted;
+    let Some(gone) = read_differences(sync, step, merge, table, since, (clerk, &kept), take)? else { return Ok(None) };
     if gone.is_empty() {
+        if step.merged.inserted == inserted {
+            // Nothing differs but the counts that were kept: somebody else has changed the table.
+            sync.commit(|| counts::check(sync.mirror, table))?;
+        }
         return Ok(Some(None));
     }
-    if let Some(accident) = deletes::accident(sync, table, gone.len() as u64, live) {
+    if let Some(accident) = deletes::accident(sync, table, gone.len() as u64, kept.live()) {
         return Ok(Some(Some(accident)));
     }
     deletes::delete(sync, step, table, &gone, since)?;
@@ -73,22 +74,26 @@ pub fn read_differences(
     merge: &Merge,
     table: &Table,
     since: Moment,
-    (clerk, live): (u64, u64),
+    (clerk, kept): (u64, &ByDay),
     mut take: impl FnMut(&mut Step, &Page) -> Result<(), Failure>,
 ) -> Result<Option<Vec<String>>, Failure> {
     let page_size = u64::from(sync.mirror.server.page_size());
     let mut budget = MOST_COUNTS.min(clerk / page_size / 4).max(FEWEST_PAGES);
     let mut gone = Vec::new();
+    let live = kept.live();
     let mut stretches = vec![(Stretch { first: i64::MIN, last: i64::MAX }, clerk, live)];
     while let Some((stretch, clerk, local)) = stretches.pop() {
         if clerk == local {
             continue;
         }
         let middle = match clerk.max(local) > page_size {
-            true => sync.attempt(|| middle(table, stretch, local))?,
+            true => match day_in_the_middle(kept, stretch) {
+                None => sync.attempt(|| middle(table, stretch, local))?,
+                day => day,
+            },
             false => None,
         };
-        let Some(middle) = middle.filter(|middle| stretch.first <= *middle && *middle < stretch.last) else {
+        let Some((middle, local_earlier)) = middle else {
             let from = From::List { filters: filters(stretch), order: None };
             let mut pages = sync.start(merge.ask(Read { from, ..sync.whole(table) }))?;
             let mut seen = Vec::new();
@@ -104,7 +109,6 @@ pub fn read_differences(
         let earlier = Stretch { last: middle, ..stretch };
         let later = Stretch { first: middle + 1, ..stretch };
         let clerk_earlier = sync.count(step, table, filters(earlier))?.unwrap_or(0).min(clerk);
-        let local_earlier = sync.attempt(|| held(table, earlier))?;
         stretches.push((earlier, clerk_earlier, local_earlier));
         stretches.push((later, clerk - clerk_earlier, local.saturating_sub(local_earlier)));
     }
@@ -126,8 +130,28 @@ fn not_among(table: &Table, stretch: Stretch, since: Moment, seen: &[String]) ->
     table.first_column(&query, &values)
 }
 
-/// The moment before and in which half of the table's rows of a stretch were created.
-fn middle(table: &Table, stretch: Stretch, count: u64) -> Result<Option<i64>, FdwError> {
+/// The end of the day up to which about half of the table's rows of a stretch were created, and how many those are; none
+/// if they were all created on one day.
+fn day_in_the_middle(kept: &ByDay, stretch: Stretch) -> Option<(i64, u64)> {
+    let days = kept.0.range(stretch.first.div_euclid(DAY)..=stretch.last.div_euclid(DAY));
+    let half = days.clone().map(|(_, counts)| counts.live).sum::<i64>() / 2;
+    let mut earlier = 0;
+    let mut before = None;
+    for (day, counts) in days {
+        // The day before this one at the latest, so that something is left on both sides.
+        if before.is_some() && earlier + counts.live > half {
+            break;
+        }
+        earlier += counts.live;
+        before = Some((*day, earlier));
+    }
+    let (day, earlier) = before?;
+    let last = day.saturating_add(1).saturating_mul(DAY).saturating_sub(1);
+    (stretch.first <= last && last < stretch.last).then_some((last, u64::try_from(earlier).unwrap_or(0)))
+}
+
+/// The same moment to the millisecond, as the table has it, and how many of its rows were created up to then.
+fn middle(table: &Table, stretch: Stretch, count: u64) -> Result<Option<(i64, u64)>, FdwError> {
     let Some(created_at) = table.created_at() else { return Ok(None) };
     let (name, deleted_at, within) = (&table.name, table.deleted_at(), within(table));
     let query = format!(
@@ -136,7 +160,9 @@ fn middle(table: &Table, stretch: Stretch, count: u64) -> Result<Option<i64>, Fd
     );
     let [first, last] = bounds(stretch);
     let values = [Some(&*(count / 2).to_string()), first.as_deref(), last.as_deref()];
-    Ok(table.value(&query, &values)?.and_then(|at| at.parse().ok()))
+    let middle = table.value(&query, &values)?.and_then(|at| at.parse().ok());
+    let middle = middle.filter(|middle| stretch.first <= *middle && *middle < stretch.last);
+    middle.map(|last| Ok((last, held(table, Stretch { last, ..stretch })?))).transpose()
 }
 
 /// How many rows of a stretch the table has.

@@ -46,7 +46,7 @@ pub fn go_on<'s>(sync: &Sync<'s>, mut step: Step<'s>, table: &Table) -> Result<D
     let since = pass.started_at;
     let merge = Merge::new(sync.mirror, table, Some(since), is_dry);
     let rows_before = match is_dry {
-        true => sync.attempt(|| counts::kept(sync.mirror, table))?.live as u64,
+        true => sync.attempt(|| counts::kept(sync.mirror, table))?.live(),
         false => 0,
     };
     for read in rest(&merge.ask(sync.whole(table)), std::mem::take(&mut pass.marks)) {
@@ -181,9 +181,12 @@ fn complete(sync: &Sync, step: &mut Step, merge: &Merge, table: &Table, pass: &P
     }
     if table.created_at().is_some() {
         let clerk = sync.count(step, table, Vec::new())?.unwrap_or(0);
-        let live = sync.commit(|| counts::check(sync.mirror, table))?.live as u64;
+        let kept = sync.commit(|| {
+            counts::check(sync.mirror, table)?;
+            counts::kept(sync.mirror, table)
+        })?;
         let take = |step: &mut Step, page: &Page| take(sync, step, merge, table, page);
-        compare::read_differences(sync, step, merge, table, pass.started_at, (clerk, live), take)?;
+        compare::read_differences(sync, step, merge, table, pass.started_at, (clerk, &kept), take)?;
     }
     let missing = more(step)?;
     if missing > 0 {

@@ -46,7 +46,7 @@ pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
 
     let clerk = sync.count(&mut step, table, Vec::new())?.unwrap_or(0);
     let (kept, lacking) = sync.attempt(|| Ok((counts::kept(sync.mirror, table)?, lacking(sync, table)?)))?;
-    let live = kept.live as u64;
+    let live = kept.live();
     let mut too_many = None;
     if is_dry {
         step.deleted = (live + step.merged.inserted).saturating_sub(clerk + lacking);
@@ -55,7 +55,7 @@ pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
             // So few that reading them all finds the difference soonest.
             return full::go_on(sync, step, table);
         }
-        match compare::compare(sync, &mut step, &merge, table, since, (clerk, lacking))? {
+        match compare::compare(sync, &mut step, &merge, table, since, (clerk, kept, lacking))? {
             Some(found) => too_many = found,
             None => return full::go_on(sync, step, table),
         }
@@ -159,7 +159,7 @@ fn lacking(sync: &Sync, table: &Table) -> Result<u64, FdwError> {
 
 /// The table is in step; not so, without `success_at`, if deletions were refused.
 fn end(sync: &Sync, table: &Table, newest: i64, success_at: Option<Moment>, clerk: u64) -> Result<(), FdwError> {
-    let live = counts::kept(sync.mirror, table)?.live;
+    let live = counts::kept(sync.mirror, table)?.total().live;
     store::run(
         &format!(
             "UPDATE clerk_fdw_internal.mirror_table

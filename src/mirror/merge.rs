@@ -4,7 +4,7 @@ use clerk_api::{Locator, Page, Read};
 use pgrx::pg_sys;
 
 use super::config::{Mirror, Table};
-use super::counts::{self, Counts};
+use super::counts::{self, ByDay};
 use super::moment::{self, Moment};
 use super::{lock, tombstone};
 use crate::attempt::{Failure, MOST_TRIES, attempt};
@@ -145,12 +145,14 @@ impl<'t> Merge<'t> {
             })
         })?;
         let number = |index: usize| row.get(index).and_then(|text| text.as_ref()?.parse().ok()).unwrap_or(0);
-        let (inserted, updated) = (number(0) as u64, number(1) as u64);
+        let (inserted, updated) = (number(0), number(1));
         let unchanged = count.saturating_sub(inserted + updated);
         if self.is_dry {
-            return Ok(Merged { inserted, updated, unchanged, alive: number(2) as u64 });
+            return Ok(Merged { inserted, updated, unchanged, alive: number(2) });
         }
-        counts::note(self.mirror, self.table, Counts { live: number(2), deleted: number(3) })?;
+        if let Some(Some(change)) = row.get(2) {
+            counts::note(self.mirror, self.table, &ByDay::parse(change))?;
+        }
         Ok(Merged { inserted, updated, unchanged, alive: 0 })
     }
 
@@ -268,23 +270,31 @@ fn upsert(table: &Table) -> String {
         true => format!("NOT EXISTS (SELECT FROM {name} old WHERE old.{id} = t.{id})"),
         false => "t.xmax = 0".to_owned(),
     };
-    // Null for a row that was not there before, or did not come from Clerk.
-    let was_deleted = format!(
-        "CASE WHEN NOT ({is_new}) THEN (SELECT old.{deleted_at} IS NOT NULL FROM {name} old \
-           WHERE old.{id} = t.{id} AND old.{synced_at} IS NOT NULL) END"
+    // How a row is counted. Null for one that was not there before, or did not come from Clerk.
+    let state = |row: &str| format!("ARRAY[{}, ({row}.{deleted_at} IS NOT NULL)::int]", counts::day(table, row));
+    let old_state = format!(
+        "CASE WHEN NOT ({is_new}) THEN \
+           (SELECT {} FROM {name} old WHERE old.{id} = t.{id} AND old.{synced_at} IS NOT NULL) END",
+        state("old")
     );
+    let changes = "
+        SELECT jsonb_agg(jsonb_build_array(c.day, c.live, c.deleted)) FROM (
+          SELECT s.state[1] AS day, coalesce(sum(s.n) FILTER (WHERE s.state[2] = 0), 0) AS live,
+                 coalesce(sum(s.n) FILTER (WHERE s.state[2] = 1), 0) AS deleted
+            FROM merged CROSS JOIN LATERAL (VALUES (merged.state, 1), (merged.old_state, -1)) s(state, n)
+           WHERE s.state IS NOT NULL GROUP BY 1) c
+         WHERE c.live <> 0 OR c.deleted <> 0";
     format!(
         "WITH merged AS (INSERT INTO {name} AS t ({list}) \
            SELECT {list} FROM ({page}) new WHERE NOT EXISTS \
              (SELECT FROM {name} t WHERE t.{id} = new.{id} AND NOT ({})) \
            ORDER BY new.{id} ON CONFLICT ({id}) DO UPDATE SET {} WHERE {} \
-           RETURNING {is_new} AS is_new, t.{deleted_at} IS NOT NULL AS is_deleted, {was_deleted} AS was_deleted) \
-         SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new), \
-           count(*) FILTER (WHERE NOT is_deleted) - count(*) FILTER (WHERE NOT was_deleted), \
-           count(*) FILTER (WHERE is_deleted) - count(*) FILTER (WHERE was_deleted) FROM merged",
+           RETURNING {is_new} AS is_new, {} AS state, {old_state} AS old_state) \
+         SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new), ({changes}) FROM merged",
         takes_over(table, "new"),
         set.join(", "),
         takes_over(table, "excluded"),
+        state("t"),
     )
 }
 

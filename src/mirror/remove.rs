@@ -1,7 +1,7 @@
 //! Rows whose objects Clerk has no more: softly or not, each with a tombstone.
 
 use super::config::{Deletes, Mirror, Table};
-use super::counts::{self, Counts};
+use super::counts::{self, ByDay, Counts};
 use super::moment::{self, Moment};
 use super::tombstone;
 use crate::error::FdwError;
@@ -35,8 +35,9 @@ pub fn remove(mirror: &Mirror, table: &Table, which: Which, at: Option<Moment>) 
     .collect();
     // In the order of ids, as pages are merged, so that nobody waits for each other.
     let locked = format!(
-        "(SELECT t.{id}, t.{deleted_at} IS NULL AS is_live, t.{synced_at} IS NOT NULL AS is_counted \
+        "(SELECT t.{id}, {} AS day, t.{deleted_at} IS NULL AS is_live, t.{synced_at} IS NOT NULL AS is_counted \
             FROM {name} t WHERE {} ORDER BY t.{id} FOR UPDATE) locked",
+        counts::day(table, "t"),
         conditions.join(" AND ")
     );
     let gone = match is_soft {
@@ -47,8 +48,10 @@ pub fn remove(mirror: &Mirror, table: &Table, which: Which, at: Option<Moment>) 
         ),
         false => format!("DELETE FROM {name} gone USING {locked}"),
     };
-    let statement =
-        format!("{gone} WHERE gone.{id} = locked.{id} RETURNING gone.{id}::text, locked.is_live, locked.is_counted");
+    let statement = format!(
+        "{gone} WHERE gone.{id} = locked.{id} \
+         RETURNING gone.{id}::text, locked.day, locked.is_live, locked.is_counted"
+    );
     let (among, except) = (which.among.map(tombstone::json), which.except.map(tombstone::json));
     let (at_text, older_than) = (at.map(Moment::parameter), which.older_than.map(Moment::parameter));
     let values = [
@@ -60,16 +63,16 @@ pub fn remove(mirror: &Mirror, table: &Table, which: Which, at: Option<Moment>) 
     ];
     let planned = if which.among.is_some() { Planned::EachTime } else { Planned::Once };
     let mut ids = Vec::new();
-    let mut change = Counts::default();
+    let mut change = ByDay::default();
     for row in table.rows(&statement, &values, planned)? {
-        let [Some(id), is_live, is_counted] = &row[..] else { continue };
+        let [Some(id), Some(day), is_live, is_counted] = &row[..] else { continue };
         let was = |flag: &Option<String>| i64::from(flag.as_deref() == Some("t"));
         let (live, counted) = (was(is_live), was(is_counted));
-        change.live -= live * counted;
-        change.deleted += if is_soft { 1 } else { -((1 - live) * counted) };
+        let deleted = if is_soft { 1 } else { (live - 1) * counted };
+        change.0.entry(day.parse().unwrap_or(0)).or_default().add(Counts { live: -live * counted, deleted });
         ids.push(id.clone());
     }
-    counts::note(mirror, table, change)?;
+    counts::note(mirror, table, &change)?;
     tombstone::bury(mirror, table, &ids, at)?;
     Ok(ids.len() as u64)
 }
