@@ -22,11 +22,11 @@ CREATE FUNCTION clerk_fdw.current_organizations(mirror integer) RETURNS pg_catal
 COMMENT ON FUNCTION clerk_fdw.current_organizations(integer) IS
   'the organizations that the current user is a member of, by the mirror of this number: none if the user is banned or deleted, and none that are deleted; where it has no memberships, the active one';
 
-CREATE FUNCTION clerk_fdw.current_people(mirror integer) RETURNS pg_catalog.text[]
-  LANGUAGE c STABLE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION clerk_fdw.current_people(mirror integer, only_this pg_catalog.text DEFAULT NULL) RETURNS pg_catalog.text[]
+  LANGUAGE c STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'current_people_wrapper';
-COMMENT ON FUNCTION clerk_fdw.current_people(integer) IS
-  'the members of the organizations that the current user is a member of, and the current user, by the mirror of this number';
+COMMENT ON FUNCTION clerk_fdw.current_people(integer, pg_catalog.text) IS
+  'the members of the organizations that the current user is a member of, and the current user, by the mirror of this number; with only_this, no more than that one of them';
 
 CREATE FUNCTION clerk_fdw.enable_row_security(mirror pg_catalog.text, show_members boolean DEFAULT false) RETURNS void
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'enable_row_security_wrapper';

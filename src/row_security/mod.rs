@@ -51,8 +51,13 @@ fn current_organizations(mirror: i32) -> Option<AnyElement> {
 }
 
 #[pg_extern(sql = false)]
-fn current_people(mirror: i32) -> Option<AnyElement> {
-    array(people::people(mirror).or_raise())
+fn current_people(mirror: Option<i32>, only: Option<&str>) -> Option<AnyElement> {
+    let mirror = mirror?;
+    let people = match only {
+        Some(person) => people::person(mirror, person),
+        None => people::people(mirror),
+    };
+    array(people.or_raise())
 }
 
 /// An array of texts as a function returns it. One that may have 50,000 members is not taken apart.

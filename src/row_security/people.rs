@@ -27,6 +27,8 @@ struct Directory {
     organizations: Prepared,
     /// The people whom the user `$1` may see, likewise.
     people: Prepared,
+    /// Of them only `$3`.
+    person: Prepared,
 }
 
 thread_local! {
@@ -39,15 +41,20 @@ static IS_STALE: AtomicBool = AtomicBool::new(false);
 
 /// The organizations of the current user, as text[].
 pub fn organizations(mirror: i32) -> Result<pg_sys::Datum, FdwError> {
-    ask(mirror, |directory| &directory.organizations)
+    ask(mirror, |directory| &directory.organizations, None)
 }
 
 /// The people whom the current user may see, as text[].
 pub fn people(mirror: i32) -> Result<pg_sys::Datum, FdwError> {
-    ask(mirror, |directory| &directory.people)
+    ask(mirror, |directory| &directory.people, None)
 }
 
-fn ask(mirror: i32, which: impl Fn(&Directory) -> &Prepared) -> Result<pg_sys::Datum, FdwError> {
+/// The same if only one of them matters: the larger an organization, the less is its whole list to be made for one row.
+pub fn person(mirror: i32, person: &str) -> Result<pg_sys::Datum, FdwError> {
+    ask(mirror, |directory| &directory.person, Some(person))
+}
+
+fn ask(mirror: i32, which: impl Fn(&Directory) -> &Prepared, person: Option<&str>) -> Result<pg_sys::Datum, FdwError> {
     let none = || Vec::<String>::new().into_datum().unwrap_or(pg_sys::Datum::null());
     let claims = claims();
     let Some(user_id) = &claims.user_id else { return Ok(none()) };
@@ -61,7 +68,9 @@ fn ask(mirror: i32, which: impl Fn(&Directory) -> &Prepared) -> Result<pg_sys::D
     let found = DIRECTORIES
         .with_borrow(|known| known.get(&mirror)?.as_ref().map(|directory| (directory.owner, which(directory).clone())));
     let Some((owner, prepared)) = found else { return Ok(none()) };
-    let found = run_as(owner, || prepared.datum(&[Some(user_id), claims.organization_id.as_deref()]))?;
+    let mut values = vec![Some(&**user_id), claims.organization_id.as_deref()];
+    values.extend(person.map(Some));
+    let found = run_as(owner, || prepared.datum(&values))?;
     Ok(found.unwrap_or_else(none))
 }
 
@@ -77,15 +86,20 @@ impl Directory {
             memberships: mirror.find_table("organization_memberships")?,
         };
         let owner = tables.owner().unwrap_or(mirror.owner);
-        let (organizations, people) = (tables.query_for_organizations(), tables.query_for_people());
-        let (organizations, people) =
-            run_as(owner, || Ok::<_, FdwError>((Prepared::new(&organizations, 2)?, Prepared::new(&people, 2)?)))?;
-        Ok(Some(Directory { owner, organizations, people }))
+        run_as(owner, || {
+            Ok(Some(Directory {
+                owner,
+                organizations: Prepared::new(&tables.query_for_organizations(), 2)?,
+                people: Prepared::new(&tables.query_for_people(), 2)?,
+                person: Prepared::new(&tables.query_for_person(), 3)?,
+            }))
+        })
     }
 
     fn end(self) {
         self.organizations.end();
         self.people.end();
+        self.person.end();
     }
 }
 
@@ -153,19 +167,34 @@ impl Tables {
 
     fn query_for_people(&self) -> String {
         let entitled = self.is_entitled();
-        let Some((memberships, user_id, organization_id)) = self.memberships() else {
-            return format!("SELECT ARRAY(SELECT $1 WHERE {entitled})");
-        };
+        match self.fellow_members() {
+            None => format!("SELECT ARRAY(SELECT $1 WHERE {entitled})"),
+            Some((user_id, members)) => {
+                format!("SELECT ARRAY(SELECT $1 WHERE {entitled} UNION SELECT {user_id} {members} AND {entitled})")
+            }
+        }
+    }
+
+    fn query_for_person(&self) -> String {
+        let entitled = self.is_entitled();
+        match self.fellow_members() {
+            None => format!("SELECT ARRAY(SELECT $3 WHERE $3 = $1 AND {entitled})"),
+            Some((user_id, members)) => format!(
+                "SELECT ARRAY(SELECT $3 WHERE ($3 = $1 OR EXISTS (SELECT {members} AND {user_id} = $3)) AND {entitled})"
+            ),
+        }
+    }
+
+    /// The expression for a member's id, and where the members of the user's organizations are found.
+    fn fellow_members(&self) -> Option<(String, String)> {
+        let (memberships, user_id, organization_id) = self.memberships()?;
         let (name, deleted_at) = (&memberships.name, memberships.deleted_at());
-        format!(
-            "SELECT ARRAY(
-               SELECT $1 WHERE {entitled}
-               UNION
-               SELECT other.{user_id}::text FROM {name} m JOIN {name} other ON other.{organization_id} = m.{organization_id}
-                WHERE m.{user_id}::text = $1 AND m.{deleted_at} IS NULL AND other.{deleted_at} IS NULL
-                  AND {} AND {entitled})",
+        let members = format!(
+            "FROM {name} m JOIN {name} other ON other.{organization_id} = m.{organization_id}
+              WHERE m.{user_id}::text = $1 AND m.{deleted_at} IS NULL AND other.{deleted_at} IS NULL AND {}",
             self.is_live(&format!("m.{organization_id}::text"))
-        )
+        );
+        Some((format!("other.{user_id}::text"), members))
     }
 }
 

@@ -105,7 +105,9 @@ impl<'r> Rows<'r> {
         let whom = match (self.organization, self.person) {
             (Some(organization), _) => self.is_theirs(organization),
             (None, Some(person)) => {
-                format!("{person}::text = ANY ((SELECT clerk_fdw.current_people({}))::text[])", self.mirror.number)
+                // Null would ask for all of them.
+                let theirs = format!("clerk_fdw.current_people({}, {person}::text)", self.mirror.number);
+                format!("{person} IS NOT NULL AND ({} OR {person}::text = ANY ({theirs}))", self.own())
             }
             (None, None) => "false".to_owned(),
         };

@@ -18,6 +18,7 @@ mod mirror_background;
 mod mirror_counts;
 mod mirror_crash;
 mod mirror_deletes;
+mod mirror_import;
 mod mirror_restore;
 mod mirror_resume;
 mod mirror_roles;
