@@ -8,6 +8,7 @@ use pgrx::{PgList, is_a, pg_sys};
 use serde::{Deserialize, Serialize};
 
 use crate::convert;
+use crate::encoding::{from_server, to_text};
 
 /// A condition, as the plan keeps it: its values are expressions that stand beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -186,7 +187,9 @@ impl Subject {
             match operator.to_u32() {
                 _ if declared.is_text(column) && given == pg_sys::TEXTOID => match operator.to_u32() {
                     LIKE if is_deterministic => found(Operator::Like, ValueKind::Text),
-                    ILIKE if is_deterministic => found(Operator::ILike, ValueKind::Text),
+                    ILIKE if is_deterministic && lowers_as_clerk((*expression).inputcollid) => {
+                        found(Operator::ILike, ValueKind::Text)
+                    }
                     pg_sys::TextEqualOperator if is_deterministic => found(Operator::Equal, ValueKind::Text),
                     _ => None,
                 },
@@ -267,22 +270,46 @@ fn is_deterministic(collation: pg_sys::Oid) -> bool {
     collation == pg_sys::InvalidOid || unsafe { pg_sys::get_collation_isdeterministic(collation) }
 }
 
-/// In which operator family a time of that declared type is compared with a value of that type, and as what. Where the
-/// session's time zone decides what the *column* means, nothing can be told.
-fn time_value(declared: pg_sys::Oid, given: pg_sys::Oid) -> Option<(pg_sys::Oid, ValueKind)> {
+/// Whether letters are lowered as Clerk does it. Under the rules of Turkish, `I` is not `i` in capitals: a text would match
+/// here that Clerk does not find.
+fn lowers_as_clerk(collation: pg_sys::Oid) -> bool {
+    if collation == pg_sys::InvalidOid {
+        return false;
+    }
+    // SAFETY: Postgres' own lower(text), of a text with a collation that the expression has.
+    unsafe {
+        let lower = pg_sys::Oid::from(pg_sys::F_LOWER_TEXT);
+        let lowered = pg_sys::OidFunctionCall1Coll(lower, collation, to_text("I"));
+        from_server(pg_sys::text_to_cstring(lowered.cast_mut_ptr())) == "i"
+    }
+}
+
+/// The operator family in which values of a column of that declared type are usually compared, if it is a number or a
+/// time.
+pub fn family(declared: pg_sys::Oid) -> Option<pg_sys::Oid> {
     /// The family `datetime_ops` in pg_opfamily.
     const DATETIME_BTREE_FAM_OID: u32 = 434;
-    let (integers, times) = (pg_sys::INTEGER_BTREE_FAM_OID, pg_sys::Oid::from(DATETIME_BTREE_FAM_OID));
-    Some(match (declared, given) {
-        (pg_sys::INT8OID, pg_sys::INT8OID) => (integers, ValueKind::Integer(8)),
-        (pg_sys::INT8OID, pg_sys::INT4OID) => (integers, ValueKind::Integer(4)),
-        (pg_sys::INT8OID, pg_sys::INT2OID) => (integers, ValueKind::Integer(2)),
-        (pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID) => (times, ValueKind::Timestamptz),
-        (pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPOID) => (times, ValueKind::TimestampInZone),
-        (pg_sys::TIMESTAMPTZOID, pg_sys::DATEOID) => (times, ValueKind::DateInZone),
-        (pg_sys::TIMESTAMPOID, pg_sys::TIMESTAMPOID) => (times, ValueKind::Timestamp),
-        (pg_sys::TIMESTAMPOID, pg_sys::DATEOID) => (times, ValueKind::DateAtMidnight),
-        (pg_sys::DATEOID, pg_sys::DATEOID) => (times, ValueKind::Date),
+    match declared {
+        pg_sys::INT8OID | pg_sys::INT4OID => Some(pg_sys::INTEGER_BTREE_FAM_OID),
+        pg_sys::TIMESTAMPTZOID | pg_sys::TIMESTAMPOID | pg_sys::DATEOID => Some(DATETIME_BTREE_FAM_OID.into()),
+        _ => None,
+    }
+}
+
+/// In which operator family a time of that declared type is compared with a value of that type, and what the value is
+/// then. Where the session's time zone decides what the *column* means, nothing can be told.
+fn time_value(declared: pg_sys::Oid, given: pg_sys::Oid) -> Option<(pg_sys::Oid, ValueKind)> {
+    let kind = match (declared, given) {
+        (pg_sys::INT8OID, pg_sys::INT8OID) => ValueKind::Integer(8),
+        (pg_sys::INT8OID, pg_sys::INT4OID) => ValueKind::Integer(4),
+        (pg_sys::INT8OID, pg_sys::INT2OID) => ValueKind::Integer(2),
+        (pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID) => ValueKind::Timestamptz,
+        (pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPOID) => ValueKind::TimestampInZone,
+        (pg_sys::TIMESTAMPTZOID, pg_sys::DATEOID) => ValueKind::DateInZone,
+        (pg_sys::TIMESTAMPOID, pg_sys::TIMESTAMPOID) => ValueKind::Timestamp,
+        (pg_sys::TIMESTAMPOID, pg_sys::DATEOID) => ValueKind::DateAtMidnight,
+        (pg_sys::DATEOID, pg_sys::DATEOID) => ValueKind::Date,
         _ => return None,
-    })
+    };
+    Some((family(declared)?, kind))
 }

@@ -7,7 +7,7 @@ use clerk_api::object::{Answer, Kind};
 use pgrx::{PgList, is_a, pg_guard, pg_sys};
 use serde::{Deserialize, Serialize};
 
-use crate::condition::{Condition, Operator, Subject};
+use crate::condition::{self, Condition, Operator, Subject};
 use crate::cost::{COUNT_COST, Estimate};
 use crate::error::OrRaise;
 use crate::option::{self, Table};
@@ -100,7 +100,9 @@ unsafe fn clerks_order(
                 declared.base,
                 pg_sys::INT8OID | pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID | pg_sys::DATEOID | pg_sys::INT4OID
             );
-        let order = table.object.order(column.name).filter(|_| is_ordered)?;
+        // Another operator class may sort the same values otherwise.
+        let is_usual = Some((*first).pk_opfamily) == condition::family(declared.base);
+        let order = table.object.order(column.name).filter(|_| is_ordered && is_usual)?;
         #[cfg(feature = "pg18")]
         let descending = (*first).pk_cmptype == pg_sys::CompareType::COMPARE_GT;
         #[cfg(not(feature = "pg18"))]
@@ -296,8 +298,13 @@ pub unsafe fn limit(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo
         let is_alone = (*rel).reloptkind == pg_sys::RelOptKind::RELOPT_BASEREL
             && pg_sys::bms_membership((*root).all_baserels) == pg_sys::BMS_Membership::BMS_SINGLETON;
         let with_ties = (*(*root).parse).limitOption == pg_sys::LimitOption::LIMIT_OPTION_WITH_TIES;
+        // What an expression is estimated at now, such as a call of a stable function, may be more when a plan that was
+        // kept is executed.
+        let is_fixed = |node: *mut pg_sys::Node| node.is_null() || is_a(node, pg_sys::NodeTag::T_Const);
+        let parse = &*(*root).parse;
+        let is_fixed = is_fixed(parse.limitCount) && is_fixed(parse.limitOffset);
         let limit = (*root).limit_tuples;
-        (is_alone && !with_ties && limit >= 1.0).then(|| limit.min(f64::from(u32::MAX)) as u32)
+        (is_alone && !with_ties && is_fixed && limit >= 1.0).then(|| limit.min(f64::from(u32::MAX)) as u32)
     }
 }
 

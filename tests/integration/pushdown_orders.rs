@@ -1,6 +1,7 @@
 //! Orders, limits and counts: what Clerk is trusted with, and what it is not.
 
 use clerk_sim::Config;
+use serde_json::json;
 
 use crate::common::*;
 use crate::twin::*;
@@ -225,4 +226,42 @@ fn counts_have_owners_and_values() {
         assert_eq!(twin.one::<i64>(fetch), 64, "{fetch}");
     }
     twin.run("COMMIT");
+}
+
+/// What a plan was made for may be another when it is executed again, and what sorts may not be what usually does.
+#[test]
+fn only_what_is_fixed_and_usual_is_clerks() {
+    let twin = world("push_suspects");
+    twin.sim.create_user(json!({"id": "user_tr", "first_name": "\u{130}smet", "created_at": NOON})).unwrap();
+    twin.run(
+        "SET my.few = 10;
+         PREPARE q AS SELECT user_id FROM clerk.users ORDER BY updated_at DESC LIMIT current_setting('my.few')::int;
+         SET plan_cache_mode = force_generic_plan",
+    );
+    assert_eq!(twin.rows("EXECUTE q").len(), 10);
+    // The order of changes does not last while more than a page is read.
+    twin.run("SET my.few = 110");
+    assert_eq!(twin.rows("EXECUTE q").len(), 110);
+    assert!(twin.plan("EXECUTE q").contains("Sort"), "{}", twin.plan("EXECUTE q"));
+
+    twin.run(
+        "CREATE FUNCTION above(bigint, bigint) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT $1 > $2';
+         CREATE FUNCTION below(bigint, bigint) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT $1 < $2';
+         CREATE FUNCTION against(bigint, bigint) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT btint8cmp($2, $1)';
+         CREATE OPERATOR <# (FUNCTION = above, LEFTARG = bigint, RIGHTARG = bigint, COMMUTATOR = #>);
+         CREATE OPERATOR #> (FUNCTION = below, LEFTARG = bigint, RIGHTARG = bigint, COMMUTATOR = <#);
+         CREATE OPERATOR CLASS backwards FOR TYPE bigint USING btree AS
+           OPERATOR 1 <#, OPERATOR 3 =, OPERATOR 5 #>, FUNCTION 1 against(bigint, bigint);
+         CREATE FOREIGN TABLE clerk.numbered (user_id text, created_at bigint) SERVER clerk OPTIONS (object 'users')",
+    );
+    let [newest, oldest] = ["<#", "#>"].map(|operator| {
+        twin.one::<i64>(&format!("SELECT created_at FROM clerk.numbered ORDER BY created_at USING {operator} LIMIT 1"))
+    });
+    assert_eq!(newest, twin.one::<i64>("SELECT max(created_at) FROM (SELECT created_at FROM clerk.numbered) s"));
+    assert_eq!(oldest, twin.one::<i64>("SELECT min(created_at) FROM (SELECT created_at FROM clerk.numbered) s"));
+
+    twin.run("CREATE COLLATION turkish (provider = icu, locale = 'tr')");
+    let found: Vec<String> =
+        twin.column("SELECT user_id FROM clerk.users WHERE first_name ILIKE 'ismet' COLLATE turkish");
+    assert_eq!(found, ["user_tr"], "a capital of i that Clerk does not know as one");
 }
