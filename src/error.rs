@@ -153,6 +153,14 @@ pub enum FdwError {
     #[error("Clerk's list of {0} is not in descending order of updated_at")]
     OutOfOrder(&'static str),
 
+    /// HV000: nothing was deleted.
+    #[error("Clerk counts {missing} more {object} than were read before and after the sync was cut off")]
+    Short { object: &'static str, missing: u64 },
+
+    /// HV000: nothing was deleted.
+    #[error("of {asked} {object} that look deleted, Clerk counts {counted} but lists {listed}")]
+    Doubtful { object: &'static str, asked: usize, counted: u64, listed: usize },
+
     /// 22023.
     #[error("Clerk does not find {object} by their id, and there is no row that tells whose \"{id}\" is")]
     NotFoundById { object: &'static str, id: String },
@@ -257,7 +265,7 @@ impl FdwError {
             FdwError::ColumnGone { .. } => ERRCODE_UNDEFINED_COLUMN,
             FdwError::Syncing(_) => ERRCODE_OBJECT_IN_USE,
             FdwError::OtherInstance { .. } | FdwError::Accident { .. } => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            FdwError::OutOfOrder(_) => ERRCODE_FDW_ERROR,
+            FdwError::OutOfOrder(_) | FdwError::Short { .. } | FdwError::Doubtful { .. } => ERRCODE_FDW_ERROR,
             FdwError::NoRun(_) => ERRCODE_UNDEFINED_OBJECT,
             FdwError::NoWorker => ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
             FdwError::NotFoundById { .. } | FdwError::NoMode(_) | FdwError::BadSchedule { .. } => {
@@ -359,6 +367,8 @@ impl FdwError {
                 Some(format!("If it is none: CALL clerk_fdw.sync({}, force => true);", import::quote_literal(mirror)))
             }
             FdwError::OutOfOrder(_) => Some("mode => 'full' does not depend on the order.".to_owned()),
+            FdwError::Short { .. } => Some("Sync again: it begins anew. Nothing was deleted.".to_owned()),
+            FdwError::Doubtful { .. } => Some("Sync again; none of them was deleted.".to_owned()),
             FdwError::NotFoundById { .. } => {
                 Some("clerk_fdw.sync_user finds the memberships of a user, clerk_fdw.sync all of them.".to_owned())
             }

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use clerk_api::{From, Read, batches};
 
 use super::config::Table;
-use super::counts;
 use super::incremental::{by_id, merge_page};
 use super::merge::Merge;
 use super::moment::{self, Moment};
 use super::remove::{Which, remove};
 use super::run::Step;
 use super::sync::Sync;
+use super::{counts, full};
 use crate::attempt::{Failure, attempt_among_others};
 use crate::error::FdwError;
 use crate::sandbox::as_extension_owner;
@@ -101,9 +101,12 @@ fn unknown_to_clerk(
             found.extend((0..page.len()).map(|object| page.id(object).into_owned()));
         }
         // A list that has fewer than Clerk counts says nothing of those that it lacks.
-        if counted == Some(found.len() as u64) {
-            unknown.extend(batch.iter().filter(|id| !found.contains(*id)).cloned());
+        let (asked, listed, counted) = (batch.len(), found.len(), counted.unwrap_or(0));
+        if counted != listed as u64 {
+            sync.commit(|| full::give_up(sync, table))?;
+            sync.attempt(|| Err(FdwError::Doubtful { object: table.object.name, asked, counted, listed }))?;
         }
+        unknown.extend(batch.iter().filter(|id| !found.contains(*id)).cloned());
     }
     Ok(unknown)
 }

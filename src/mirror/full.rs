@@ -22,6 +22,8 @@ struct Pass {
     /// No object has changed later than that when it began, in Unix milliseconds of Clerk's clock.
     known_until: Option<i64>,
     marks: Vec<Mark>,
+    /// It goes on where another sync was cut off, and relies on what that one noted.
+    is_resumed: bool,
 }
 
 /// What a step did, and why it deleted nothing if that looked like an accident.
@@ -111,6 +113,7 @@ fn under_way(sync: &Sync, table: &Table) -> Result<Option<Pass>, FdwError> {
         expected: expected.as_ref().and_then(|count| count.parse().ok()),
         known_until: known_until.as_ref().and_then(|at| at.parse().ok()),
         marks: marks.collect(),
+        is_resumed: true,
     }))
 }
 
@@ -123,7 +126,7 @@ fn begin(sync: &Sync, step: &mut Step, table: &Table) -> Result<Pass, Failure> {
     let expected = sync.count(step, table, Vec::new())?;
     let is_dry = sync.run.wish.dry_run;
     sync.commit(|| {
-        let pass = Pass { started_at: Moment::now(), expected, known_until, marks: Vec::new() };
+        let pass = Pass { started_at: Moment::now(), expected, known_until, marks: Vec::new(), is_resumed: false };
         if is_dry {
             return Ok(pass);
         }
@@ -189,6 +192,11 @@ fn complete(sync: &Sync, step: &mut Step, merge: &Merge, table: &Table, pass: &P
         compare::read_differences(sync, step, merge, table, pass.started_at, (clerk, &kept), take)?;
     }
     let missing = more(step)?;
+    if missing > 0 && pass.is_resumed {
+        // A range may have been noted as read because of a page that was short, which nobody came to look into.
+        sync.commit(|| give_up(sync, table))?;
+        sync.attempt(|| Err(FdwError::Short { object: table.object.name, missing }))?;
+    }
     if missing > 0 {
         say(format!(
             "{}: Clerk counts {missing} more than were read, as it does while others are added that say they are old; the next sync looks for them",
@@ -219,6 +227,15 @@ fn remember(sync: &Sync, table: &Table, page: &clerk_api::Page) -> Result<(), Fd
          SELECT $1::int4, $2, $3::jsonb, ARRAY(SELECT jsonb_array_elements_text($4::jsonb))",
         &[Some(&sync.mirror.key()), Some(table.object.name), mark.as_deref(), Some(&ids)],
     )
+}
+
+/// Gives up a pass whose pages cannot be trusted: the next sync begins anew.
+pub fn give_up(sync: &Sync, table: &Table) -> Result<(), FdwError> {
+    store::run(
+        "UPDATE clerk_fdw_internal.mirror_table SET pass_started_at = NULL WHERE mirror = $1::int4 AND object = $2",
+        &[Some(&sync.mirror.key()), Some(table.object.name)],
+    )?;
+    forget(sync, table)
 }
 
 fn forget(sync: &Sync, table: &Table) -> Result<(), FdwError> {

@@ -12,6 +12,7 @@ mod duplicates;
 mod faults;
 mod interrupts;
 mod joins;
+mod lies;
 mod memory;
 mod mirror;
 mod mirror_background;
