@@ -26,8 +26,10 @@ fn times(world: &World) -> (i64, i64) {
 
 #[test]
 fn a_first_sync_ends_while_an_import_goes_on() {
-    let config = Config { users: 3000, ..small() };
-    let world = mirrored("mirror_import", config, "page_size '50', max_concurrency '2'");
+    // CLERK_FDW_IMPORT_USERS=200000 is the real thing.
+    let many = std::env::var("CLERK_FDW_IMPORT_USERS").ok().and_then(|many| many.parse().ok());
+    let options = if many.is_some() { "" } else { "page_size '50', max_concurrency '2'" };
+    let world = mirrored("mirror_import", Config { users: many.unwrap_or(3000), ..small() }, options);
     let times = times(&world);
     let before: Vec<String> = world.sim.users().iter().map(|user| user.id.clone()).collect();
     let (is_over, imported) = (AtomicBool::new(false), AtomicUsize::new(0));
