@@ -130,14 +130,19 @@ pub fn note(mirror: &Entry, table: &Table, change: &ByDay) -> Result<(), FdwErro
     store::run(&statement, &[Some(&mirror.key()), Some(table.object.name), Some(&change.json())])
 }
 
-/// Counts the rows, sets the counts that were kept right, and gives them.
-pub fn check(mirror: &Entry, table: &Table) -> Result<Counts, FdwError> {
+/// Counts the rows.
+pub fn exact(table: &Table) -> Result<ByDay, FdwError> {
     let (name, deleted_at, synced_at) = (&table.name, table.deleted_at(), table.synced_at());
-    let exact = format!(
+    let count = format!(
         "SELECT {}, count(*) FILTER (WHERE t.{deleted_at} IS NULL), count(*) FILTER (WHERE t.{deleted_at} IS NOT NULL)
            FROM {name} t WHERE t.{synced_at} IS NOT NULL GROUP BY 1",
         day(table, "t")
     );
+    Ok(ByDay::of_rows(&table.sandboxed(|| spi::read(&count, &[]))?))
+}
+
+/// Counts the rows, sets the counts that were kept right, and gives them.
+pub fn check(mirror: &Entry, table: &Table) -> Result<Counts, FdwError> {
     let key = mirror.key();
     let of_table = [Some(&*key), Some(table.object.name)];
     // Both are read in one snapshot: a change is in the rows and in the counts, or in neither.
@@ -145,10 +150,10 @@ pub fn check(mirror: &Entry, table: &Table) -> Result<Counts, FdwError> {
     // (sub)transaction does so.
     let (exact, kept) = unsafe {
         pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
-        let exact = table.sandboxed(|| spi::read(&exact, &[]))?;
-        let kept = store::read(KEPT, &of_table)?;
+        let exact = exact(table)?;
+        let kept = ByDay::of_rows(&store::read(KEPT, &of_table)?);
         pg_sys::PopActiveSnapshot();
-        (ByDay::of_rows(&exact), ByDay::of_rows(&kept))
+        (exact, kept)
     };
     let total = exact.total();
     // Those that nobody has locked become one for each day, together with the difference.

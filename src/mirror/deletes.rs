@@ -8,7 +8,7 @@ use super::config::Table;
 use super::incremental::{by_id, merge_page};
 use super::merge::Merge;
 use super::moment::{self, Moment};
-use super::remove::{Which, remove};
+use super::remove::{Gone, remove};
 use super::run::Step;
 use super::sync::Sync;
 use super::{counts, full};
@@ -121,7 +121,7 @@ const PAGES: &str = "SELECT seen.id FROM clerk_fdw_internal.sync_page p CROSS JO
 pub fn delete(sync: &Sync, step: &mut Step, table: &Table, ids: &[String], since: Moment) -> Result<(), Failure> {
     for batch in ids.chunks(BATCH) {
         let remove = |ids: &[String]| {
-            let which = Which { among: Some(ids), older_than: Some(since), ..Which::default() };
+            let which = Gone { among: Some(ids), older_than: Some(since), ..Gone::default() };
             attempt_among_others(|| remove(sync.mirror, table, which, None))
         };
         match remove(batch) {

@@ -48,7 +48,7 @@ pub fn go_on<'s>(sync: &Sync<'s>, mut step: Step<'s>, table: &Table) -> Result<D
     let since = pass.started_at;
     let merge = Merge::new(sync.mirror, table, Some(since), is_dry);
     let rows_before = match is_dry {
-        true => sync.attempt(|| counts::kept(sync.mirror, table))?.live(),
+        true => sync.attempt(|| counts::exact(table))?.live(),
         false => 0,
     };
     for read in rest(&merge.ask(sync.whole(table)), std::mem::take(&mut pass.marks)) {

@@ -9,7 +9,7 @@ use crate::spi::Planned;
 
 /// Which rows of a table go: those for which all holds that is said.
 #[derive(Default, Clone, Copy)]
-pub struct Which<'w> {
+pub struct Gone<'w> {
     /// A column, quoted, and its value.
     pub with: Option<(&'w str, &'w str)>,
     /// They were last written before that. What no sync has written is not Clerk's.
@@ -19,7 +19,7 @@ pub struct Which<'w> {
 }
 
 /// Deletes rows; `at` is when Clerk deleted the objects, `None` if they were found to be gone just now.
-pub fn remove(mirror: &Mirror, table: &Table, which: Which, at: Option<Moment>) -> Result<u64, FdwError> {
+pub fn remove(mirror: &Mirror, table: &Table, which: Gone, at: Option<Moment>) -> Result<u64, FdwError> {
     let (name, id) = (&table.name, table.id());
     let (deleted_at, synced_at) = (table.deleted_at(), table.synced_at());
     let is_soft = mirror.deletes == Deletes::Soft;
@@ -82,7 +82,7 @@ pub fn remove(mirror: &Mirror, table: &Table, which: Which, at: Option<Moment>) 
 pub fn what_belongs_to(mirror: &Mirror, table: &Table, id: &str, at: Option<Moment>) -> Result<(), FdwError> {
     for child in mirror.children(table.object)? {
         let Some(parent) = child.column(table.object.id().name) else { continue };
-        remove(mirror, &child, Which { with: Some((parent, id)), ..Which::default() }, at)?;
+        remove(mirror, &child, Gone { with: Some((parent, id)), ..Gone::default() }, at)?;
     }
     Ok(())
 }

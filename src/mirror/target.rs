@@ -9,7 +9,7 @@ use super::config::{Mirror, Table, Which};
 use super::lock;
 use super::merge::Merge;
 use super::moment::Moment;
-use super::remove::{Which as Gone, remove, what_belongs_to};
+use super::remove::{Gone, remove, what_belongs_to};
 use super::sync::{check_instance, next};
 use crate::attempt::Failure;
 use crate::deferral::attempt_beside_caller;

@@ -12,7 +12,7 @@ use crate::error::FdwError;
 use crate::mirror::config::{Deletes, Mirror, Table};
 use crate::mirror::merge::Merge;
 use crate::mirror::moment::{Moment, microseconds};
-use crate::mirror::remove::{self, Which, remove};
+use crate::mirror::remove::{self, Gone, remove};
 use crate::mirror::sync::check_instance;
 use crate::mirror::{lock, target, tombstone};
 use crate::spi::Planned;
@@ -128,7 +128,7 @@ fn delete(mirror: &Mirror, table: &Table, id: &str, happened_at: i64) -> Result<
         return Ok(Outcome::Stale("the object was updated or deleted later"));
     }
     let at = Some(deleted_at);
-    if remove(mirror, table, Which { with: Some((table.id(), id)), ..Which::default() }, at)? == 0 {
+    if remove(mirror, table, Gone { with: Some((table.id(), id)), ..Gone::default() }, at)? == 0 {
         // The event of its creation may come yet.
         tombstone::bury(mirror, table, &[id.to_owned()], at)?;
     }

@@ -60,7 +60,7 @@ INSERT INTO clerk.users (user_id, created_at, synced_at)
 CALL clerk_fdw.sync('clerk', 'full', '{users}', dry_run => true);
 SELECT count(*) FROM clerk.users;
 
--- The incremental one counts, and reads where the counts differ; what changed here alone it cannot see.
+-- What was changed, inserted or deleted here alone, an incremental sync cannot see.
 CALL clerk_fdw.sync('clerk', 'incremental', '{users}');
 SELECT count(*) FILTER (WHERE deleted_at IS NULL) AS users, count(deleted_at) AS deleted,
        count(*) FILTER (WHERE email = 'changed@example.com') AS changed_here FROM clerk.users;
