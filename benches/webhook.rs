@@ -1,7 +1,7 @@
 //! Webhooks through `clerk-hook` by 16 senders at once, in random order, beside a plain upsert of the same objects into
 //! a table like the mirror's by as many connections of the same driver.
 //!
-//! Run by `make bench`, after `mirror`. The two ways take turns, and the middle of three times counts.
+//! Run by `make bench`, after `incremental`. The two ways take turns, and the middle of three times counts.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};

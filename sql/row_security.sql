@@ -26,7 +26,7 @@ CREATE FUNCTION clerk_fdw.current_people(mirror integer, only_this pg_catalog.te
   LANGUAGE c STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'current_people_wrapper';
 COMMENT ON FUNCTION clerk_fdw.current_people(integer, pg_catalog.text) IS
-  'the members of the organizations that the current user is a member of, and the current user, by the mirror of this number; with only_this, no more than that one of them';
+  'the members of the organizations that the current user is a member of, and the current user, by the mirror of this number; with only_this, that one of them or nobody';
 
 CREATE FUNCTION clerk_fdw.enable_row_security(mirror pg_catalog.text, show_members boolean DEFAULT false) RETURNS void
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'enable_row_security_wrapper';

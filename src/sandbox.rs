@@ -10,7 +10,6 @@
 //! | to act with the rights of the session: `RESET ROLE`, `SET SESSION AUTHORIZATION` | the security-restricted operation |
 //! | to leave something that runs later: a cursor WITH HOLD, a prepared statement, a deferred trigger | the same |
 //! | to change a setting for the statements that follow, such as `search_path` | a GUC level of its own, undone at its end |
-//! | to be told another time than others by a column of type timestamp | `TimeZone = UTC` |
 //! | to put its own objects before those that statements here mean | `search_path = pg_catalog, pg_temp` |
 //! | to fire or reconfigure the caller's deferred triggers with `SET CONSTRAINTS` | [`process_utility`] refuses it |
 //! | to leave types or functions in the session's temporary schema, which names are looked up in first | an error afterwards |
@@ -37,7 +36,7 @@ pub fn run_as<T>(role: pg_sys::Oid, action: impl FnOnce() -> T) -> T {
     let inside = Inside::enter();
     let flags = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
     let result = with_rights(role, flags, || {
-        // A column of type timestamp has the same time whichever session writes it and compares it: that of UTC.
+        // What a column of type timestamp or date shows must not depend on the time zone of whoever syncs.
         // SAFETY: the setting is Postgres' own, and the GUC level of these rights ends it.
         unsafe { set(c"TimeZone", c"UTC") };
         action()

@@ -233,7 +233,7 @@ impl Entry {
         let expression = |column: &str| match &columns {
             Some(columns) => columns.get(column).cloned(),
             None => {
-                let is_known = object.column(column, true).is_some_and(|known| known.name == column);
+                let is_known = object.columns.iter().any(|known| known.name == column);
                 (is_known || matches!(column, "synced_at" | "deleted_at")).then(|| column.to_owned())
             }
         };

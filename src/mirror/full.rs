@@ -248,7 +248,8 @@ fn forget(sync: &Sync, table: &Table) -> Result<(), FdwError> {
 
 /// The pass is done: the table is in step with what Clerk had when it began, if it succeeded.
 fn end(sync: &Sync, table: &Table, succeeded: bool) -> Result<(), FdwError> {
-    let live = counts::check(sync.mirror, table)?.live.to_string();
+    // Which were set right when what is gone was looked for.
+    let live = counts::kept(sync.mirror, table)?.live().to_string();
     let key = sync.mirror.key();
     let values = [Some(&*key), Some(table.object.name)];
     // What was refused before was read again: if it was refused again, its entry says so.

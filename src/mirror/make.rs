@@ -45,8 +45,8 @@ pub fn create(new: &NewMirror) -> Result<(), FdwError> {
         return Err(duplicate(format!("mirror \"{schema}\" already exists")));
     }
     let makes_schema = make_schema(schema)?;
-    // SAFETY: the current role exists, and its name is a C string.
-    let owner = unsafe { crate::encoding::from_server(pg_sys::GetUserNameFromId(pg_sys::GetUserId(), false)) };
+    // SAFETY: reads a variable of this backend.
+    let owner = sandbox::role_name(unsafe { pg_sys::GetUserId() });
     let number = store::value(
         "INSERT INTO clerk_fdw_internal.mirror (name, server_name, owner_name, made_schema, deletes, full_every)
          VALUES ($1, $2, $3, $4::bool, $5, $6::interval) RETURNING number",
