@@ -71,12 +71,9 @@ pub unsafe fn to_list(value: &impl Serialize) -> *mut pg_sys::List {
 
 /// What [`to_list`] made.
 pub unsafe fn from_list<T: for<'de> Deserialize<'de>>(list: *mut pg_sys::List) -> Option<T> {
-    // SAFETY: the caller's: the list holds one String, which before Postgres 15 was a Value.
+    // SAFETY: the caller's: the list holds one String.
     unsafe {
         let node = PgList::<pg_sys::Node>::from_pg(list).get_ptr(0)?;
-        #[cfg(feature = "pg14")]
-        let text = (*node.cast::<pg_sys::Value>()).val.str_;
-        #[cfg(not(feature = "pg14"))]
         let text = (*node.cast::<pg_sys::String>()).sval;
         serde_json::from_slice(CStr::from_ptr(text).to_bytes()).ok()
     }

@@ -155,9 +155,9 @@ pub fn bookkeeping_table(name: &CStr) -> pg_sys::Oid {
 pub fn can_act_as(role: pg_sys::Oid, other: pg_sys::Oid) -> bool {
     // SAFETY: catalog look-ups; a role that does not exist is a member of none.
     unsafe {
-        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        #[cfg(feature = "pg15")]
         return pg_sys::is_member_of_role(role, other);
-        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+        #[cfg(not(feature = "pg15"))]
         return pg_sys::member_can_set_role(role, other);
     }
 }

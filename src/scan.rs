@@ -353,7 +353,7 @@ unsafe fn fill_count(slot: *mut pg_sys::TupleTableSlot, count: u64) {
 unsafe fn role(node: *mut pg_sys::ForeignScanState, plan: *mut pg_sys::ForeignScan) -> pg_sys::Oid {
     // SAFETY: the caller's; the plan's range table has an entry for its relation.
     unsafe {
-        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        #[cfg(feature = "pg15")]
         let checked = {
             // A scan that only counts has no relation of its own, but stands for one.
             let number = match (*plan).scan.scanrelid {
@@ -363,7 +363,7 @@ unsafe fn role(node: *mut pg_sys::ForeignScanState, plan: *mut pg_sys::ForeignSc
             let table = PgList::<pg_sys::RangeTblEntry>::from_pg((*(*node).ss.ps.state).es_range_table);
             table.get_ptr(number as usize - 1).map_or(pg_sys::InvalidOid, |entry| (*entry).checkAsUser)
         };
-        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+        #[cfg(not(feature = "pg15"))]
         let checked = {
             let _ = node;
             (*plan).checkAsUser

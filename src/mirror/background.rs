@@ -166,7 +166,7 @@ fn transaction_number(transaction: pg_sys::TransactionId) -> u32 {
 /// Whether a worker may connect to this database as a role.
 fn can_connect(role: pg_sys::Oid) -> Result<bool, FdwError> {
     // From 17 on a worker can do without LOGIN.
-    let needs_login = cfg!(any(feature = "pg14", feature = "pg15", feature = "pg16"));
+    let needs_login = cfg!(any(feature = "pg15", feature = "pg16"));
     let may = store::value(
         "SELECT (r.rolcanlogin OR NOT $2::bool) AND r.rolconnlimit < 0
                 AND has_database_privilege(r.oid, current_database(), 'CONNECT')
@@ -329,9 +329,9 @@ fn start_due(number: &str) -> Result<(), FdwError> {
 /// Connects a worker to a database as a role; 0 is the bootstrap superuser.
 fn connect(database: u32, role: u32, lock_timeout: &CStr) {
     terminable();
-    #[cfg(any(feature = "pg14", feature = "pg15", feature = "pg16"))]
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
     let flags = 0;
-    #[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16")))]
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
     let flags = pg_sys::BGWORKER_BYPASS_ROLELOGINCHECK;
     // SAFETY: called once, in a worker that asked for a connection when it was registered.
     unsafe { pg_sys::BackgroundWorkerInitializeConnectionByOid(database.into(), role.into(), flags) };
