@@ -34,7 +34,7 @@ fn main() -> Result<()> {
          GRANT USAGE ON SCHEMA m TO reader;
          GRANT SELECT ON plain TO reader;
          GRANT SELECT ON ALL TABLES IN SCHEMA m TO reader;
-         GRANT EXECUTE ON FUNCTION clerk_fdw.current_user_id, clerk_fdw.current_organizations, clerk_fdw.current_people
+         GRANT EXECUTE ON FUNCTION clerk_fdw.current_user_id, clerk_fdw.current_organizations, clerk_fdw.current_visible_user_ids
            TO reader",
     )?;
     client.batch_execute("VACUUM ANALYZE")?;

@@ -4,8 +4,8 @@ use clerk_api::webhook::Refusal;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 
-use crate::encoding::for_message;
-use crate::import;
+use crate::pg::encoding::for_message;
+use crate::pg::quote::{quote_identifier, quote_literal};
 
 /// Everything that makes this side raise an ERROR.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,10 @@ pub enum FdwError {
     /// HV00J.
     #[error("option \"object\" is required")]
     NoObject { hint: String },
+
+    /// The object has no list of its own, and the query does not say below which parent.
+    #[error("{object} can only be read by {}", columns.join(" or "))]
+    NoKeyCondition { object: &'static str, columns: Vec<&'static str> },
 
     /// HV00P.
     #[error("foreign schema \"{0}\" does not exist: a Clerk server has the one schema \"clerk\"")]
@@ -147,7 +151,7 @@ pub enum FdwError {
 
     /// 55000.
     #[error("{deletes} of {of} rows of {table} would be deleted, which looks like an accident: none was")]
-    Accident { mirror: String, table: String, deletes: u64, of: u64 },
+    DeleteThresholdExceeded { mirror: String, table: String, deletes: u64, of: u64 },
 
     /// HV000.
     #[error("Clerk's list of {0} is not in descending order of updated_at")]
@@ -155,11 +159,11 @@ pub enum FdwError {
 
     /// HV000: nothing was deleted.
     #[error("Clerk counts {missing} more {object} than were read before and after the sync was cut off")]
-    Short { object: &'static str, missing: u64 },
+    IncompleteList { object: &'static str, missing: u64 },
 
     /// HV000: nothing was deleted.
     #[error("of {asked} {object} that look deleted, Clerk counts {counted} but lists {listed}")]
-    Doubtful { object: &'static str, asked: usize, counted: u64, listed: usize },
+    InconsistentLookup { object: &'static str, asked: usize, counted: u64, listed: usize },
 
     /// 22023.
     #[error("Clerk does not find {object} by their id, and there is no row that tells whose \"{id}\" is")]
@@ -176,7 +180,7 @@ pub enum FdwError {
 
     /// 22023.
     #[error("{0}")]
-    Event(clerk_api::webhook::Malformed),
+    Event(clerk_api::webhook::MalformedEvent),
 
     /// 28000.
     #[error("the event is of another Clerk instance ({found}) than mirror \"{mirror}\" ({known})")]
@@ -239,6 +243,7 @@ impl FdwError {
             FdwError::UnknownOption { .. } => ERRCODE_FDW_INVALID_OPTION_NAME,
             FdwError::OptionValue { .. } => ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
             FdwError::NoObject { .. } => ERRCODE_FDW_OPTION_NAME_NOT_FOUND,
+            FdwError::NoKeyCondition { .. } => ERRCODE_FDW_ERROR,
             FdwError::NoSchema(_) => ERRCODE_FDW_NO_SCHEMAS,
             FdwError::NoTable { .. } => ERRCODE_FDW_TABLE_NOT_FOUND,
             FdwError::Value { code, .. } => *code,
@@ -264,8 +269,12 @@ impl FdwError {
             FdwError::NotMirrored { .. } | FdwError::TableGone { .. } => ERRCODE_UNDEFINED_TABLE,
             FdwError::ColumnGone { .. } => ERRCODE_UNDEFINED_COLUMN,
             FdwError::Syncing(_) => ERRCODE_OBJECT_IN_USE,
-            FdwError::OtherInstance { .. } | FdwError::Accident { .. } => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            FdwError::OutOfOrder(_) | FdwError::Short { .. } | FdwError::Doubtful { .. } => ERRCODE_FDW_ERROR,
+            FdwError::OtherInstance { .. } | FdwError::DeleteThresholdExceeded { .. } => {
+                ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
+            }
+            FdwError::OutOfOrder(_) | FdwError::IncompleteList { .. } | FdwError::InconsistentLookup { .. } => {
+                ERRCODE_FDW_ERROR
+            }
             FdwError::NoRun(_) => ERRCODE_UNDEFINED_OBJECT,
             FdwError::NoWorker => ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
             FdwError::NotFoundById { .. } | FdwError::NoMode(_) | FdwError::BadSchedule { .. } => {
@@ -304,7 +313,7 @@ impl FdwError {
         match self {
             FdwError::NoKey { server, .. } => Some(format!(
                 "CREATE USER MAPPING FOR CURRENT_USER SERVER {} OPTIONS (api_key 'sk_...');",
-                import::quote_identifier(server)
+                quote_identifier(server)
             )),
             FdwError::Clerk { error, server } => match **error {
                 clerk_api::Error::Unauthorized { .. } => Some(format!("Check the key of server \"{server}\".")),
@@ -317,23 +326,27 @@ impl FdwError {
             FdwError::UnknownOption { hint, .. } | FdwError::NoObject { hint } | FdwError::NoTable { hint, .. } => {
                 Some(hint.clone())
             }
+            FdwError::NoKeyCondition { columns, .. } => Some(format!(
+                "Clerk lists these objects below a parent only: add a condition such as WHERE {} = '...', or join by it.",
+                columns.first().copied().unwrap_or_default()
+            )),
             FdwError::OptionValue { hint, .. } => hint.clone(),
             FdwError::NotMirrored { have, .. } if !have.is_empty() => Some(format!("It has: {}.", have.join(", "))),
             FdwError::TableGone { mirror, .. } | FdwError::ColumnGone { table: mirror, .. } => Some(format!(
                 "Put it back, or drop the mirror and make it anew: SELECT clerk_fdw.drop_mirror({});",
-                import::quote_literal(mirror)
+                quote_literal(mirror)
             )),
             FdwError::NoOwner { mirror, .. } => Some(format!(
                 "As a superuser: SELECT clerk_fdw.alter_mirror({}, owner => '...');",
-                import::quote_literal(mirror)
+                quote_literal(mirror)
             )),
             FdwError::NoServer { mirror, .. } => Some(format!(
                 "If another server is to take its place, or after pg_upgrade: SELECT clerk_fdw.alter_mirror({}, server => '...');",
-                import::quote_literal(mirror)
+                quote_literal(mirror)
             )),
             FdwError::TableOfAnother { owner, .. } => Some(format!(
                 "Make the mirror's owner a member of role {}, or the owner of the table.",
-                import::quote_identifier(owner)
+                quote_identifier(owner)
             )),
             FdwError::ForcedRowSecurity { table, .. } => {
                 Some(format!("ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY;"))
@@ -363,12 +376,12 @@ impl FdwError {
             FdwError::OtherInstance { .. } => Some(
                 "Check the key, or make a mirror of its own for the other instance. Nothing was changed.".to_owned(),
             ),
-            FdwError::Accident { mirror, .. } => {
-                Some(format!("If it is none: CALL clerk_fdw.sync({}, force => true);", import::quote_literal(mirror)))
+            FdwError::DeleteThresholdExceeded { mirror, .. } => {
+                Some(format!("If it is none: CALL clerk_fdw.sync({}, force => true);", quote_literal(mirror)))
             }
             FdwError::OutOfOrder(_) => Some("mode => 'full' does not depend on the order.".to_owned()),
-            FdwError::Short { .. } => Some("Sync again: it begins anew. Nothing was deleted.".to_owned()),
-            FdwError::Doubtful { .. } => Some("Sync again; none of them was deleted.".to_owned()),
+            FdwError::IncompleteList { .. } => Some("Sync again: it begins anew. Nothing was deleted.".to_owned()),
+            FdwError::InconsistentLookup { .. } => Some("Sync again; none of them was deleted.".to_owned()),
             FdwError::NotFoundById { .. } => {
                 Some("clerk_fdw.sync_user finds the memberships of a user, clerk_fdw.sync all of them.".to_owned())
             }
@@ -378,7 +391,7 @@ impl FdwError {
             ),
             FdwError::Delivery { refusal: Refusal::NoSecret, mirror } => Some(format!(
                 "SELECT clerk_fdw.add_webhook_secret({}, 'whsec_...'); what is in Vault, the mirror's owner must be able to read.",
-                import::quote_literal(mirror)
+                quote_literal(mirror)
             )),
             FdwError::Isolation => Some("SET TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned()),
             FdwError::InTransaction => Some("CALL it by itself, not between BEGIN and COMMIT.".to_owned()),

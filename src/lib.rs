@@ -9,80 +9,53 @@
 //! SELECT user_id, email, created_at FROM clerk.users LIMIT 10;
 //! ```
 //!
-//! This crate is the Postgres side; what Clerk is and how it is read lives in the crate `clerk-api`.
+//! This crate is the Postgres side; what Clerk is and how it is read is in the crate `clerk-api`. Each module uses only
+//! those below it:
 //!
-//! | room | question |
+//! | module | question |
 //! | --- | --- |
-//! | [`option`] | What may be said in OPTIONS (…)? |
-//! | [`connection`] | Which Clerk does a server mean, and with whose key? |
-//! | [`io_thread`] | Where do requests run, and how does the backend wait for them? |
-//! | [`condition`] | What does a condition say about a column? |
-//! | [`shippable`] | What of a query can Clerk answer? |
-//! | [`path`] | Which ways are there to read a table? |
-//! | [`cost`] | How many rows and requests does a way take? |
-//! | [`plan`] | What does the plan keep for the executor? |
-//! | [`value`] | What are the values of a plan's conditions when it runs? |
-//! | [`scan`] | How do Clerk's objects become rows? |
-//! | [`convert`] | How does a JSON value become a value of a column's type? |
-//! | [`encoding`] | How do texts get into databases of other encodings than UTF-8? |
-//! | [`import`] | Which tables does IMPORT FOREIGN SCHEMA make? |
-//! | [`explain`] | What does EXPLAIN say? |
-//! | [`analyze`] | What does ANALYZE look at? |
-//! | [`error`] | Under which SQLSTATE does a failure reach the user? |
-//! | [`catalogue`] | What does the extension tell of its own catalogue in SQL? |
-//! | [`mirror`] | How are local tables kept in step with Clerk? |
+//! | [`functions`] | What does SQL call? |
+//! | [`worker`] | How do syncs run without a session? |
 //! | [`webhook`] | What becomes of what Clerk tells by itself? |
-//! | [`row_security`] | Whom may the person behind a request see? |
-//! | [`spi`] | How is SQL run from inside? |
-//! | [`attempt`] | How is undone what fails? |
-//! | [`sandbox`] | With whose rights is something done, and how does it stay harmless? |
-//! | [`deferral`] | When are deferrable constraints checked? |
-//! | [`settings`] | What can be set in postgresql.conf? |
+//! | [`access`] | Which rows of a mirror may the user behind a request see? |
+//! | [`mirror`] | How are local tables kept in step with Clerk? |
+//! | [`fdw`] | How do queries on foreign tables become requests, and objects become rows? |
+//! | [`remote`] | Which Clerk does a server mean, with whose key, and where do requests run? |
+//! | [`options`] | What may be said in OPTIONS (…)? |
+//! | [`pg`] | What is needed of Postgres: SPI, the sandbox, subtransactions, settings? |
+//! | [`error`] | Under which SQLSTATE does a failure reach the user? |
 
 use pgrx::AllocatedByRust;
 use supabase_wrappers::FdwRoutine;
 use supabase_wrappers::prelude::*;
 
 use crate::error::FdwError;
+use crate::fdw::exec::{analyze, explain, scan};
+use crate::fdw::plan::{create_plan, paths, sizes, upper_paths};
 
-mod analyze;
-mod attempt;
-mod catalogue;
-mod condition;
-mod connection;
-mod convert;
-mod cost;
-mod deferral;
-mod encoding;
+mod access;
 mod error;
-mod explain;
-mod import;
-mod io_thread;
+mod fdw;
+mod functions;
 mod mirror;
-mod option;
-mod path;
-mod plan;
-mod row_security;
-mod sandbox;
-mod scan;
-mod settings;
-mod shippable;
-mod spi;
-mod value;
+mod options;
+mod pg;
+mod remote;
 mod webhook;
+mod worker;
 
 pgrx::pg_module_magic!();
 
 /// The library is loaded: by the first use in a backend, or by the server where shared_preload_libraries names it.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
-    settings::define();
-    sandbox::install();
-    row_security::install();
-    // SAFETY: set by the server before it loads any library.
+    pg::settings::define();
+    pg::sandbox::install();
+    access::visible_users::install();
+    // SAFETY: a variable of the server's, which it sets before it loads any library.
     if unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress } {
-        settings::set_preloaded();
-        mirror::background::register();
+        pg::settings::set_preloaded();
+        worker::background::register();
     }
 }
 
@@ -115,14 +88,14 @@ impl ForeignDataWrapper<FdwError> for ClerkFdw {
         Ok(ClerkFdw)
     }
 
-    /// The framework's scan driver keeps a pointer in the plan, loses memory on errors and copies each value: [`plan`]
-    /// and [`scan`] take its place. Upper paths and modification would use its state as well.
+    /// The framework's scan driver keeps a pointer in the plan, loses memory on errors and copies each value: [`fdw`] takes
+    /// its place. Upper paths and modification would use its state as well.
     fn fdw_routine_hook(routine: &mut FdwRoutine<AllocatedByRust>) {
-        routine.ImportForeignSchema = Some(import::import_foreign_schema);
-        routine.GetForeignRelSize = Some(plan::get_foreign_rel_size);
-        routine.GetForeignPaths = Some(path::get_foreign_paths);
-        routine.GetForeignPlan = Some(plan::get_foreign_plan);
-        routine.GetForeignUpperPaths = Some(path::get_foreign_upper_paths);
+        routine.ImportForeignSchema = Some(fdw::import::import_foreign_schema);
+        routine.GetForeignRelSize = Some(sizes::get_foreign_rel_size);
+        routine.GetForeignPaths = Some(paths::get_foreign_paths);
+        routine.GetForeignPlan = Some(create_plan::get_foreign_plan);
+        routine.GetForeignUpperPaths = Some(upper_paths::get_foreign_upper_paths);
         routine.ExplainForeignScan = Some(explain::explain_foreign_scan);
         routine.BeginForeignScan = Some(scan::begin_foreign_scan);
         routine.IterateForeignScan = Some(scan::iterate_foreign_scan);
@@ -139,7 +112,7 @@ impl ForeignDataWrapper<FdwError> for ClerkFdw {
     }
 
     fn validator(options: Vec<Option<String>>, catalog: Option<pgrx::pg_sys::Oid>) -> Result<(), FdwError> {
-        option::validate(options, catalog)
+        options::validate::validate(options, catalog)
     }
 
     fn begin_scan(

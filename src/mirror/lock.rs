@@ -10,9 +10,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use pgrx::pg_sys;
 
-use super::config::{Entry, Table};
 use crate::error::FdwError;
-use crate::sandbox::bookkeeping_table;
+use crate::mirror::model::{Entry, Table};
+use crate::pg::sandbox::bookkeeping_table;
 
 /// The lock of something that a table of the extension's own stands for.
 fn tag(table: &CStr, id: u32, sub_id: u16) -> pg_sys::LOCKTAG {

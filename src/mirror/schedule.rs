@@ -2,13 +2,13 @@
 
 use chrono::DateTime;
 
-use super::config::{Entry, Mirror, Which};
-use super::store;
 use crate::error::FdwError;
-use crate::import::quote_literal;
-use crate::sandbox::as_caller;
-use crate::settings;
-use crate::spi;
+use crate::mirror::model::{Entry, Mirror, Which};
+use crate::mirror::store;
+use crate::pg::quote::quote_literal;
+use crate::pg::sandbox::as_caller;
+use crate::pg::settings;
+use crate::pg::spi;
 
 /// When a schedule (the five fields of cron, in UTC) is due for the first time after a moment, both in seconds since
 /// 1970.

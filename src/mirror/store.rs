@@ -1,11 +1,11 @@
 //! The tables of `clerk_fdw_internal`, which only the extension's owner reads and writes.
 //!
-//! No statement that goes through here touches what a tenant wrote; that is what [`Table`](super::config::Table)'s own
+//! No statement that goes through here touches what a tenant wrote; that is what [`Table`](crate::mirror::model::Table)'s own
 //! functions are for. Every statement is prepared once in each backend: what changes in it is a parameter.
 
 use crate::error::FdwError;
-use crate::sandbox::as_extension_owner;
-use crate::spi::{self, Planned, Row, Value};
+use crate::pg::sandbox::as_extension_owner;
+use crate::pg::spi::{self, Planned, Row, Value};
 
 /// Runs a statement and gives its rows.
 pub fn rows(statement: &str, values: &[Value]) -> Result<Vec<Row>, FdwError> {

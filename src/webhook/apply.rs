@@ -4,18 +4,20 @@
 //! of: a state from `updated_at`, a deletion from the event's time. The newest wins, of two of one time the later
 //! arrival.
 
-use clerk_api::object::Answer;
-use clerk_api::webhook::{Change, Event};
+use clerk_api::catalog::Change;
+use clerk_api::webhook::Event;
 use clerk_api::{Locator, Page, json};
 
 use crate::error::FdwError;
-use crate::mirror::config::{Deletes, Mirror, Table};
-use crate::mirror::merge::Merge;
+use crate::mirror::apply::merge::Merge;
+use crate::mirror::apply::remove::{self, Gone, remove};
+use crate::mirror::apply::tombstone;
+use crate::mirror::lock;
+use crate::mirror::model::{Deletes, Mirror, Table};
 use crate::mirror::moment::{Moment, microseconds};
-use crate::mirror::remove::{self, Gone, remove};
-use crate::mirror::sync::check_instance;
-use crate::mirror::{lock, target, tombstone};
-use crate::spi::Planned;
+use crate::mirror::refresh;
+use crate::mirror::sync::session::check_instance;
+use crate::pg::spi::Planned;
 
 /// What became of an event, and why.
 pub enum Outcome {
@@ -49,24 +51,24 @@ fn ask(mirror: &Mirror, table: &Table, event: &Event, id: &str) -> Result<Outcom
     check_instance(mirror, &client, false)?;
     let told = || {
         // What Clerk does not find by its id, it finds in the list of an owner, whom the event names.
-        table.object.keys.iter().find_map(|key| {
+        table.object.key_columns.iter().find_map(|key| {
             let column = table.object.column(key.column, true)?;
-            let page = Page::of_object(event.data, &[column.source.into()]).ok()?;
+            let page = Page::of_object(table.object, event.data, &[column.source.into()]).ok()?;
             let owner = json::string(page.value(0, 0)?)?.into_owned();
             Some((key, owner))
         })
     };
-    let (key, value) = match table.object.keys.iter().find(|key| key.answer == Answer::One) {
+    let (key, value) = match table.object.get_by_id() {
         Some(key) => (key, id.to_owned()),
-        None => told().map_or_else(|| target::owner(table, id), Ok)?,
+        None => told().map_or_else(|| refresh::owner(table, id), Ok)?,
     };
-    target::fetch(mirror, &client, table, id, key, value)?;
+    refresh::fetch(mirror, &client, table, id, key, value)?;
     Ok(Outcome::Applied)
 }
 
 /// The object is as the event has it.
 fn upsert(mirror: &Mirror, table: &Table, data: &str, id: &str, happened_at: i64) -> Result<Outcome, FdwError> {
-    let updated_at = json::member(data, "updated_at").and_then(|at| at.parse().ok());
+    let updated_at = updated_at(table, data);
     let of = Moment::of_milliseconds(updated_at.unwrap_or(happened_at));
     let row = Row::of(table, id)?;
     let gone = tombstone::deleted_at(mirror, table, id)?.max(row.deleted_at);
@@ -87,6 +89,12 @@ fn upsert(mirror: &Mirror, table: &Table, data: &str, id: &str, happened_at: i64
     }
 }
 
+/// When an object last changed, as it says itself, in Unix milliseconds.
+fn updated_at(table: &Table, data: &str) -> Option<i64> {
+    let column = table.object.updated_at()?;
+    Page::of_object(table.object, data, &[column.source.into()]).ok()?.value(0, 0)?.parse().ok()
+}
+
 /// What an object's row says of its times; nothing if there is no row.
 #[derive(Default)]
 struct Row {
@@ -101,7 +109,7 @@ impl Row {
         let query = format!(
             "SELECT {}, {} FROM {} t WHERE {}",
             time(table.deleted_at()),
-            table.column("updated_at").map_or("NULL".to_owned(), time),
+            table.updated_at().map_or("NULL".to_owned(), time),
             table.name,
             table.is("t", table.id(), "$1")
         );
@@ -114,8 +122,8 @@ impl Row {
 /// Merges one object, and tells whether that changed anything.
 fn merge_one(merge: &Merge, table: &Table, data: &str) -> Result<bool, FdwError> {
     let values: Vec<Locator> = merge.values();
-    let page =
-        Page::of_object(data, &values).map_err(|problem| FdwError::EventData { object: table.object.name, problem })?;
+    let page = Page::of_object(table.object, data, &values)
+        .map_err(|problem| FdwError::EventData { object: table.object.name, problem })?;
     let merged = merge.objects(&page, &[0])?;
     Ok(merged.inserted + merged.updated > 0)
 }

@@ -1,93 +1,11 @@
 //! Webhooks: what Clerk tells by itself, verified and applied once, in whatever order it comes.
 //!
-//! What is called and looked at stands in `sql/webhook.sql`.
-//!
-//! | room | question |
+//! | file | question |
 //! | --- | --- |
-//! | [`receive`] | Is a delivery Clerk's own and new, and what is written down about it? |
-//! | [`apply`] | What becomes of the object that an event tells of? |
 //! | [`secret`] | Which secrets sign a mirror's webhooks? |
-
-use pgrx::prelude::*;
-
-use crate::error::{FdwError, OrRaise};
-use crate::mirror::config::{Mirror, Which};
-use crate::settings;
-use receive::Delivery;
+//! | `apply` | What becomes of the object that an event is about? |
+//! | [`receive`] | Is a webhook Clerk's own and new, and what is logged about it? |
 
 mod apply;
-mod receive;
-mod secret;
-
-pub use receive::retry;
-
-extension_sql_file!("../../sql/webhook.sql", name = "webhook", requires = ["sync"]);
-
-#[pg_extern(sql = false)]
-fn receive_webhook(
-    mirror: Option<&str>,
-    body: Option<&str>,
-    svix_id: Option<&str>,
-    svix_timestamp: Option<&str>,
-    svix_signature: Option<&str>,
-    revalidate: Option<bool>,
-) -> &'static str {
-    let mirror = mirror.ok_or(FdwError::Null("mirror")).or_raise();
-    let delivery = Delivery {
-        body: body.unwrap_or_default(),
-        id: svix_id.unwrap_or_default(),
-        timestamp: svix_timestamp.unwrap_or_default(),
-        signature: svix_signature.unwrap_or_default(),
-    };
-    receive::receive(Which::Name(mirror), &delivery, revalidate.unwrap_or(false))
-}
-
-/// `clerk_fdw.webhook(json)`. What json is made of is text, as it came.
-#[pg_extern(sql = false)]
-fn webhook(body: Option<&str>) -> String {
-    let body = body.ok_or(FdwError::Null("the body")).or_raise();
-    let headers = settings::read("request.headers").unwrap_or_default();
-    let headers: serde_json::Value = serde_json::from_str(&headers).unwrap_or_default();
-    let header = |name: &str, other: &str| {
-        let value = headers.get(name).or_else(|| headers.get(other));
-        value.and_then(|value| value.as_str()).unwrap_or_default().to_owned()
-    };
-    let id = header("svix-id", "webhook-id");
-    let timestamp = header("svix-timestamp", "webhook-timestamp");
-    let signature = header("svix-signature", "webhook-signature");
-    let delivery = Delivery { body, id: &id, timestamp: &timestamp, signature: &signature };
-    let named = settings::webhook_mirror();
-    let which = match &named {
-        Some(name) => Which::Name(name),
-        None => receive::addressee(&delivery),
-    };
-    let outcome = receive::receive(which, &delivery, false);
-    if outcome == receive::FAILED {
-        // An error would undo what is stored; with this PostgREST commits, and the sender comes again.
-        settings::set_until_commit(c"response.status", c"500");
-    }
-    // As PostgreSQL's own json_build_object writes it.
-    format!(r#"{{"outcome" : "{outcome}"}}"#)
-}
-
-#[pg_extern(sql = false)]
-fn retry_webhooks(
-    mirror: Option<&str>,
-    most: Option<i32>,
-) -> TableIterator<'static, (name!(id, String), name!(outcome, &'static str))> {
-    let mirror = Mirror::load(Which::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
-    let most = most.and_then(|most| u32::try_from(most).ok()).unwrap_or(0);
-    let mut outcomes = Vec::new();
-    retry(&mirror, most, |id, outcome| outcomes.push((id, outcome))).unwrap_or_else(|failure| failure.raise());
-    TableIterator::new(outcomes)
-}
-
-#[pg_extern(sql = false)]
-fn add_webhook_secret(mirror: Option<&str>, secret: Option<&str>, vault_name: Option<&str>) -> i64 {
-    secret::add(mirror, secret, vault_name)
-}
-
-#[pg_extern(sql = false)]
-fn remove_webhook_secret(mirror: Option<&str>, id: Option<i64>) {
-    secret::remove(mirror, id);
-}
+pub mod receive;
+pub mod secret;

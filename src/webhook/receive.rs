@@ -7,14 +7,16 @@ use pgrx::pg_sys;
 use secrecy::SecretString;
 
 use super::apply::{Outcome, apply};
-use crate::attempt::{Failure, attempt};
-use crate::connection::vault_secret;
-use crate::deferral::attempt_beside_caller;
 use crate::error::{FdwError, OrRaise};
-use crate::mirror::config::{Entry, Mirror, Which};
-use crate::mirror::run::KEPT;
-use crate::mirror::{lock, store};
-use crate::settings;
+use crate::mirror::lock;
+use crate::mirror::model::{Entry, Mirror, Which};
+use crate::mirror::store;
+use crate::mirror::sync::log::KEPT;
+use crate::pg::deferral::attempt_beside_caller;
+use crate::pg::settings;
+use crate::pg::subtransaction::{Failure, attempt};
+use crate::pg::transactions::Transactions;
+use crate::remote::credentials::vault_secret;
 
 /// What the sender has sent; what is missing is empty.
 pub struct Delivery<'d> {
@@ -118,6 +120,15 @@ pub fn retry(mirror: &Mirror, most: u32, mut after: impl FnMut(String, &'static 
         after(id, outcome);
     }
     Ok(())
+}
+
+/// How many failed events a sync tries again.
+const MAX_RETRIES: u32 = 10_000;
+
+/// Tries the failed events of a mirror again before it is synced. One by one, because each takes a lock until its
+/// transaction ends.
+pub fn retry_all(mirror: &Mirror, transactions: &Transactions) -> Result<(), Failure> {
+    retry(mirror, MAX_RETRIES, |_, _| transactions.commit())
 }
 
 /// An older snapshot would not show what another delivery of the same object has just done.

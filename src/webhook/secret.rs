@@ -1,9 +1,9 @@
 //! The secrets that sign a mirror's webhooks.
 
 use crate::error::{FdwError, OrRaise};
-use crate::mirror::config::{Entry, Which};
+use crate::mirror::model::{Entry, Which};
 use crate::mirror::store;
-use crate::option::HiddenStatement;
+use crate::pg::hidden_statement::HiddenStatement;
 
 /// As many as anybody needs who replaces one by another. Each is tried for every delivery.
 const MOST: i64 = 10;

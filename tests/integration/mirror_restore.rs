@@ -20,7 +20,7 @@ fn a_mirror_goes_on_where_it_was_dumped() {
          DROP ROLE IF EXISTS t_mirror_dumped; CREATE ROLE t_mirror_dumped;
          GRANT USAGE ON SCHEMA clerk_fdw, m TO t_mirror_dumped;
          GRANT EXECUTE ON FUNCTION clerk_fdw.receive_webhook, clerk_fdw.current_user_id,
-           clerk_fdw.current_organizations, clerk_fdw.current_people TO t_mirror_dumped;
+           clerk_fdw.current_organizations, clerk_fdw.current_visible_user_ids TO t_mirror_dumped;
          SELECT clerk_fdw.enable_row_security('m'), clerk_fdw.add_webhook_secret('m', '{SECRET}');
          GRANT SELECT ON m.visible_users TO t_mirror_dumped;
          -- Other servers first, so that oids differ where the dump is restored.

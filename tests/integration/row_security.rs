@@ -33,7 +33,7 @@ impl Guarded {
              GRANT USAGE ON SCHEMA m TO {role};
              GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA m TO {role};
              GRANT EXECUTE ON FUNCTION clerk_fdw.current_user_id, clerk_fdw.current_organizations,
-               clerk_fdw.current_people TO {role}"
+               clerk_fdw.current_visible_user_ids TO {role}"
         ));
         Guarded { world, role, ada, grace, eve, organization }
     }
@@ -187,7 +187,7 @@ fn row_security_works_on_tables_that_were_there_before() {
          GRANT USAGE ON SCHEMA m TO t_row_security_mapped;
          GRANT SELECT ON people, m.organizations TO t_row_security_mapped;
          GRANT EXECUTE ON FUNCTION clerk_fdw.current_user_id, clerk_fdw.current_organizations,
-           clerk_fdw.current_people TO t_row_security_mapped",
+           clerk_fdw.current_visible_user_ids TO t_row_security_mapped",
     );
     let organization: String = world.one("SELECT min(organization_id) FROM m.organizations");
     let claims = json!({"sub": id, "org_id": organization}).to_string();

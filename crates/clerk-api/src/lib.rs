@@ -2,50 +2,57 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use clerk_api::{Client, Locator, Next, Read, Settings, object::object};
+//! use std::task::Poll;
+//! use clerk_api::{Client, Fetch, Locator, PageStream, Settings, catalog::object};
 //!
 //! # async fn example() -> Result<(), clerk_api::Error> {
 //! let client = Arc::new(Client::new(Settings::default(), "sk_test_…".into())?);
 //! let users = object("users").expect("the catalogue has users");
-//! let mut reader = Read::all(users, vec![Locator::Path(vec!["username".into()])]).start(client, || {});
+//! let fetch = Fetch::all(users, vec![Locator::Path(vec!["username".into()])]);
+//! let mut pages = PageStream::start(fetch, client, || {});
 //! loop {
-//!     match reader.poll() {
-//!         Next::Page(page) => println!("{} users", page?.len()),
-//!         Next::Pending => tokio::task::yield_now().await,
-//!         Next::End => break,
+//!     match pages.poll_page() {
+//!         Poll::Ready(Some(page)) => println!("{} users", page?.len()),
+//!         Poll::Ready(None) => break,
+//!         Poll::Pending => tokio::task::yield_now().await,
 //!     }
 //! }
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! - [`object`] is the catalogue: what Clerk has and how it is read.
-//! - [`Client`] sends single requests: pacing, retries, errors.
-//! - [`Read`] says what to read, [`Reader`] hands over its pages while the next ones are on their way.
-//! - [`json`] looks into JSON text without building a tree.
-//! - [`webhook`] tells whether a delivery is Clerk's own, and what it says.
+//! Each module uses only those above it:
 //!
-//! Nothing here knows Postgres. Everything runs on the tokio runtime that [`Read::start`] is called in.
+//! | module | question |
+//! | --- | --- |
+//! | [`catalog`] | What does Clerk have, and how is it read? |
+//! | `decode` | Where in an answer are the values that a query uses? |
+//! | `http` | How is a single request sent, paced and repeated, and what can go wrong? |
+//! | `query` | What is asked of Clerk? |
+//! | [`pushdown`] | Which conditions of a query can Clerk evaluate, and by which parameters? |
+//! | `listing` | Which requests does a query consist of? |
+//! | `pagination` | How is a list read to its end, so that nothing is missed and nothing comes twice? |
+//! | `stream` | How do pages reach whoever asked for them? |
+//! | [`webhook`] | Is a webhook Clerk's own, and what does it say? |
+//!
+//! Nothing here knows Postgres. Everything runs on the tokio runtime that [`PageStream::start`] is called in.
 
-mod client;
-mod error;
-pub mod json;
-pub mod object;
-mod pace;
-mod page;
-mod read;
-mod request;
-mod stats;
-mod walk;
+pub mod catalog;
+mod checkpoint;
+mod decode;
+mod http;
+mod listing;
+mod pagination;
+pub mod pushdown;
+mod query;
+mod stream;
+mod time_range;
 pub mod webhook;
 
-pub use client::{Client, Settings, check_api_url};
-pub use error::{Error, Problem};
-pub use page::{Locator, Page};
-pub use read::{
-    FEWEST_PAGES, Filters, From, LARGEST_PAGE, Next, OLDEST_FIRST, Ordered, Read, Reader, batches, fit_one_request,
-    fits,
-};
-pub use request::Request;
-pub use stats::Stats;
-pub use walk::{Mark, rest};
+pub use checkpoint::Checkpoint;
+pub use decode::{Locator, Page, json};
+pub use http::{Client, Error, Problem, Request, Settings, Stats, check_api_url};
+pub use pagination::{MIN_PAGES_TO_SPLIT, remaining};
+pub use query::{Fetch, Filters, MAX_PAGE_SIZE, OrderBy, Query, batches, fit_one_request, fits};
+pub use stream::PageStream;
+pub use time_range::TimeRange;

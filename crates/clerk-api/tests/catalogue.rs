@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clerk_api::object::{API_VERSION, Answer, Kind, OBJECTS, Object, Paging, Source};
+use clerk_api::catalog::{API_VERSION, KeyColumn, Kind, List, Lookup, OBJECTS, Object, Paging, Source};
 use serde_json::Value;
 
 /// Clerk's description as JSON, or `None` (and a word about it) where there is none.
@@ -64,7 +64,8 @@ fn member<'d>(api: &'d Value, schema: &'d Value, name: &str) -> Option<&'d Value
 
 /// The schema of the objects that a list holds.
 fn element<'d>(api: &'d Value, object: &Object) -> &'d Value {
-    let list = answer(api, object.list);
+    let path = object.list.map_or(object.key_columns[0].path, |list| list.path);
+    let list = answer(api, path);
     let array = if list["type"] == "array" { list } else { member(api, list, "data").expect("data") };
     resolved(api, &array["items"])
 }
@@ -74,62 +75,71 @@ fn endpoints_and_parameters_exist() {
     let Some(api) = openapi() else { return };
     assert_eq!(api["info"]["version"], API_VERSION);
     for object in OBJECTS {
-        for parameter in ["limit", "order_by"] {
-            assert_parameter(&api, object.list, parameter);
+        if let Some(list) = object.list {
+            assert_list(&api, object, list);
         }
-        match object.paging {
-            Paging::Offset => {
-                assert_parameter(&api, object.list, "offset");
-                assert!(member(&api, answer(&api, object.list), "total_count").is_some());
-            }
-            Paging::Cursor { count } => {
-                assert_parameter(&api, object.list, "starting_after");
-                for path in [object.list, count] {
-                    for parameter in ["created_at_after", "created_at_before", "user_id"] {
-                        assert_parameter(&api, path, parameter);
-                    }
-                }
-                assert!(member(&api, answer(&api, count), "total_count").is_some());
-            }
+        for key in object.key_columns {
+            assert_key_column(&api, object, key);
         }
-        for key in object.keys {
-            match key.answer {
-                Answer::One => assert!(member(&api, answer(&api, key.path), "id").is_some(), "{}", key.path),
-                Answer::List { owner, orders } => {
-                    for parameter in ["limit", "offset"].into_iter().chain(orders.then_some("order_by")) {
-                        assert_parameter(&api, key.path, parameter);
-                    }
-                    assert!(member(&api, answer(&api, key.path), "total_count").is_some());
-                    operation(&api, owner);
+    }
+}
+
+fn assert_list(api: &Value, object: &Object, List { path, paging }: List) {
+    let mut counted = vec![path];
+    match paging {
+        Paging::Single => return assert!(member(api, answer(api, path), "id").is_some(), "{path} has no id"),
+        Paging::Offset => {
+            assert_parameter(api, path, "offset");
+            assert!(member(api, answer(api, path), "total_count").is_some());
+        }
+        Paging::Cursor { cursor, count, created_after, created_before } => {
+            assert_parameter(api, path, cursor);
+            for path in [path, count] {
+                for parameter in [created_after, created_before] {
+                    assert_parameter(api, path, parameter);
                 }
             }
+            assert!(member(api, answer(api, count), "total_count").is_some());
+            counted.push(count);
         }
-        for key in object.keys {
-            for (column, parameter) in key.filters {
-                assert!(object.column(column, true).is_some(), "{column}");
-                assert_parameter(&api, key.path, parameter);
+    }
+    assert_parameter(api, path, "limit");
+    for filter in object.columns.iter().flat_map(|column| column.filters) {
+        for path in &counted {
+            assert_parameter(api, path, filter.parameter);
+        }
+    }
+    for sort in object.sort_columns {
+        assert!(object.column(sort.column, true).is_some(), "{}", sort.column);
+        let parameters = operation(api, path)["parameters"].as_array().into_iter().flatten();
+        let order_by = parameters.map(|parameter| resolved(api, parameter)).find(|found| found["name"] == "order_by");
+        let described = order_by.and_then(|order_by| order_by["description"].as_str()).unwrap_or_default();
+        assert!(described.contains(sort.parameter), "{path} does not sort by {}", sort.parameter);
+    }
+    for (parameter, _) in object.columns.iter().filter_map(|column| column.extra_param) {
+        assert_parameter(api, path, parameter);
+    }
+}
+
+fn assert_key_column(api: &Value, object: &Object, key: &KeyColumn) {
+    match key.lookup {
+        Lookup::Get => {
+            assert!(member(api, answer(api, key.path), "id").is_some(), "{}", key.path);
+            for (parameter, _) in object.columns.iter().filter_map(|column| column.extra_param) {
+                assert_parameter(api, key.path, parameter);
             }
         }
-        for filter in object.columns.iter().flat_map(|column| column.filters) {
-            assert_parameter(&api, object.list, filter.parameter);
-            if let Paging::Cursor { count } = object.paging {
-                assert_parameter(&api, count, filter.parameter);
+        Lookup::List { parent, is_sortable } => {
+            for parameter in ["limit", "offset"].into_iter().chain(is_sortable.then_some("order_by")) {
+                assert_parameter(api, key.path, parameter);
             }
+            assert!(member(api, answer(api, key.path), "total_count").is_some());
+            operation(api, parent);
         }
-        for order in object.orders {
-            assert!(object.column(order.column, true).is_some(), "{}", order.column);
-            let parameters = operation(&api, object.list)["parameters"].as_array().into_iter().flatten();
-            let order_by =
-                parameters.map(|parameter| resolved(&api, parameter)).find(|found| found["name"] == "order_by");
-            let described = order_by.and_then(|order_by| order_by["description"].as_str()).unwrap_or_default();
-            assert!(described.contains(order.parameter), "{} does not order by {}", object.list, order.parameter);
-        }
-        for (parameter, _) in object.columns.iter().filter_map(|column| column.asks) {
-            assert_parameter(&api, object.list, parameter);
-            for key in object.keys.iter().filter(|key| key.answer == Answer::One) {
-                assert_parameter(&api, key.path, parameter);
-            }
-        }
+    }
+    for (column, parameter) in key.filters {
+        assert!(object.column(column, true).is_some(), "{column}");
+        assert_parameter(api, key.path, parameter);
     }
 }
 

@@ -5,8 +5,8 @@ mod common;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use clerk_api::object::object;
-use clerk_api::{Client, From, Ordered, Read};
+use clerk_api::catalog::object;
+use clerk_api::{Client, Fetch, OrderBy, Query};
 use clerk_sim::{Fault, Sim, When};
 use common::*;
 use serde_json::json;
@@ -17,13 +17,13 @@ const COUNT: &str = "/v1/users/count";
 struct List {
     name: String,
     path: String,
-    read: Read,
+    read: Fetch,
     expected: Vec<String>,
 }
 
-fn in_order(name: &str, parameter: &'static str, descending: bool) -> Read {
-    let order = Some(Ordered { parameter, descending });
-    Read { from: From::List { filters: vec![], order }, ..all(name, 8) }
+fn in_order(name: &str, parameter: &'static str, descending: bool) -> Fetch {
+    let order = Some(OrderBy { parameter, is_descending: descending });
+    Fetch { query: Query::List { filters: vec![], order }, ..all(name, 8) }
 }
 
 /// Many objects that were created at the same time as others: two or three by the dozen, and twenty at once.
@@ -59,16 +59,16 @@ fn lists(sim: &Sim) -> Vec<List> {
         let of_it = sim.memberships().into_iter().filter(|membership| membership.json.contains(of));
         sorted(of_it.map(|membership| membership.id).collect())
     };
-    let list = |name: &str, path: &str, read: Read, expected: &[String]| List {
+    let list = |name: &str, path: &str, read: Fetch, expected: &[String]| List {
         name: name.to_owned(),
         path: path.to_owned(),
         read,
         expected: expected.to_vec(),
     };
     let memberships = object("organization_memberships").expect("the catalogue has memberships");
-    let key = memberships.key("user_id").expect("memberships are found by user");
-    let from = From::Keys { key, values: vec![user.clone()], filters: vec![], order: None };
-    let by_user = Read { from, ..Read::all(memberships, vec![]) };
+    let key = memberships.key_column("user_id").expect("memberships are found by user");
+    let query = Query::Lookup { key, values: vec![user.clone()], filters: vec![], order: None };
+    let by_user = Fetch { query, ..Fetch::all(memberships, vec![]) };
     let (users, organizations) = (every("users", sim), every("organizations", sim));
     vec![
         list("users", USERS, all("users", 8), &users),
@@ -90,7 +90,7 @@ fn lists(sim: &Sim) -> Vec<List> {
 
 /// Reads a list; says what is wrong with what came, if it came.
 fn read(client: &Arc<Client>, list: &List, page_size: u32) -> Result<Result<(), String>, String> {
-    let read = ids(client, Read { page_size, ..list.read.clone() }).map_err(|error| error.to_string())?;
+    let read = ids(client, Fetch { page_size, ..list.read.clone() }).map_err(|error| error.to_string())?;
     Ok(match sorted(read.clone()) == list.expected {
         true => Ok(()),
         false => {
@@ -191,7 +191,7 @@ fn a_count_of_users_that_lies_changes_no_rows() {
 fn the_end_of_a_bare_list_costs_a_request() {
     let sim = world();
     let client = client(&sim);
-    let asked = |read: Read| {
+    let asked = |read: Fetch| {
         sim.clear_requests();
         assert_eq!(ids(&client, read).expect("users").len(), 80);
         let requests = sim.requests();
@@ -206,8 +206,8 @@ fn the_end_of_a_bare_list_costs_a_request() {
 
     // A value finds what it finds.
     sim.clear_requests();
-    let from = From::List { filters: vec![("email_address", "nobody@example.com".to_owned())], order: None };
-    assert_eq!(ids(&client, Read { from, ..all("users", 500) }).expect("nobody"), [""; 0]);
+    let query = Query::List { filters: vec![("email_address", "nobody@example.com".to_owned())], order: None };
+    assert_eq!(ids(&client, Fetch { query, ..all("users", 500) }).expect("nobody"), [""; 0]);
     assert_eq!(sim.request_count(), 1);
 }
 
@@ -272,7 +272,7 @@ fn what_was_there_all_the_time_comes_once_or_an_error() {
             });
         }
         let client = with(&sim, |settings| settings.max_concurrency = random.usize(1..9));
-        let read = ids(&client, Read { page_size: random.u32(3..40), ..list.read.clone() });
+        let read = ids(&client, Fetch { page_size: random.u32(3..40), ..list.read.clone() });
         let Ok(read) = read else {
             errors += 1;
             continue;

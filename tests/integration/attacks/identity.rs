@@ -71,6 +71,6 @@ fn a_mirror_of_the_same_name_answers_no_policy() {
     session.run("ALTER TABLE m.users RENAME TO old; SELECT clerk_fdw.create_mirror('clerk', schema => 'm', objects => '{users}')");
     assert_ne!(session.one::<i32>("SELECT number FROM clerk_fdw.mirror_status"), number);
     world.run("SET request.jwt.claims = '{\"sub\": \"user_1\"}'");
-    let people: Vec<String> = world.one(&format!("SELECT clerk_fdw.current_people({number})"));
+    let people: Vec<String> = world.one(&format!("SELECT clerk_fdw.current_visible_user_ids({number})"));
     assert_eq!(people, [""; 0]);
 }

@@ -35,7 +35,7 @@ impl People {
              GRANT USAGE ON SCHEMA m TO {role};
              GRANT SELECT ON ALL TABLES IN SCHEMA m TO {role};
              GRANT EXECUTE ON FUNCTION clerk_fdw.current_user_id, clerk_fdw.current_organizations,
-               clerk_fdw.current_people TO {role}"
+               clerk_fdw.current_visible_user_ids TO {role}"
         ));
         People { world, role, ada, grace, organization }
     }

@@ -3,10 +3,11 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use clerk_api::object::object;
-use clerk_api::{Client, Error, From, Locator, Next, Page, Read, Settings};
+use clerk_api::catalog::object;
+use clerk_api::{Client, Error, Fetch, Locator, Page, PageStream, Query, Settings};
 use clerk_sim::{Config, RateLimit, Sim};
 
 pub const USERS: &str = "/v1/users";
@@ -35,34 +36,34 @@ pub fn with(sim: &Sim, change: impl FnOnce(&mut Settings)) -> Arc<Client> {
     Arc::new(Client::new(settings, sim.key().into()).expect("the settings are right"))
 }
 
-pub fn all(name: &str, page_size: u32) -> Read {
-    Read { page_size, ..Read::all(object(name).expect(name), vec![Locator::Whole]) }
+pub fn all(name: &str, page_size: u32) -> Fetch {
+    Fetch { page_size, ..Fetch::all(object(name).expect(name), vec![Locator::Whole]) }
 }
 
-pub fn below(organization: &str, page_size: u32) -> Read {
+pub fn below(organization: &str, page_size: u32) -> Fetch {
     let object = object("organization_memberships").expect("the catalogue has memberships");
-    let key = object.key("organization_id").expect("memberships are found by organization");
-    let from = From::Keys { key, values: vec![organization.to_owned()], filters: vec![], order: None };
-    Read { from, page_size, ..Read::all(object, vec![]) }
+    let key = object.key_column("organization_id").expect("memberships are found by organization");
+    let query = Query::Lookup { key, values: vec![organization.to_owned()], filters: vec![], order: None };
+    Fetch { query, page_size, ..Fetch::all(object, vec![]) }
 }
 
 /// The ids that a read gives, in its order.
-pub fn ids(client: &Arc<Client>, read: Read) -> Result<Vec<String>, Box<Error>> {
-    let pages = pages(client, read, usize::MAX)?;
+pub fn ids(client: &Arc<Client>, fetch: Fetch) -> Result<Vec<String>, Box<Error>> {
+    let pages = pages(client, fetch, usize::MAX)?;
     Ok(pages.iter().flat_map(|page| (0..page.len()).map(|object| page.id(object).into_owned())).collect())
 }
 
 /// The first pages that a read gives, as many as are wanted.
-pub fn pages(client: &Arc<Client>, read: Read, wanted: usize) -> Result<Vec<Page>, Box<Error>> {
+pub fn pages(client: &Arc<Client>, fetch: Fetch, wanted: usize) -> Result<Vec<Page>, Box<Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut reader = read.start(Arc::clone(client), || {});
+        let mut stream = PageStream::start(fetch, Arc::clone(client), || {});
         let mut pages = Vec::new();
         while pages.len() < wanted {
-            match reader.poll() {
-                Next::Page(page) => pages.push(page?),
-                Next::Pending => tokio::time::sleep(Duration::from_millis(1)).await,
-                Next::End => break,
+            match stream.poll_page() {
+                Poll::Ready(Some(page)) => pages.push(page?),
+                Poll::Ready(None) => break,
+                Poll::Pending => tokio::time::sleep(Duration::from_millis(1)).await,
             }
         }
         Ok(pages)

@@ -1,0 +1,19 @@
+//! The instance that a key belongs to: one object, and no table. [`super::OBJECTS`] does not list it.
+
+use crate::catalog::Kind::Text;
+use crate::catalog::Source::Path;
+use crate::catalog::column::column;
+use crate::catalog::{Access, List, Mirroring, Object, Paging};
+
+/// What `GET /instance` gives.
+pub const INSTANCE: Object = Object {
+    name: "instance",
+    description: "The Clerk instance itself.",
+    list: Some(List { path: "/instance", paging: Paging::Single }),
+    key_columns: &[],
+    sort_columns: &[],
+    columns: &[column("instance_id", Text, Path(&["id"]), "The instance's id, which begins with ins_.").id()],
+    events: &[],
+    access: Access::Nobody,
+    mirroring: Mirroring::Never,
+};

@@ -1,0 +1,60 @@
+//! Organization memberships: which user belongs to which organization, and as what.
+
+use crate::catalog::Kind::{Json, Text, TextArray, Time};
+use crate::catalog::Source::{Path, Whole};
+use crate::catalog::column::column;
+use crate::catalog::{Access, Event, KeyColumn, List, Lookup, Mirroring, Object, Paging, SortColumn};
+
+pub(super) const OBJECT: Object = Object {
+    name: "organization_memberships",
+    description: "Which user belongs to which organization of the Clerk instance, and in which role.",
+    list: Some(List { path: "/organization_memberships", paging: Paging::Offset }),
+    key_columns: &[
+        KeyColumn {
+            column: "organization_id",
+            path: "/organizations/{organization_id}/memberships",
+            lookup: Lookup::List { parent: "/organizations/{organization_id}", is_sortable: true },
+            filters: &[("user_id", "user_id"), ("role", "role")],
+        },
+        KeyColumn {
+            column: "user_id",
+            path: "/users/{user_id}/organization_memberships",
+            lookup: Lookup::List { parent: "/users/{user_id}", is_sortable: false },
+            filters: &[],
+        },
+    ],
+    sort_columns: &[SortColumn { column: "created_at", parameter: "created_at", is_stable: true }],
+    columns: &[
+        column("membership_id", Text, Path(&["id"]), "The membership's id, which begins with orgmem_.")
+            .id()
+            .shared()
+            .aliases(&["id"]),
+        column("organization_id", Text, Path(&["organization", "id"]), "The organization's id.")
+            .parent("organizations")
+            .shared(),
+        column("user_id", Text, Path(&["public_user_data", "user_id"]), "The member's user id.")
+            .parent("users")
+            .shared(),
+        column("role", Text, Path(&["role"]), "The role's key, such as org:admin.").shared(),
+        column("role_name", Text, Path(&["role_name"]), "The role's name as people read it.").shared(),
+        column("permissions", TextArray, Path(&["permissions"]), "The keys of what the role permits."),
+        column(
+            "email",
+            Text,
+            Path(&["public_user_data", "identifier"]),
+            "The member's public identifier: an email address, a phone number or a username.",
+        ),
+        column("created_at", Time, Path(&["created_at"]), "When the user became a member.").creation_time().shared(),
+        column("updated_at", Time, Path(&["updated_at"]), "When the membership last changed.").update_time().shared(),
+        column("public_metadata", Json, Path(&["public_metadata"]), "Metadata that the frontend may read."),
+        column("private_metadata", Json, Path(&["private_metadata"]), "Metadata for the backend alone.").private(),
+        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+    ],
+    events: &[
+        Event::upsert("organizationMembership.created"),
+        Event::upsert("organizationMembership.updated"),
+        Event::delete("organizationMembership.deleted"),
+    ],
+    access: Access::Membership,
+    mirroring: Mirroring::ByDefault,
+};

@@ -1,0 +1,94 @@
+//! Users: the people who signed up to the application.
+
+use crate::catalog::FilterOp::{After, Before, Contains, Equal, Is};
+use crate::catalog::Kind::{Boolean, Json, Phone, Text, Time};
+use crate::catalog::Source::{Path, Primary, Whole};
+use crate::catalog::column::{column, exact, narrowing};
+use crate::catalog::{Access, Event, KeyColumn, List, Lookup, Mirroring, Object, Paging, SortColumn};
+
+/// Clerk evaluates conditions on the moment of the last activity, of which it shows the day.
+const DAY: i64 = 86_400_000;
+
+pub(super) const OBJECT: Object = Object {
+    name: "users",
+    description: "The users of the Clerk instance.",
+    list: Some(List {
+        path: "/users",
+        paging: Paging::Cursor {
+            cursor: "starting_after",
+            count: "/users/count",
+            created_after: "created_at_after",
+            created_before: "created_at_before",
+        },
+    }),
+    key_columns: &[KeyColumn { column: "user_id", path: "/users/{user_id}", lookup: Lookup::Get, filters: &[] }],
+    sort_columns: &[
+        SortColumn { column: "created_at", parameter: "created_at", is_stable: true },
+        SortColumn { column: "updated_at", parameter: "updated_at", is_stable: false },
+    ],
+    columns: &[
+        column("user_id", Text, Path(&["id"]), "The user's id, which begins with user_.")
+            .id()
+            .shared()
+            .filters(&[exact(Equal { has_prefix: true }, "user_id")])
+            .aliases(&["id"]),
+        column("username", Text, Path(&["username"]), "The user's name for signing in, if the instance uses them.")
+            .shared()
+            .filters(&[narrowing(Equal { has_prefix: false }, "username"), narrowing(Contains, "username_query")]),
+        column("first_name", Text, Path(&["first_name"]), "The first name.")
+            .shared()
+            .filters(&[narrowing(Contains, "name_query")]),
+        column("last_name", Text, Path(&["last_name"]), "The last name.")
+            .shared()
+            .filters(&[narrowing(Contains, "name_query")]),
+        column(
+            "email",
+            Text,
+            Primary { id: "primary_email_address_id", list: "email_addresses", value: "email_address" },
+            "The primary email address; all of them are in attrs.",
+        )
+        .filters(&[
+            narrowing(Equal { has_prefix: false }, "email_address"),
+            narrowing(Contains, "email_address_query"),
+        ]),
+        column(
+            "phone_number",
+            Phone,
+            Primary { id: "primary_phone_number_id", list: "phone_numbers", value: "phone_number" },
+            "The primary phone number in E.164 form; all of them are in attrs.",
+        )
+        .filters(&[narrowing(Equal { has_prefix: false }, "phone_number"), narrowing(Contains, "phone_number_query")])
+        .scalar_aliases(&["phone_numbers"]),
+        column("external_id", Text, Path(&["external_id"]), "The application's own id for the user.")
+            .filters(&[narrowing(Equal { has_prefix: true }, "external_id")]),
+        column("image_url", Text, Path(&["image_url"]), "The address of the profile image.").shared(),
+        column("banned", Boolean, Path(&["banned"]), "Whether the user is banned from signing in.")
+            .banned()
+            .filters(&[exact(Is, "banned")]),
+        column("locked", Boolean, Path(&["locked"]), "Whether too many failed attempts lock the user out now."),
+        column("two_factor_enabled", Boolean, Path(&["two_factor_enabled"]), "Whether a second factor is set up."),
+        column("password_enabled", Boolean, Path(&["password_enabled"]), "Whether the user has a password."),
+        column("created_at", Time, Path(&["created_at"]), "When the user was created.")
+            .creation_time()
+            .filters(&[exact(After, "created_at_after"), exact(Before { within: 0 }, "created_at_before")]),
+        column("updated_at", Time, Path(&["updated_at"]), "When the user last changed.").update_time(),
+        column("last_sign_in_at", Time, Path(&["last_sign_in_at"]), "The last sign-in; null if there was none.")
+            .filters(&[exact(After, "last_sign_in_at_after"), exact(Before { within: 0 }, "last_sign_in_at_before")]),
+        column("last_active_at", Time, Path(&["last_active_at"]), "The last session activity, to the day.").filters(&[
+            narrowing(After, "last_active_at_after"),
+            narrowing(Before { within: DAY }, "last_active_at_before"),
+        ]),
+        column("public_metadata", Json, Path(&["public_metadata"]), "Metadata that the frontend may read."),
+        column("private_metadata", Json, Path(&["private_metadata"]), "Metadata for the backend alone.").private(),
+        column(
+            "unsafe_metadata",
+            Json,
+            Path(&["unsafe_metadata"]),
+            "Metadata that the user's own browser may write: never trust it.",
+        ),
+        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+    ],
+    events: &[Event::upsert("user.created"), Event::upsert("user.updated"), Event::delete("user.deleted")],
+    access: Access::User,
+    mirroring: Mirroring::ByDefault,
+};

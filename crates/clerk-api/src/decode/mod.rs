@@ -1,0 +1,14 @@
+//! From the body of an answer to the values that a query uses, without building a tree of JSON.
+
+pub mod json;
+mod page;
+
+pub(crate) use page::{DecodeError, Projection};
+pub use page::{Locator, Page};
+
+/// The first bytes of a body, short enough for an error message.
+pub(crate) fn beginning(body: &[u8]) -> String {
+    const SHOWN: usize = 80;
+    let text = String::from_utf8_lossy(&body[..body.len().min(SHOWN * 4)]);
+    text.trim_start().chars().take(SHOWN).collect()
+}

@@ -1,0 +1,212 @@
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use super::*;
+
+#[test]
+fn only_https_or_this_machine() {
+    for good in ["https://api.clerk.com/v1", "http://127.0.0.1:8080/v1", "http://localhost/v1/", "http://[::1]:1"] {
+        assert!(check_api_url(good).is_ok(), "{good}");
+    }
+    for (bad, problem) in [
+        ("http://api.clerk.com/v1", "unencrypted"),
+        ("ftp://localhost", "not https"),
+        ("https://me:secret@api.clerk.com", "user name"),
+        ("https://api.clerk.com/v1?x=1", "end with its path"),
+        ("api.clerk.com", "does not begin with https://"),
+        ("http://127.0.0.1.example.com/", "unencrypted"),
+    ] {
+        let told = check_api_url(bad).expect_err(bad);
+        assert!(told.contains(problem), "{bad}: {told}");
+    }
+}
+
+#[test]
+fn the_key_is_in_no_debug_output() {
+    let client = Client::new(Settings::default(), "sk_test_never_shown".into()).unwrap();
+    assert!(!format!("{client:?} {:?}", client.settings()).contains("never_shown"));
+    assert_eq!(client.redact("a sk_test_never_shown b"), "a [secret key] b");
+}
+
+#[test]
+fn a_key_that_no_header_can_carry_is_refused_unseen() {
+    let error = Client::new(Settings::default(), "sk_test_\n".into()).unwrap_err();
+    assert!(!error.to_string().contains("sk_test_"), "{error}");
+}
+
+/// A Clerk on this machine that answers each connection as `answer` does.
+fn clerk(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = Arc::new(answer);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let answer = Arc::clone(&answer);
+            thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                // A request without a body is little enough to come at once.
+                let _ = stream.read(&mut [0; 4096]);
+                answer(stream);
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+async fn get(url: &str) -> Result<Vec<u8>, Error> {
+    client(url).get(&Request::new("/users"), &Stats::default()).await
+}
+
+fn client(url: &str) -> Client {
+    let settings = Settings { api_url: url.to_owned(), max_retries: 1, ..Settings::default() };
+    Client::new(settings, "sk_test_key".into()).unwrap()
+}
+
+/// Sends a head and then as much of a body as is taken, up to so many MiB. Returns how many bytes those were.
+fn send(mut stream: &TcpStream, status: &str, mebibytes: usize) -> usize {
+    let piece = vec![b' '; 64 * 1024];
+    let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\n\r\n");
+    let mut sent = 0;
+    if stream.write_all(head.as_bytes()).is_ok() {
+        while sent < mebibytes * MEBIBYTE && stream.write_all(&piece).is_ok() {
+            sent += piece.len();
+        }
+    }
+    sent
+}
+
+const MEBIBYTE: usize = 1024 * 1024;
+
+/// More than sockets on this machine hold of what nobody reads.
+const IN_SOCKETS: usize = 16 * MEBIBYTE;
+
+#[tokio::test]
+async fn a_body_is_read_up_to_64_mebibytes() {
+    let of = |mebibytes| {
+        clerk(move |stream| {
+            send(&stream, "200 OK", mebibytes);
+        })
+    };
+    assert_eq!(get(&of(64)).await.unwrap().len(), 64 * MEBIBYTE);
+    let error = get(&of(65)).await.unwrap_err();
+    assert!(error.to_string().contains("more than 67108864 bytes; a smaller page_size"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_that_does_not_end_is_read_no_further_than_64_kibibytes() {
+    let (sent, told) = mpsc::channel();
+    let url = clerk(move |stream| sent.send(send(&stream, "400 Bad Request", 1024)).unwrap());
+    let error = get(&url).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { status: 400, .. }), "{error}");
+    let sent = told.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert!(sent < IN_SOCKETS, "{sent} bytes were taken");
+}
+
+#[tokio::test]
+async fn an_error_that_breaks_off_is_quoted_as_far_as_it_came() {
+    let url = clerk(|mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 1099511627776\r\n\r\nno");
+    });
+    let error = get(&url).await.unwrap_err();
+    assert!(error.to_string().contains("a body that begins with \"no\""), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unusually_large_bodies_come_two_at_a_time() {
+    let taken: Arc<[AtomicUsize; 4]> = Arc::default();
+    let connections = AtomicUsize::new(0);
+    let may_end = Arc::new(AtomicBool::new(false));
+    let url = {
+        let (taken, may_end) = (Arc::clone(&taken), Arc::clone(&may_end));
+        clerk(move |mut stream| {
+            let taken = &taken[connections.fetch_add(1, SeqCst)];
+            let piece = vec![b' '; MEBIBYTE];
+            stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").unwrap();
+            for _ in 0..40 {
+                stream.write_all(&piece).unwrap();
+                taken.fetch_add(MEBIBYTE, SeqCst);
+            }
+            while !may_end.load(SeqCst) {
+                thread::sleep(Duration::from_millis(10));
+            }
+        })
+    };
+    let client = Arc::new(client(&url));
+    let reading = [(); 4].map(|()| {
+        let client = Arc::clone(&client);
+        tokio::spawn(async move { client.get(&Request::new("/users"), &Stats::default()).await })
+    });
+    let is_whole = |taken: &&AtomicUsize| taken.load(SeqCst) == 40 * MEBIBYTE;
+    while taken.iter().filter(is_whole).count() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // The others would be hard behind.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let waiting = taken.iter().filter(|taken| taken.load(SeqCst) < IN_SOCKETS).count();
+    may_end.store(true, SeqCst);
+    for body in reading {
+        assert_eq!(body.await.unwrap().unwrap().len(), 40 * MEBIBYTE);
+    }
+    assert_eq!(waiting, 2);
+}
+
+#[test]
+fn retry_after_is_seconds_or_a_date() {
+    let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+    for (text, seconds) in [
+        ("0", Some(0)),
+        (" 120 ", Some(120)),
+        ("18446744073709551615", Some(u64::MAX)),
+        ("18446744073709551616", Some(u64::MAX)),
+        ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+        ("Sun, 06 Nov 1994 08:48:37 GMT", None),
+        ("-1", None),
+        ("1.5", None),
+        ("soon", None),
+        ("", None),
+    ] {
+        assert_eq!(wait(&HeaderValue::from_static(text), now), seconds.map(Duration::from_secs), "{text:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_wait_that_is_too_long_is_an_error_that_says_so() {
+    for (status, seconds) in [("429 Too Many Requests", "301"), ("503 Unavailable", "18446744073709551615")] {
+        let url = clerk(move |mut stream| {
+            let head = format!("HTTP/1.1 {status}\r\nretry-after: {seconds}\r\nconnection: close\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+        });
+        let error = tokio::time::timeout(Duration::from_secs(5), get(&url)).await.unwrap().unwrap_err();
+        let told = format!("it asks for a wait of {seconds} s, and 300 s are the most there is (GET /users; 1 try in");
+        assert!(error.to_string().contains(&told), "{error}");
+    }
+}
+
+#[test]
+fn there_is_one_set_of_root_certificates() {
+    // A second one would be compiled in.
+    let lock = include_str!("../../../../../Cargo.lock");
+    assert!(lock.contains("name = \"rustls-native-certs\"") && !lock.contains("name = \"webpki-roots\""));
+}
+
+#[test]
+fn a_machine_without_root_certificates_is_told_so() {
+    const NONE: &str = "/dev/null";
+    if std::env::var("SSL_CERT_FILE").as_deref() != Ok(NONE) {
+        // The environment is the process's, so that it takes another one.
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", "http::client::tests::a_machine_without_root_certificates_is_told_so"]);
+        let output = again.env("SSL_CERT_FILE", NONE).env_remove("SSL_CERT_DIR").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let url = clerk(|_| {}).replace("http:", "https:");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let error = runtime.block_on(get(&url)).unwrap_err();
+    assert!(error.to_string().contains("install ca-certificates or set SSL_CERT_FILE"), "{error}");
+}

@@ -1,0 +1,134 @@
+//! What can go wrong between here and Clerk, in words a person can act on.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::request::Request;
+use crate::decode::beginning;
+
+/// Why a request, a page or a whole read failed.
+///
+/// No variant ever holds the secret key: texts that came from outside are redacted before they get here.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The client cannot be built from its settings.
+    #[error("{0}")]
+    Config(String),
+
+    /// 401 or 403: the key is missing, wrong, or not allowed to do this.
+    #[error("Clerk refused the key with status {status}: {problem} ({request})")]
+    Unauthorized { status: u16, problem: Problem, request: Box<Request> },
+
+    /// Any other status that is not a success and that trying again would not change.
+    #[error("Clerk answered with status {status}: {problem} ({request})")]
+    Refused { status: u16, problem: Problem, request: Box<Request> },
+
+    /// 429, 5xx, a broken connection or a timeout, after every retry.
+    #[error(
+        "Clerk could not be reached: {cause} ({request}; {tries} {noun} in {seconds:.1} s)",
+        noun = if *tries == 1 { "try" } else { "tries" },
+        seconds = elapsed.as_secs_f64()
+    )]
+    Unavailable { cause: String, tries: u32, elapsed: Duration, request: Box<Request> },
+
+    /// A success whose body is not what Clerk's description promises.
+    #[error("Clerk's answer is not {expected}: {problem} ({request}); it begins with {beginning:?}")]
+    Malformed { expected: &'static str, problem: String, beginning: String, request: Box<Request> },
+
+    /// A fault of this program: the reading ended without coming to an end.
+    #[error("the reading of Clerk's pages broke off")]
+    BrokenOff,
+
+    /// Pages that contradict each other: reading on would repeat or miss objects.
+    #[error("Clerk's pages do not fit together: {problem} ({request})")]
+    Inconsistent { problem: String, request: Box<Request> },
+}
+
+impl Error {
+    /// Whether Clerk says that there is no such object.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Error::Refused { status: 404, .. })
+    }
+}
+
+/// Clerk's own description of an error, from `{"errors":[…],"clerk_trace_id"}`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Problem {
+    /// `long_message`, else `message`, else the beginning of whatever came instead.
+    pub message: String,
+    /// Clerk's machine-readable code, such as `resource_not_found`.
+    pub code: Option<String>,
+    /// What Clerk's support asks for.
+    pub trace_id: Option<String>,
+}
+
+impl Problem {
+    /// Reads an error body; one that is not Clerk's form is quoted instead.
+    pub(crate) fn parse(body: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Body {
+            errors: Vec<Entry>,
+            clerk_trace_id: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            message: Option<String>,
+            long_message: Option<String>,
+            code: Option<String>,
+        }
+        let parsed = serde_json::from_slice::<Body>(body).ok();
+        let trace_id = parsed.as_ref().and_then(|body| body.clerk_trace_id.clone());
+        match parsed.and_then(|body| body.errors.into_iter().next()) {
+            Some(entry) => Problem {
+                message: entry
+                    .long_message
+                    .filter(|text| !text.is_empty())
+                    .or(entry.message)
+                    .unwrap_or_else(|| "no message".to_owned()),
+                code: entry.code,
+                trace_id,
+            },
+            None => Problem {
+                message: match beginning(body) {
+                    text if text.is_empty() => "an empty body".to_owned(),
+                    text => format!("a body that begins with {text:?}"),
+                },
+                code: None,
+                trace_id,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(code) = &self.code {
+            write!(f, ", code {code}")?;
+        }
+        if let Some(trace_id) = &self.trace_id {
+            write!(f, ", clerk_trace_id {trace_id}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clerks_own_words_are_kept() {
+        let body = br#"{"errors":[{"message":"not found","long_message":"No user was found","code":"resource_not_found","meta":{}}],"clerk_trace_id":"abc"}"#;
+        assert_eq!(Problem::parse(body).to_string(), "No user was found, code resource_not_found, clerk_trace_id abc");
+    }
+
+    #[test]
+    fn anything_else_is_quoted() {
+        assert_eq!(Problem::parse(b"<html>busy</html>").to_string(), r#"a body that begins with "<html>busy</html>""#);
+        assert_eq!(Problem::parse(b"").to_string(), "an empty body");
+        assert_eq!(Problem::parse(br#"{"errors":[]}"#).to_string(), r#"a body that begins with "{\"errors\":[]}""#);
+    }
+}

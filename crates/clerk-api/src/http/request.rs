@@ -1,0 +1,128 @@
+//! One GET request, before it is sent: ids are data, never a part of the URL's structure.
+
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use url::form_urlencoded;
+
+/// What RFC 3986 lets stand as it is; everything else in a path segment is percent-encoded.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A path below the API's base URL and its query parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The path, with a placeholder in braces where `id` belongs.
+    template: &'static str,
+    id: Option<String>,
+    params: Vec<(&'static str, String)>,
+}
+
+impl Request {
+    /// A request for a path that holds no data, such as `/users`.
+    pub fn new(path: &'static str) -> Self {
+        Request { template: path, id: None, params: Vec::new() }
+    }
+
+    /// A request for a path with one placeholder in braces, such as `/users/{user_id}`.
+    ///
+    /// `None` when no URL can name that id: an empty segment and the dot segments would turn into
+    /// another path (`/users/..` is `/`), and no object has such an id.
+    pub fn with_id(template: &'static str, id: &str) -> Option<Self> {
+        let is_segment = !matches!(id, "" | "." | "..") && placeholder(template).is_some();
+        is_segment.then(|| Request { template, id: Some(id.to_owned()), params: Vec::new() })
+    }
+
+    /// The same request with one more query parameter; a name given twice is sent twice.
+    pub fn param(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.params.push((name, value.to_string()));
+        self
+    }
+
+    /// The same request with more query parameters.
+    pub fn params<'f>(self, params: impl IntoIterator<Item = &'f (&'static str, String)>) -> Self {
+        params.into_iter().fold(self, |request, (name, value)| request.param(name, value))
+    }
+
+    /// The same request with one more query parameter where there is a value for it.
+    pub fn maybe(self, name: &'static str, value: Option<impl fmt::Display>) -> Self {
+        match value {
+            Some(value) => self.param(name, value),
+            None => self,
+        }
+    }
+
+    /// What follows the base URL.
+    pub(crate) fn target(&self) -> String {
+        let path = self.path(|id| utf8_percent_encode(id, SEGMENT).to_string());
+        if self.params.is_empty() {
+            return path;
+        }
+        format!("{path}?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.params).finish())
+    }
+
+    /// The path alone, as a person would write it: with the id as it is.
+    pub(crate) fn readable_path(&self) -> String {
+        self.path(str::to_owned)
+    }
+
+    /// The request as a person would write it, without percent-encoding. More than a few parameters are only counted.
+    pub fn readable(&self) -> String {
+        const SHOWN: usize = 5;
+        let mut text = format!("GET {}", self.readable_path());
+        for (index, (name, value)) in self.params.iter().take(SHOWN).enumerate() {
+            text += if index == 0 { "?" } else { "&" };
+            text += &format!("{name}={value}");
+        }
+        if let Some((name, _)) = self.params.get(SHOWN) {
+            text += &format!("&{name}=... ({} in all)", self.params.len());
+        }
+        text
+    }
+
+    fn path(&self, encoded: impl Fn(&str) -> String) -> String {
+        match (&self.id, placeholder(self.template)) {
+            (Some(id), Some((before, after))) => format!("{before}{}{after}", encoded(id)),
+            _ => self.template.to_owned(),
+        }
+    }
+}
+
+/// What stands before and after the placeholder of a template.
+fn placeholder(template: &str) -> Option<(&str, &str)> {
+    let (before, rest) = template.split_once('{')?;
+    let (_, after) = rest.split_once('}')?;
+    Some((before, after))
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GET {}", self.target())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_stays_one_segment() {
+        let path = |id| Request::with_id("/users/{user_id}/memberships", id).map(|request| request.target());
+        assert_eq!(path("user_1").as_deref(), Some("/users/user_1/memberships"));
+        assert_eq!(
+            path("../organizations?x=1#y%2f").as_deref(),
+            Some("/users/..%2Forganizations%3Fx%3D1%23y%252f/memberships")
+        );
+        assert_eq!(path("a\n\t b").as_deref(), Some("/users/a%0A%09%20b/memberships"));
+        assert_eq!(path("ü").as_deref(), Some("/users/%C3%BC/memberships"));
+        for nobody in ["", ".", ".."] {
+            assert_eq!(path(nobody), None);
+        }
+    }
+
+    #[test]
+    fn parameters_are_encoded_and_may_repeat() {
+        let request = Request::new("/users").param("user_id", "+a&b").param("user_id", "c d");
+        assert_eq!(request.to_string(), "GET /users?user_id=%2Ba%26b&user_id=c+d");
+        assert_eq!(request.readable(), "GET /users?user_id=+a&b&user_id=c d");
+    }
+}

@@ -1,0 +1,343 @@
+//! From a query to its requests. The client sends what is described here, and EXPLAIN shows it.
+
+use crate::catalog::{List, Lookup, Object, Paging};
+use crate::http::Request;
+use crate::query::{Fetch, Filters, OrderBy, Query, batches};
+use crate::time_range::TimeRange;
+
+/// One of the lists, or single objects, that a query consists of.
+pub(crate) enum Listing {
+    Single(Request),
+    ByOffset(OffsetListing),
+    ByCursor(CursorListing),
+}
+
+/// A list that is read by offset, each of whose pages may tell the total.
+pub(crate) struct OffsetListing {
+    request: Request,
+    /// `None` where the list cannot be sorted.
+    pub(crate) order: Option<OrderBy>,
+    /// The order in which new objects come last and none changes its place, if the list has it.
+    stable_order: Option<OrderBy>,
+    /// The endpoint that counts, of a list whose pages do not tell their total.
+    pub(crate) count: Option<Request>,
+    /// The parent's own endpoint and its id, of a list below a parent.
+    pub(crate) parent: Option<(Request, String)>,
+}
+
+impl OffsetListing {
+    /// The request for one page.
+    pub(crate) fn page(&self, offset: u64, limit: u64) -> Request {
+        let request = self.request.clone().maybe("order_by", self.order).param("limit", limit);
+        request.maybe("offset", (offset > 0).then_some(offset))
+    }
+
+    /// Whether it comes in an order of creation, ascending or descending.
+    pub(crate) fn is_by_creation(&self) -> bool {
+        self.order.is_some_and(|order| self.stable_order.is_some_and(|stable| stable.parameter == order.parameter))
+    }
+
+    pub(crate) fn is_descending(&self) -> bool {
+        self.order.is_some_and(|order| order.is_descending)
+    }
+
+    /// The request without a page's parameters, for error messages.
+    pub(crate) fn request(&self) -> Request {
+        self.request.clone()
+    }
+}
+
+/// A list that is read by cursor, within ranges of creation time: its pages have no total.
+pub(crate) struct CursorListing {
+    path: &'static str,
+    cursor: &'static str,
+    count: &'static str,
+    created_after: &'static str,
+    created_before: &'static str,
+    /// What `order_by` calls the time of creation.
+    created_at: &'static str,
+    filters: Filters,
+    /// Whether the pages have to come in an order of creation, and in which.
+    pub(crate) order: Option<OrderBy>,
+    /// It is asked for by values that belong to one object each: what it finds is all there is.
+    pub(crate) is_lookup: bool,
+}
+
+impl CursorListing {
+    pub(crate) fn is_descending(&self) -> bool {
+        self.order.is_some_and(|order| order.is_descending)
+    }
+
+    /// The request for a page of a range, behind an object.
+    pub(crate) fn page(&self, range: TimeRange, is_descending: bool, limit: u32, behind: Option<&str>) -> Request {
+        let order = OrderBy { parameter: self.created_at, is_descending };
+        let request = self.within(Request::new(self.path), range).params(&self.filters);
+        request.param("order_by", order).param("limit", limit).maybe(self.cursor, behind)
+    }
+
+    /// The request for how many objects a range holds.
+    pub(crate) fn count(&self, range: TimeRange) -> Request {
+        self.within(Request::new(self.count), range).params(&self.filters)
+    }
+
+    /// The list without parameters, for error messages.
+    pub(crate) fn request(&self) -> Request {
+        Request::new(self.path)
+    }
+
+    fn within(&self, request: Request, range: TimeRange) -> Request {
+        let TimeRange { first, last } = range.wider();
+        request.maybe(self.created_after, first).maybe(self.created_before, last)
+    }
+
+    /// Takes the bounds on the time of creation out of the parameters: pagination gives its own.
+    pub(crate) fn take_range(&mut self) -> TimeRange {
+        let mut range = TimeRange::ALL;
+        let (after, before) = (self.created_after, self.created_before);
+        self.filters.retain(|(name, value)| match value.parse::<i64>() {
+            Ok(bound) if *name == after => {
+                range = range.intersect(TimeRange { first: Some(bound.saturating_add(1)), last: None });
+                false
+            }
+            Ok(bound) if *name == before => {
+                range = range.intersect(TimeRange { first: None, last: Some(bound.saturating_sub(1)) });
+                false
+            }
+            _ => true,
+        });
+        range
+    }
+}
+
+/// What is asked for the number of objects.
+pub(crate) enum Counting {
+    /// An endpoint that answers with nothing but the count.
+    Endpoint(Request),
+    /// A list whose pages tell their total, below a parent perhaps.
+    Page { request: Request, parent: Option<(Request, String)> },
+}
+
+impl Query {
+    /// The lists that it consists of. It has to be about objects, not about their number or a sample of them.
+    pub(crate) fn listings(&self, object: &'static Object) -> Vec<Listing> {
+        match self {
+            Query::List { filters, order } => list(object, filters.clone(), *order).into_iter().collect(),
+            Query::Batches { parameter, values, filters } => {
+                let batch = |values: &[String]| {
+                    let values = values.iter().map(|value| (*parameter, value.clone()));
+                    list(object, filters.iter().cloned().chain(values).collect(), None)
+                };
+                batches(values).filter_map(batch).collect()
+            }
+            Query::Lookup { key, values, filters, order } => values
+                .iter()
+                // No object has an id that no URL can name, nor one that is the name of another endpoint.
+                .filter_map(|value| Some((Request::with_id(key.path, value)?, value)))
+                .filter(|(request, _)| key.lookup != Lookup::Get || !is_other_endpoint(object, request))
+                .map(|(request, value)| match key.lookup {
+                    Lookup::Get => Listing::Single(request),
+                    Lookup::List { parent, is_sortable } => {
+                        let stable_order = OrderBy::oldest_first(object).filter(|_| is_sortable);
+                        Listing::ByOffset(OffsetListing {
+                            request: request.params(filters),
+                            order: if is_sortable { order.or(stable_order) } else { None },
+                            stable_order,
+                            count: None,
+                            parent: Request::with_id(parent, value).map(|parent| (parent, value.clone())),
+                        })
+                    }
+                })
+                .collect(),
+            Query::Count { .. } | Query::Sample { .. } => Vec::new(),
+        }
+    }
+
+    /// What to ask for the number of objects; `None` where no URL can name the parent, which has none.
+    pub(crate) fn counting(&self, object: &'static Object) -> Option<Counting> {
+        let Query::Count { parent, filters } = self else { return None };
+        let (request, parent) = match (parent, object.list) {
+            (None, Some(List { paging: Paging::Cursor { count, .. }, .. })) => {
+                return Some(Counting::Endpoint(Request::new(count).params(filters)));
+            }
+            (None, list) => (Request::new(list?.path), None),
+            (Some((key, value)), _) => {
+                let parent = match key.lookup {
+                    Lookup::List { parent, .. } => Request::with_id(parent, value).zip(Some(value.clone())),
+                    Lookup::Get => None,
+                };
+                (Request::with_id(key.path, value)?, parent)
+            }
+        };
+        Some(Counting::Page { request: request.params(filters).param("limit", 1), parent })
+    }
+}
+
+fn list(object: &'static Object, filters: Filters, order: Option<OrderBy>) -> Option<Listing> {
+    let List { path, paging } = object.list?;
+    let stable_order = OrderBy::oldest_first(object);
+    let by_offset = |count| {
+        let request = Request::new(path).params(&filters);
+        Listing::ByOffset(OffsetListing { request, order: order.or(stable_order), stable_order, count, parent: None })
+    };
+    Some(match paging {
+        Paging::Single => Listing::Single(Request::new(path)),
+        Paging::Offset => by_offset(None),
+        Paging::Cursor { cursor, count, created_after, created_before } => {
+            let created_at = stable_order.map_or("created_at", |order| order.parameter);
+            // A cursor follows the time of creation alone.
+            if order.is_some_and(|order| order.parameter != created_at) {
+                return Some(by_offset(Some(Request::new(count).params(&filters))));
+            }
+            let is_value = |name: &str| object.columns.iter().any(|column| column.is_found_by(name));
+            let is_lookup = filters.iter().any(|(name, _)| is_value(name));
+            Listing::ByCursor(CursorListing {
+                path,
+                cursor,
+                count,
+                created_after,
+                created_before,
+                created_at,
+                filters,
+                order,
+                is_lookup,
+            })
+        }
+    })
+}
+
+/// Whether a request for one object by its id would reach another endpoint of its kind: Clerk's ids have a prefix, but
+/// what a query compares them with can be any text, `count` for one.
+fn is_other_endpoint(object: &Object, request: &Request) -> bool {
+    match object.list.map(|list| list.paging) {
+        Some(Paging::Cursor { count, .. }) => request.target() == count,
+        _ => false,
+    }
+}
+
+impl Fetch {
+    /// The first request, as a person would write it, and how many more there are for other values. `more_values` says
+    /// that the query has more values than are known yet.
+    pub fn describe(&self, more_values: bool) -> String {
+        let limit = self.limit_hint.map_or(self.page_size, |limit| limit.min(self.page_size));
+        let with_extra = |request: Request| {
+            self.extra_params.iter().fold(request, |request, (name, value)| request.param(name, value)).readable()
+        };
+        if let Query::Count { .. } = self.query {
+            return match self.query.counting(self.object) {
+                Some(Counting::Endpoint(request) | Counting::Page { request, .. }) => request.readable(),
+                None => "nothing: no URL can name that id".to_owned(),
+            };
+        }
+        // Of several values the first one stands for all.
+        let (query, more) = match &self.query {
+            Query::Batches { parameter, values, filters } => {
+                let count = if more_values { String::new() } else { format!("{} ", values.len()) };
+                let first = values.iter().take(1).cloned().collect();
+                let query = Query::Batches { parameter, values: first, filters: filters.clone() };
+                (query, format!(" ({count}values of {parameter}, at most 100 per request)"))
+            }
+            Query::Lookup { key, values, filters, order } => {
+                let first = values.iter().take(1).cloned().collect();
+                let more = match values.len() {
+                    _ if more_values => " (one request per value)".to_owned(),
+                    0 | 1 => String::new(),
+                    count => format!(" (one request per value, {count} values)"),
+                };
+                (Query::Lookup { key, values: first, filters: filters.clone(), order: *order }, more)
+            }
+            other => (other.clone(), String::new()),
+        };
+        let request = match query.listings(self.object).into_iter().next() {
+            Some(Listing::Single(request)) => with_extra(request),
+            Some(Listing::ByOffset(list)) => with_extra(list.page(0, limit.into())),
+            Some(Listing::ByCursor(mut list)) => {
+                let range = list.take_range();
+                with_extra(list.page(range, list.is_descending(), limit, None))
+            }
+            None => "nothing: no URL can name that id".to_owned(),
+        };
+        request + &more
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::object;
+
+    fn described(name: &str, query: Query) -> String {
+        Fetch { query, ..Fetch::all(object(name).unwrap(), Vec::new()) }.describe(false)
+    }
+
+    #[test]
+    fn the_first_request_is_described() {
+        let values = || vec!["a".to_owned(), "b".to_owned()];
+        let filters = || vec![("created_at_after", "9".to_owned()), ("banned", "true".to_owned())];
+        let users = object("users").unwrap();
+        for (name, query, expected) in [
+            ("users", Query::all(), "GET /users?order_by=created_at&limit=500"),
+            (
+                "users",
+                Query::List { filters: filters(), order: None },
+                "GET /users?created_at_after=9&banned=true&order_by=created_at&limit=500",
+            ),
+            (
+                "users",
+                Query::List { filters: vec![], order: users.by_update().map(OrderBy::descending) },
+                "GET /users?order_by=-updated_at&limit=500",
+            ),
+            (
+                "users",
+                Query::Batches { parameter: "user_id", values: values(), filters: vec![] },
+                "GET /users?user_id=a&order_by=created_at&limit=500 (2 values of user_id, at most 100 per request)",
+            ),
+            (
+                "users",
+                Query::Count { parent: None, filters: filters() },
+                "GET /users/count?created_at_after=9&banned=true",
+            ),
+            (
+                "organization_memberships",
+                Query::Lookup {
+                    key: &object("organization_memberships").unwrap().key_columns[0],
+                    values: values(),
+                    filters: vec![],
+                    order: None,
+                },
+                "GET /organizations/a/memberships?order_by=created_at&limit=500 (one request per value, 2 values)",
+            ),
+        ] {
+            assert_eq!(described(name, query), expected);
+        }
+    }
+
+    #[test]
+    fn an_id_that_names_another_endpoint_is_asked_for_nowhere() {
+        let users = object("users").unwrap();
+        let lookup = |id: &str| Query::Lookup {
+            key: users.get_by_id().unwrap(),
+            values: vec![id.to_owned()],
+            filters: vec![],
+            order: None,
+        };
+        assert!(lookup("count").listings(users).is_empty());
+        assert_eq!(lookup("counter").listings(users).len(), 1);
+    }
+
+    #[test]
+    fn the_range_is_taken_from_the_parameters() {
+        let param = |name, value: i64| (name, value.to_string());
+        let filters = vec![
+            param("created_at_after", 9),
+            ("banned", "true".to_owned()),
+            param("created_at_before", 30),
+            param("created_at_before", 21),
+        ];
+        let query = Query::List { filters, order: None };
+        let Some(Listing::ByCursor(mut list)) = query.listings(object("users").unwrap()).pop() else {
+            panic!("users are read by cursor")
+        };
+        assert_eq!(list.take_range(), TimeRange { first: Some(10), last: Some(20) });
+        assert_eq!(list.filters, [("banned", "true".to_owned())]);
+    }
+}

@@ -1,0 +1,258 @@
+//! From the values of the conditions to what is asked of Clerk.
+
+use std::collections::HashSet;
+
+use super::{Classified, Condition, Operator, Pushdown};
+use crate::catalog::{Column, Filter, FilterOp, KeyColumn, Lookup, Object};
+use crate::pushdown::like::literal_part;
+use crate::query::{Filters, OrderBy, Query, fit_one_request, fits};
+use crate::time_range::TimeRange;
+
+/// What a condition says once its values are known.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BoundCondition {
+    /// Any of these texts; NULLs are left out.
+    Texts(Vec<String>),
+    /// A time of this range.
+    Times(TimeRange),
+    Flag(bool),
+    /// No row can satisfy it.
+    Never,
+    /// Its values are not known yet: this stands for them where a request is only described.
+    Placeholder(String),
+    /// What another condition says already.
+    Redundant,
+}
+
+impl Classified {
+    /// What to ask Clerk for; `None` if no row can satisfy the conditions. `bound` has one entry for each condition.
+    ///
+    /// With `is_count`, only the number of objects is asked for: [`Self::is_countable`] says whether Clerk has it.
+    pub fn bind(&self, bound: &[BoundCondition], order: Option<OrderBy>, is_count: bool) -> Option<Query> {
+        let bound = intersect_equalities(&self.conditions, bound)?;
+        let mut parts = Parts::default();
+        for ((condition, pushdown), bound) in self.iter().zip(&bound) {
+            let Some(pushdown) = pushdown else { continue };
+            let is_possible = match pushdown {
+                Pushdown::Key(key) => parts.add_key(self.object, condition, key, bound),
+                Pushdown::KeyFilter { parameter, .. } => parts.add_key_filter(parameter, bound),
+                Pushdown::Filter(filter) => parts.add_filter(condition, filter, bound),
+            };
+            if !is_possible {
+                return None;
+            }
+        }
+        parts.add_times()?;
+        Some(parts.query(self.object, order, is_count))
+    }
+}
+
+/// The parts of a query, gathered from one condition after the other.
+#[derive(Default)]
+struct Parts {
+    filters: Filters,
+    key: Option<(&'static KeyColumn, Vec<String>)>,
+    /// More values of a parameter than one request can carry.
+    batches: Option<(&'static str, Vec<String>)>,
+    times: Vec<(&'static Column, TimeRange)>,
+}
+
+impl Parts {
+    /// False if no object can have one of the values.
+    fn add_key(
+        &mut self,
+        object: &Object,
+        condition: &Condition,
+        key: &'static KeyColumn,
+        bound: &BoundCondition,
+    ) -> bool {
+        let has_prefix = object
+            .column(key.column, true)
+            .is_some_and(|column| column.filter(|op| op == FilterOp::Equal { has_prefix: true }).is_some());
+        let values = match bound {
+            BoundCondition::Texts(values) => values,
+            // Twice where there may be several: they are asked for in another way than one.
+            BoundCondition::Placeholder(text) => &vec![text.clone(); if condition.has_one_value { 1 } else { 2 }],
+            _ => return true,
+        };
+        let can_exist = |value: &&String| fits(value) && !(has_prefix && cannot_be_clerk_id(value));
+        let values: Vec<_> = values.iter().filter(can_exist).cloned().collect();
+        let is_possible = !values.is_empty();
+        if is_possible {
+            self.key = Some((key, values));
+        }
+        is_possible
+    }
+
+    fn add_key_filter(&mut self, parameter: &'static str, bound: &BoundCondition) -> bool {
+        let values = match bound {
+            BoundCondition::Texts(values) => values,
+            BoundCondition::Placeholder(text) => &vec![text.clone()],
+            _ => return true,
+        };
+        // No object has an id or a role that no URL can carry.
+        let can_exist = |value: &&String| fits(value) && !cannot_be_clerk_id(value);
+        let values: Vec<_> = values.iter().filter(can_exist).cloned().collect();
+        if values.is_empty() {
+            return false;
+        }
+        if fit_one_request(&values) {
+            self.filters.extend(values.into_iter().map(|value| (parameter, value)));
+        }
+        true
+    }
+
+    fn add_filter(&mut self, condition: &Condition, filter: &'static Filter, bound: &BoundCondition) -> bool {
+        match bound {
+            BoundCondition::Texts(values) => self.add_texts(condition, filter, values),
+            BoundCondition::Times(range) => self.times.push((condition.column, *range)),
+            BoundCondition::Flag(value) => {
+                let value = value.to_string();
+                match self.filters.iter().find(|(name, _)| *name == filter.parameter) {
+                    Some((_, other)) if *other != value => return false,
+                    Some(_) => {}
+                    None => self.filters.push((filter.parameter, value)),
+                }
+            }
+            BoundCondition::Placeholder(text) => {
+                // `=` on a time gives both bounds.
+                let serving = condition.column.filters.iter().filter(|other| {
+                    let is_bound = matches!(other.op, FilterOp::After | FilterOp::Before { .. });
+                    other.parameter == filter.parameter || (condition.operator == Operator::Equal && is_bound)
+                });
+                self.filters.extend(serving.map(|filter| (filter.parameter, text.clone())));
+            }
+            BoundCondition::Never | BoundCondition::Redundant => {}
+        }
+        true
+    }
+
+    fn add_texts(&mut self, condition: &Condition, filter: &'static Filter, values: &[String]) {
+        // Values that no URL can carry are left to Postgres. An empty one is asked for like any other: Clerk finds nobody
+        // by it, or takes it for no condition and finds everybody, whom Postgres leaves out. No count relies on it,
+        // since such filters only narrow.
+        if !values.iter().all(|value| fits(value)) {
+            return;
+        }
+        match filter.op {
+            FilterOp::Equal { has_prefix } => {
+                let escaped = |value: &String| if has_prefix { escape_include_prefix(value) } else { value.clone() };
+                let values: Vec<_> = values.iter().map(escaped).collect();
+                if fit_one_request(&values) {
+                    self.filters.extend(values.into_iter().map(|value| (filter.parameter, value)));
+                } else if self.batches.is_none() {
+                    self.batches = Some((filter.parameter, values));
+                }
+            }
+            FilterOp::Contains => {
+                let ignores_case = condition.operator == Operator::ILike;
+                let part = values.first().and_then(|pattern| literal_part(pattern, ignores_case));
+                self.filters.extend(part.map(|part| (filter.parameter, part)));
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds the parameters for the range that all conditions on one time leave together. `None` if one is empty.
+    fn add_times(&mut self) -> Option<()> {
+        let mut ranges: Vec<(&'static Column, TimeRange)> = Vec::new();
+        for (column, range) in std::mem::take(&mut self.times) {
+            match ranges.iter_mut().find(|(other, _)| other.name == column.name) {
+                Some((_, other)) => *other = other.intersect(range),
+                None => ranges.push((column, range)),
+            }
+        }
+        for (column, range) in ranges {
+            if range.is_empty() {
+                return None;
+            }
+            // Times before 1970 are negative, which Clerk's description allows; users are imported with old times.
+            for filter in column.filters {
+                let bound = match filter.op {
+                    FilterOp::After => range.first.map(|first| first.saturating_sub(1)),
+                    FilterOp::Before { within } => range.last.map(|last| last.saturating_add(1).saturating_add(within)),
+                    _ => None,
+                };
+                self.filters.extend(bound.map(|bound| (filter.parameter, bound.to_string())));
+            }
+        }
+        Some(())
+    }
+
+    fn query(self, object: &Object, order: Option<OrderBy>, is_count: bool) -> Query {
+        let filters = self.filters;
+        if let Some((key, values)) = self.key {
+            if let (true, [value]) = (is_count, &values[..]) {
+                return Query::Count { parent: Some((key, value.clone())), filters };
+            }
+            if key.lookup == Lookup::Get && values.len() > 1 {
+                let column = object.column(key.column, true);
+                let by_value = column.and_then(|column| column.filter(|op| matches!(op, FilterOp::Equal { .. })));
+                if let Some(Filter { parameter, .. }) = by_value {
+                    return Query::Batches { parameter, values, filters: Vec::new() };
+                }
+            }
+            return Query::Lookup { key, values, filters, order };
+        }
+        match self.batches {
+            _ if is_count => Query::Count { parent: None, filters },
+            Some((parameter, values)) => Query::Batches { parameter, values, filters },
+            None => Query::List { filters, order },
+        }
+    }
+}
+
+/// Clerk's ids and roles are not empty, and begin with neither a sign nor a space: Clerk could take such a value for
+/// another id, or for no value.
+fn cannot_be_clerk_id(value: &str) -> bool {
+    value.is_empty() || value.starts_with(['+', '-', ' '])
+}
+
+/// Clerk takes a `+` or `-` before a value for a sign that includes or excludes it, and a space for a `+` that was not
+/// encoded. A `+` before such a value makes it stand for itself.
+fn escape_include_prefix(value: &str) -> String {
+    match value.starts_with(['+', '-', ' ']) {
+        true => format!("+{value}"),
+        false => value.to_owned(),
+    }
+}
+
+/// What several equalities on one column say together: the values that all of them allow, each once. The first of them
+/// says it, the others are redundant. `None` if no value is left.
+fn intersect_equalities(conditions: &[Condition], bound: &[BoundCondition]) -> Option<Vec<BoundCondition>> {
+    let mut together: Vec<BoundCondition> = Vec::new();
+    for (index, bound) in bound.iter().enumerate() {
+        let condition = &conditions[index];
+        let is_same = |other: &usize| {
+            conditions[*other].column.name == condition.column.name && conditions[*other].operator == Operator::Equal
+        };
+        let texts = match bound {
+            BoundCondition::Never => return None,
+            BoundCondition::Texts(texts) if condition.operator == Operator::Equal => texts,
+            BoundCondition::Placeholder(_)
+                if condition.operator == Operator::Equal && (0..index).any(|i| is_same(&i)) =>
+            {
+                together.push(BoundCondition::Redundant);
+                continue;
+            }
+            other => {
+                together.push(other.clone());
+                continue;
+            }
+        };
+        let mut seen = HashSet::new();
+        let mut texts: Vec<String> = texts.iter().filter(|text| seen.insert(text.as_str())).cloned().collect();
+        match (0..index).find(is_same).map(|first| &mut together[first]) {
+            Some(BoundCondition::Texts(others)) => {
+                others.retain(|other| texts.contains(other));
+                texts.clone_from(others);
+                together.push(BoundCondition::Redundant);
+            }
+            _ => together.push(BoundCondition::Texts(texts.clone())),
+        }
+        if texts.is_empty() {
+            return None;
+        }
+    }
+    Some(together)
+}

@@ -1,0 +1,151 @@
+//! What is asked of Clerk for which conditions.
+
+use super::*;
+use crate::catalog::object;
+use crate::query::{Fetch, OrderBy, Query};
+use crate::time_range::TimeRange;
+use BoundCondition::{Flag, Never, Placeholder, Texts, Times};
+use Operator::{Above, AtMost, Equal, ILike, Is, Like};
+
+/// A condition and its values.
+type Bound = (&'static str, Operator, BoundCondition);
+
+fn texts(values: &[&str]) -> BoundCondition {
+    Texts(values.iter().map(|value| (*value).to_owned()).collect())
+}
+
+fn times(first: Option<i64>, last: Option<i64>) -> BoundCondition {
+    Times(TimeRange { first, last })
+}
+
+fn classified(name: &str, conditions: &[Bound]) -> Classified {
+    let object = object(name).unwrap();
+    let condition = |(column, operator, bound): &Bound| Condition {
+        column: object.column(column, true).unwrap(),
+        operator: *operator,
+        has_one_value: !matches!(bound, Texts(values) if values.len() != 1),
+    };
+    Classified::new(object, conditions.iter().map(condition).collect())
+}
+
+/// The first request, as EXPLAIN shows it; `none` if no row can satisfy the conditions.
+fn request(name: &str, conditions: &[Bound]) -> String {
+    let bound: Vec<_> = conditions.iter().map(|(_, _, bound)| bound.clone()).collect();
+    match classified(name, conditions).bind(&bound, None, false) {
+        Some(query) => Fetch { query, page_size: 10, ..Fetch::all(object(name).unwrap(), vec![]) }.describe(false),
+        None => "none".to_owned(),
+    }
+}
+
+#[test]
+fn users_by_conditions() {
+    const PAGE: &str = "order_by=created_at&limit=10";
+    for (conditions, expected) in [
+        (vec![("user_id", Equal, texts(&["a"]))], "GET /users/a".to_owned()),
+        (
+            vec![("user_id", Equal, texts(&["a", "b", "a"]))],
+            format!("GET /users?user_id=a&{PAGE} (2 values of user_id, at most 100 per request)"),
+        ),
+        (vec![("user_id", Equal, texts(&["a", "b"])), ("user_id", Equal, texts(&["b"]))], "GET /users/b".to_owned()),
+        (vec![("user_id", Equal, texts(&["a"])), ("user_id", Equal, texts(&["b"]))], "none".to_owned()),
+        (vec![("user_id", Equal, texts(&["+a", "", " b"]))], "none".to_owned()),
+        (vec![("user_id", Equal, Never)], "none".to_owned()),
+        (vec![("user_id", Equal, Placeholder("{user_id}".to_owned()))], "GET /users/{user_id}".to_owned()),
+        (vec![("email", Equal, texts(&["a@b"]))], format!("GET /users?email_address=a@b&{PAGE}")),
+        (vec![("external_id", Equal, texts(&["-7"]))], format!("GET /users?external_id=+-7&{PAGE}")),
+        (vec![("email", Like, texts(&["%@b%"]))], format!("GET /users?email_address_query=@b&{PAGE}")),
+        (vec![("first_name", ILike, texts(&["%Ä%"]))], format!("GET /users?{PAGE}")),
+        (
+            vec![("first_name", Like, texts(&["a%"])), ("last_name", Like, texts(&["b%"]))],
+            format!("GET /users?name_query=a&{PAGE}"),
+        ),
+        (vec![("banned", Is(true), Flag(true))], format!("GET /users?banned=true&{PAGE}")),
+        (vec![("banned", Is(true), Flag(true)), ("banned", Is(false), Flag(false))], "none".to_owned()),
+        (
+            vec![("created_at", Above, times(Some(11), None)), ("created_at", AtMost, times(None, Some(20)))],
+            format!("GET /users?created_at_after=10&created_at_before=21&{PAGE}"),
+        ),
+        (
+            vec![("created_at", Above, times(Some(11), None)), ("created_at", AtMost, times(None, Some(10)))],
+            "none".to_owned(),
+        ),
+        (
+            vec![("last_active_at", AtMost, times(None, Some(0)))],
+            format!("GET /users?last_active_at_before=86400001&{PAGE}"),
+        ),
+        (
+            vec![("created_at", Equal, Placeholder("{at}".to_owned()))],
+            format!("GET /users?created_at_after={{at}}&created_at_before={{at}}&{PAGE}"),
+        ),
+        (vec![("password_enabled", Is(true), Flag(true))], format!("GET /users?{PAGE}")),
+    ] {
+        assert_eq!(request("users", &conditions), expected, "{conditions:?}");
+    }
+}
+
+#[test]
+fn a_key_column_chooses_the_endpoint() {
+    let parent = ("organization_id", Equal, texts(&["o"]));
+    let page = "order_by=created_at&limit=10";
+    for (conditions, expected) in [
+        (vec![parent.clone()], format!("GET /organizations/o/memberships?{page}")),
+        (
+            vec![("role", Equal, texts(&["org:admin"])), parent.clone()],
+            format!("GET /organizations/o/memberships?role=org:admin&{page}"),
+        ),
+        (vec![("role", Equal, texts(&["org:admin"]))], format!("GET /organization_memberships?{page}")),
+        (vec![("user_id", Equal, texts(&["u"]))], "GET /users/u/organization_memberships?limit=10".to_owned()),
+        (
+            vec![("user_id", Equal, texts(&["u"])), parent.clone()],
+            format!("GET /organizations/o/memberships?user_id=u&{page}"),
+        ),
+    ] {
+        assert_eq!(request("organization_memberships", &conditions), expected, "{conditions:?}");
+    }
+}
+
+#[test]
+fn more_values_than_a_request_carries_are_left_to_postgres_below_a_parent() {
+    let many: Vec<String> = (0..150).map(|n| format!("u{n}")).collect();
+    let conditions = [("organization_id", Equal, texts(&["o"])), ("user_id", Equal, Texts(many))];
+    let expected = "GET /organizations/o/memberships?order_by=created_at&limit=10";
+    assert_eq!(request("organization_memberships", &conditions), expected);
+    assert!(!classified("organization_memberships", &conditions).is_exact());
+}
+
+#[test]
+fn exact_conditions_allow_limits_and_counts() {
+    for (name, conditions, is_exact, is_countable, is_sorted) in [
+        ("users", vec![], true, true, true),
+        ("users", vec![("banned", Is(true), Flag(true))], true, true, true),
+        ("users", vec![("email", Equal, texts(&["a@b"]))], false, true, true),
+        ("users", vec![("user_id", Equal, texts(&["a"]))], true, false, false),
+        ("users", vec![("locked", Is(true), Flag(true))], false, true, true),
+        ("organization_memberships", vec![("organization_id", Equal, texts(&["o"]))], true, true, true),
+        ("organization_memberships", vec![("user_id", Equal, texts(&["u"]))], true, true, false),
+        ("organization_memberships", vec![("user_id", Equal, texts(&["u", "v"]))], true, false, false),
+    ] {
+        let classified = classified(name, &conditions);
+        let found = (classified.is_exact(), classified.is_countable(), classified.is_one_sorted_list());
+        assert_eq!(found, (is_exact, is_countable, is_sorted), "{name} {conditions:?}");
+    }
+}
+
+#[test]
+fn counts_have_the_filters_of_their_conditions() {
+    let conditions = [("organization_id", Equal, texts(&["o"])), ("role", Equal, texts(&["org:admin"]))];
+    let classified = classified("organization_memberships", &conditions);
+    let bound: Vec<_> = conditions.iter().map(|(_, _, bound)| bound.clone()).collect();
+    let query = classified.bind(&bound, None, true).unwrap();
+    let Query::Count { parent: Some((key, value)), filters } = query else { panic!("{query:?} is no count") };
+    assert_eq!((key.column, value.as_str()), ("organization_id", "o"));
+    assert_eq!(filters, [("role", "org:admin".to_owned())]);
+}
+
+#[test]
+fn the_order_is_kept() {
+    let users = object("users").unwrap();
+    let order = users.by_creation().map(OrderBy::descending);
+    let query = Classified::new(users, vec![]).bind(&[], order, false);
+    assert_eq!(query, Some(Query::List { filters: vec![], order }));
+}

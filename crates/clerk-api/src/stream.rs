@@ -1,0 +1,65 @@
+//! Pages on their way from Clerk.
+
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::decode::Page;
+use crate::http::Error;
+use crate::http::{Client, Stats};
+use crate::pagination::{self, Demand};
+use crate::query::Fetch;
+
+/// Pages on their way. Dropping it stops the reading and aborts the requests in flight.
+pub struct PageStream {
+    pages: mpsc::Receiver<Result<Page, Error>>,
+    demand: Arc<Demand>,
+    received: u64,
+    is_ended: bool,
+    stats: Arc<Stats>,
+    task: JoinHandle<()>,
+}
+
+impl PageStream {
+    /// Starts fetching on the current tokio runtime. `wake` is called, on that runtime, whenever
+    /// [`PageStream::poll_page`] has something new to say; it must not block.
+    pub fn start(fetch: Fetch, client: Arc<Client>, wake: impl Fn() + Send + Sync + 'static) -> PageStream {
+        let (sender, pages, demand) = pagination::channel(fetch.query.may_overlap(), wake);
+        let stats = Arc::new(Stats::default());
+        let task = tokio::spawn(pagination::run(client, fetch, sender, Arc::clone(&stats)));
+        PageStream { pages, demand, received: 0, is_ended: false, stats, task }
+    }
+
+    /// The next page if it is there; `None` once every page was handed over. Asking is what makes the fetching go on
+    /// past the first page. After an error comes nothing more.
+    pub fn poll_page(&mut self) -> Poll<Option<Result<Page, Error>>> {
+        self.demand.ask_for(self.received + 1);
+        match self.pages.try_recv() {
+            Ok(page) => {
+                self.received += 1;
+                // An error is the last that comes.
+                self.is_ended = page.is_err();
+                Poll::Ready(Some(page))
+            }
+            Err(mpsc::error::TryRecvError::Empty) => Poll::Pending,
+            Err(mpsc::error::TryRecvError::Disconnected) if self.is_ended => Poll::Ready(None),
+            Err(mpsc::error::TryRecvError::Disconnected) => {
+                self.is_ended = true;
+                Poll::Ready((!self.demand.is_finished()).then_some(Err(Error::BrokenOff)))
+            }
+        }
+    }
+
+    /// What the fetching has cost so far.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+}
+
+impl Drop for PageStream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,95 @@
+//! What a webhook says.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::catalog::{Change, Object, object_of_event};
+use crate::decode::{beginning, json};
+
+/// What a delivery says: something happened to an object.
+#[derive(Debug, Clone)]
+pub struct Event<'b> {
+    /// Clerk's name for it, such as `user.updated`.
+    pub type_: String,
+    /// The kind of object that was created, updated or deleted; `None` for every other event, which includes those
+    /// that Clerk may invent.
+    pub object: Option<&'static Object>,
+    /// What `data` means for the object, if the event has one.
+    pub change: Change,
+    /// The id in `data`; always there if the event has an object.
+    pub id: Option<String>,
+    /// When it happened, in Unix milliseconds.
+    pub timestamp_ms: Option<i64>,
+    /// The Clerk instance that it happened in.
+    pub instance_id: Option<String>,
+    /// `data` as it stands in the body. For an object that is not deleted, all of the object.
+    pub data: &'b str,
+}
+
+/// A body that is not one of Clerk's events.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the body is not {expected}: {problem}; it begins with {beginning:?}")]
+pub struct MalformedEvent {
+    pub expected: &'static str,
+    pub problem: String,
+    pub beginning: String,
+}
+
+impl<'b> Event<'b> {
+    /// Reads a body that [`super::verify`] let pass.
+    ///
+    /// ```
+    /// use clerk_api::catalog::Change;
+    /// use clerk_api::webhook::Event;
+    ///
+    /// let body = br#"{"type": "user.deleted", "timestamp": 1716883200000, "data": {"id": "user_1", "deleted": true}}"#;
+    /// let event = Event::parse(body)?;
+    /// assert_eq!(event.object.map(|object| object.name), Some("users"));
+    /// assert_eq!((event.change, event.id.as_deref()), (Change::Delete, Some("user_1")));
+    /// # Ok::<(), clerk_api::webhook::MalformedEvent>(())
+    /// ```
+    pub fn parse(body: &'b [u8]) -> Result<Self, MalformedEvent> {
+        #[derive(Deserialize)]
+        struct Envelope<'b> {
+            r#type: String,
+            #[serde(borrow)]
+            data: &'b RawValue,
+            timestamp: Option<i64>,
+            instance_id: Option<String>,
+        }
+        let malformed = |expected, problem: String| MalformedEvent { expected, problem, beginning: beginning(body) };
+        // Serde would read the members off an array as well.
+        if body.trim_ascii_start().first() == Some(&b'[') {
+            return Err(malformed("an event", "it is an array".to_owned()));
+        }
+        let envelope: Envelope<'b> =
+            serde_json::from_slice(body).map_err(|error| malformed("an event", error.to_string()))?;
+
+        let (object, change) = object_of_event(&envelope.r#type).unzip();
+        let data = envelope.data.get();
+        let id = json::member(data, "id").and_then(json::string).filter(|id| !id.is_empty()).map(Cow::into_owned);
+        if object.is_some() && id.is_none() {
+            let problem = format!("data.id of {} is not a text", envelope.r#type);
+            return Err(malformed("an event with the id of its object", problem));
+        }
+        Ok(Event {
+            object,
+            change: change.unwrap_or(Change::Upsert),
+            id,
+            timestamp_ms: envelope.timestamp.map(milliseconds),
+            instance_id: envelope.instance_id,
+            type_: envelope.r#type,
+            data,
+        })
+    }
+}
+
+/// Clerk sends milliseconds, but its own description shows seconds. What is smaller than this is seconds up to the
+/// year 5138; as milliseconds it would be before March 1973.
+const LEAST_MILLISECONDS: i64 = 100_000_000_000;
+
+fn milliseconds(timestamp: i64) -> i64 {
+    if timestamp < LEAST_MILLISECONDS { timestamp.saturating_mul(1000) } else { timestamp }
+}

@@ -1,0 +1,217 @@
+//! The policies on a mirror's tables, and the views beside them.
+//!
+//! A policy chooses rows, not columns, and what members of an organization may know of each other is a matter of
+//! columns. So the tables show people what is theirs, and views show what a profile does of everybody whom they may see.
+
+use clerk_api::catalog::{Access, Visibility};
+
+use crate::error::FdwError;
+use crate::mirror::model::{Entry, Table, Which, oid_of};
+use crate::mirror::store;
+use crate::pg::quote::quote_identifier;
+use crate::pg::sandbox::{can_act_as, run_as};
+use crate::pg::spi;
+
+const POLICY: &str = "clerk_fdw_read";
+
+/// Switches row security on for a mirror's tables.
+pub fn enable(name: &str, show_members: bool) -> Result<(), FdwError> {
+    let mirror = Entry::load(Which::Name(name))?;
+    let tables = mirror.tables(None)?;
+    let memberships = tables.iter().find(|table| table.object.access == Access::Membership);
+    for table in &tables {
+        let state = store::row(
+            "SELECT c.relrowsecurity, c.relforcerowsecurity, t.visible::oid, to_regclass($2)::oid,
+                    EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = $4::name)
+               FROM clerk_fdw_internal.mirror_table t JOIN pg_class c ON c.oid = t.relation
+              WHERE t.mirror = $1::int4 AND t.object = $3",
+            &[Some(&mirror.key()), Some(&view(&mirror.name, table)), Some(table.object.name), Some(POLICY)],
+        )?
+        .unwrap_or_default();
+        let [is_on, is_forced, ours, existing, has_policy] = &state[..] else { continue };
+        if is_forced.as_deref() == Some("t") {
+            return Err(FdwError::ForcedRowSecurity { mirror: name.to_owned(), table: table.name.clone() });
+        }
+        if existing.is_some() && existing != ours {
+            return Err(FdwError::ViewInTheWay(view(&mirror.name, table)));
+        }
+        let mut commands = Vec::new();
+        if has_policy.as_deref() == Some("t") {
+            commands.push(format!("DROP POLICY {POLICY} ON {}", table.name));
+        }
+        if let Some(rows) = Rows::of(&mirror, table, memberships) {
+            let condition = if show_members { rows.visible() } else { rows.own() };
+            commands.push(format!("CREATE POLICY {POLICY} ON {} FOR SELECT USING ({condition})", table.name));
+            commands.push(rows.view());
+        }
+        if is_on.as_deref() != Some("t") {
+            commands.push(format!("ALTER TABLE {} ENABLE ROW LEVEL SECURITY", table.name));
+        }
+        table.sandboxed(|| commands.iter().try_for_each(|command| spi::run(command, &[])))?;
+        store::run(
+            "UPDATE clerk_fdw_internal.mirror_table t
+                SET visible = to_regclass($2), row_security = row_security OR NOT $4::bool
+              WHERE t.mirror = $1::int4 AND t.object = $3",
+            &[
+                Some(&mirror.key()),
+                Some(&view(&mirror.name, table)),
+                Some(table.object.name),
+                Some(store::truth(is_on.as_deref() == Some("t"))),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// The view beside a table, in the mirror's schema.
+fn view(schema: &str, table: &Table) -> String {
+    format!("{}.visible_{}", quote_identifier(schema), table.object.name)
+}
+
+/// Which rows of a table the user behind a request may see.
+struct Rows<'r> {
+    mirror: &'r Entry,
+    table: &'r Table,
+    /// The mirror's memberships, if whoever owns the table owns them as well.
+    memberships: Option<&'r Table>,
+    /// The row's columns for its user and its organization, quoted, as far as it has them.
+    user: Option<&'r str>,
+    organization: Option<&'r str>,
+}
+
+impl<'r> Rows<'r> {
+    fn of(mirror: &'r Entry, table: &'r Table, memberships: Option<&'r Table>) -> Option<Rows<'r>> {
+        let memberships = memberships.filter(|memberships| memberships.owner() == table.owner());
+        let (user, organization) = match table.object.access {
+            Access::Nobody => return None,
+            Access::User => (Some(table.id()), None),
+            Access::Organization => (None, Some(table.id())),
+            Access::Membership => {
+                (Some(table.parent_with_access(Access::User)?), Some(table.parent_with_access(Access::Organization)?))
+            }
+        };
+        Some(Rows { mirror, table, memberships, user, organization })
+    }
+
+    /// The condition for rows that are about the person, or about an organization of theirs.
+    fn own(&self) -> String {
+        let banned = self.table.banned().map_or(String::new(), |banned| format!(" AND {banned} IS NOT TRUE"));
+        let user = self.user.map(|user| format!("{user}::text = {ME}{banned}"));
+        let organization = self.organization.map(|organization| self.is_theirs(organization));
+        let conditions: Vec<_> = [Some(self.is_live()), user, organization].into_iter().flatten().collect();
+        conditions.join(" AND ")
+    }
+
+    /// The condition for rows that are about anybody whom the person may see.
+    fn visible(&self) -> String {
+        let whom = match (self.organization, self.user) {
+            (Some(organization), _) => self.is_theirs(organization),
+            (None, Some(user)) => {
+                // Null would ask for all of them.
+                let theirs = format!("clerk_fdw.current_visible_user_ids({}, {user}::text)", self.mirror.number);
+                format!("{user} IS NOT NULL AND ({} OR {user}::text = ANY ({theirs}))", self.own())
+            }
+            (None, None) => "false".to_owned(),
+        };
+        format!("{} AND {whom}", self.is_live())
+    }
+
+    /// The same for the view, which reads with its owner's rights and so can look at the memberships itself: the
+    /// larger an organization, the less is its whole list to be made for one row.
+    fn visible_in_view(&self) -> String {
+        let (Some(memberships), Some(user), None) = (self.memberships, self.user, self.organization) else {
+            return self.visible();
+        };
+        let (Some(member), Some(organization)) =
+            (memberships.parent_with_access(Access::User), memberships.parent_with_access(Access::Organization))
+        else {
+            return self.visible();
+        };
+        format!(
+            "{} AND ({} OR EXISTS (SELECT FROM {} member WHERE member.{member} = {}.{user} AND member.{} IS NULL AND {}))",
+            self.is_live(),
+            self.own(),
+            memberships.name,
+            self.table.name,
+            memberships.deleted_at(),
+            self.is_theirs(&format!("member.{organization}"))
+        )
+    }
+
+    fn is_live(&self) -> String {
+        format!("{} IS NULL", self.table.deleted_at())
+    }
+
+    fn is_theirs(&self, organization: &str) -> String {
+        format!("{organization}::text = ANY ((SELECT clerk_fdw.current_organizations({}))::text[])", self.mirror.number)
+    }
+
+    /// The command that makes the view: of everybody what a profile shows, and the rest of what is the person's own.
+    /// What the backend alone may know is not in it, nor what a column map computes.
+    fn view(&self) -> String {
+        let columns = self.table.object.columns.iter().filter_map(|column| {
+            let name = self.table.column(column.name)?;
+            match (column.visibility, self.user) {
+                (Visibility::Shared, _) => Some(name.to_owned()),
+                (Visibility::Own, Some(user)) => {
+                    Some(format!("CASE WHEN {user}::text = {ME} THEN {name} END AS {name}"))
+                }
+                _ => None,
+            }
+        });
+        format!(
+            "CREATE OR REPLACE VIEW {} WITH (security_barrier) AS SELECT {} FROM {} WHERE {}",
+            view(&self.mirror.name, self.table),
+            columns.collect::<Vec<_>>().join(", "),
+            self.table.name,
+            self.visible_in_view()
+        )
+    }
+}
+
+/// In a subquery, so that it is asked once a query and not once a row.
+const ME: &str = "(SELECT clerk_fdw.current_user_id())";
+
+/// Takes back what [`enable`] has done, and switches row security off where it was switched on here and nobody else's
+/// policy relies on it.
+pub fn disable(entry: &Entry) -> Result<(), FdwError> {
+    remove(entry, true)?;
+    store::run(
+        "UPDATE clerk_fdw_internal.mirror_table SET row_security = false, visible = NULL WHERE mirror = $1::int4",
+        &[Some(&entry.number.to_string())],
+    )
+}
+
+/// Removes policies and views that would outlive the mirror. Tables that are kept go on being hidden.
+pub fn forget(entry: &Entry) -> Result<(), FdwError> {
+    remove(entry, false)
+}
+
+fn remove(entry: &Entry, switch_off: bool) -> Result<(), FdwError> {
+    let tables = store::rows(
+        "SELECT format('%I.%I', n.nspname, c.relname), c.relowner,
+                (SELECT format('%I.%I', vn.nspname, v.relname) FROM pg_class v JOIN pg_namespace vn ON vn.oid = v.relnamespace
+                  WHERE v.oid = t.visible AND v.relkind = 'v'),
+                t.row_security AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname <> $2::name),
+                EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = $2::name)
+           FROM clerk_fdw_internal.mirror_table t JOIN pg_class c ON c.oid = t.relation
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE t.mirror = $1::int4 AND c.relkind IN ('r', 'p')",
+        &[Some(&entry.number.to_string()), Some(POLICY)],
+    )?;
+    for row in tables {
+        let [Some(table), Some(owner), view, can_switch_off, has_policy] = &row[..] else { continue };
+        let owner = oid_of(owner);
+        if !can_act_as(entry.owner, owner) {
+            continue;
+        }
+        let is_true = |value: &Option<String>| value.as_deref() == Some("t");
+        let mut commands = Vec::new();
+        commands.extend(is_true(has_policy).then(|| format!("DROP POLICY {POLICY} ON {table}")));
+        commands.extend(view.as_ref().map(|view| format!("DROP VIEW {view}")));
+        let switches_off = switch_off && is_true(can_switch_off);
+        commands.extend(switches_off.then(|| format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")));
+        run_as(owner, || commands.iter().try_for_each(|command| spi::run(command, &[])))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! The functions that SQL calls, with their arguments checked; `sql/` declares and documents them.
+
+mod access;
+mod catalog;
+mod mirror;
+mod webhook;

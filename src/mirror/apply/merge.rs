@@ -1,0 +1,325 @@
+//! How a page of Clerk's objects becomes rows of a mirror's table.
+
+use clerk_api::catalog::Column;
+use clerk_api::{Fetch, Locator, Page};
+use pgrx::pg_sys;
+
+use crate::error::FdwError;
+use crate::fdw::convert::{self, ColumnConverter};
+use crate::fdw::exec::rows;
+use crate::mirror::apply::tombstone;
+use crate::mirror::lock;
+use crate::mirror::model::{Mirror, Table};
+use crate::mirror::moment::{self, Moment};
+use crate::mirror::row_counts::{self, ByDay};
+use crate::pg::encoding::to_c_string;
+use crate::pg::spi::{self, Planned};
+use crate::pg::subtransaction::{Failure, MOST_TRIES, attempt};
+
+/// What a page is called in the statements here.
+const PAGE: &str = "clerk_page";
+
+/// What a page did, or would do, to the table.
+#[derive(Default, Clone, Copy)]
+pub struct Merged {
+    pub inserted: u64,
+    pub updated: u64,
+    pub unchanged: u64,
+    /// Rows of the table that are not deleted and that Clerk still has; counted in dry runs alone.
+    pub alive: u64,
+}
+
+/// The statements that merge pages of one table.
+pub struct Merge<'t> {
+    table: &'t Table,
+    mirror: &'t Mirror,
+    /// The columns of the catalogue that the table's columns need.
+    columns: Vec<&'static Column>,
+    /// What was found deleted since then stays deleted; `None` where even that may come back.
+    since: Option<Moment>,
+    /// When the objects were deleted, if these are their last states.
+    deleted_at: Option<Moment>,
+    statement: String,
+    is_dry: bool,
+}
+
+/// The parameters of its statement.
+const SINCE: &str = "$1";
+const DELETED_AT: &str = "$2";
+
+impl<'t> Merge<'t> {
+    /// `since` is when the reading began: what was found deleted later than that stays deleted.
+    pub fn new(mirror: &'t Mirror, table: &'t Table, since: Option<Moment>, is_dry: bool) -> Self {
+        let statement = if is_dry { dry_run_sql(table) } else { upsert_sql(table) };
+        Merge { table, mirror, columns: needed(table), since, deleted_at: None, statement, is_dry }
+    }
+
+    /// Merges states of objects from before they were deleted.
+    pub fn of_deleted(mirror: &'t Mirror, table: &'t Table, deleted_at: Moment) -> Self {
+        Merge { deleted_at: Some(deleted_at), ..Merge::new(mirror, table, None, false) }
+    }
+
+    /// The values that the merge needs of an object.
+    pub fn values(&self) -> Vec<Locator> {
+        self.columns.iter().map(|column| column.source.into()).collect()
+    }
+
+    /// The fetch with the values that the merge needs.
+    pub fn fetch(&self, fetch: Fetch) -> Fetch {
+        let extra_params = self.columns.iter().filter_map(|column| column.extra_param).collect();
+        Fetch { columns: self.values(), extra_params, ..fetch }
+    }
+
+    /// Merges a page. Where it is refused because of some of its objects, those are found by halving, and handed to
+    /// `refused`. Objects that somebody else is changing come last, one by one, each after a `commit` that gives up all
+    /// locks: whoever keeps a transaction open keeps nobody but this sync waiting.
+    pub fn page(
+        &self,
+        page: &Page,
+        commit: impl Fn(),
+        mut refused: impl FnMut(&str, Failure),
+    ) -> Result<Merged, Failure> {
+        let mut all = Merged::default();
+        let mut busy = Vec::new();
+        let mut tries = 1;
+        let mut groups: Vec<Vec<usize>> = vec![(0..page.len()).collect()];
+        let mut is_patient = false;
+        while let Some(group) = groups.pop() {
+            let done = attempt(|| {
+                let lock = |object: &usize| match (self.is_dry, page.id(*object)) {
+                    (true, _) => true,
+                    (false, id) if is_patient => {
+                        lock::object(self.mirror, self.table, &id);
+                        true
+                    }
+                    (false, id) => lock::try_object(self.mirror, self.table, &id),
+                };
+                let (free, busy): (Vec<usize>, Vec<usize>) = group.iter().partition(|object| lock(object));
+                Ok((self.objects(page, &free)?, busy))
+            });
+            match done {
+                Ok((merged, others)) => {
+                    tries = 1;
+                    all.add(merged);
+                    busy.extend(others);
+                }
+                // An application changes the same rows in another order. The attempt has given its own up.
+                Err(failure) if failure.is_deadlock() && tries < MOST_TRIES => {
+                    tries += 1;
+                    groups.push(group);
+                }
+                Err(failure) if failure.is_about_a_row() && group.len() > 1 => {
+                    let (first, second) = group.split_at(group.len() / 2);
+                    groups.extend([second.to_vec(), first.to_vec()]);
+                }
+                Err(failure) if failure.is_about_a_row() => refused(&page.id(group[0]), failure),
+                Err(failure) => return Err(failure),
+            }
+            if groups.is_empty()
+                && let Some(object) = busy.pop()
+            {
+                commit();
+                is_patient = true;
+                groups.push(vec![object]);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Merges some objects of a page in the current transaction.
+    pub fn objects(&self, page: &Page, objects: &[usize]) -> Result<Merged, FdwError> {
+        let count = objects.len() as u64;
+        let mut alive = objects.to_vec();
+        if let Some(since) = self.since {
+            let ids: Vec<_> = alive.iter().map(|object| page.id(*object).into_owned()).collect();
+            let gone = tombstone::since(self.mirror, self.table, &ids, since)?;
+            alive.retain(|object| !gone.iter().any(|gone| *gone == page.id(*object)));
+        }
+        let (since, deleted_at) = (self.since.map(Moment::parameter), self.deleted_at.map(Moment::parameter));
+        // For a page, and while a table fills, the best plan is not always the same.
+        let planned = if alive.len() > 1 { Planned::EachTime } else { Planned::Once };
+        let row = self.table.sandboxed(|| {
+            spi::connected(|| {
+                // SAFETY: an SPI connection is open, and closed after the statement that needs the relation.
+                unsafe { self.show(page, &alive)? };
+                let values = [since.as_deref(), deleted_at.as_deref()];
+                let rows = spi::execute_prepared(&self.statement, &values, planned, false)?;
+                Ok(rows.into_iter().next().unwrap_or_default())
+            })
+        })?;
+        let number = |index: usize| row.get(index).and_then(|text| text.as_ref()?.parse().ok()).unwrap_or(0);
+        let (inserted, updated) = (number(0), number(1));
+        let unchanged = count.saturating_sub(inserted + updated);
+        if self.is_dry {
+            return Ok(Merged { inserted, updated, unchanged, alive: number(2) });
+        }
+        if let Some(Some(change)) = row.get(2) {
+            row_counts::note(self.mirror, self.table, &ByDay::parse(change))?;
+        }
+        Ok(Merged { inserted, updated, unchanged, alive: 0 })
+    }
+
+    /// Makes some objects of a page known to the current SPI connection as a relation.
+    unsafe fn show(&self, page: &Page, objects: &[usize]) -> Result<(), FdwError> {
+        /// As much as a page may take before it goes to disk, in KB.
+        const MEMORY: i32 = 64 * 1024;
+        // SAFETY: all of it is made in the connection's memory and gone with it; the slot has the descriptor's
+        // attributes, of which there is one for each converter.
+        unsafe {
+            let descriptor = pg_sys::CreateTemplateTupleDesc(self.columns.len() as i32);
+            let mut converters = Vec::new();
+            for (index, column) in self.columns.iter().enumerate() {
+                let number = index as i16 + 1;
+                let oid = convert::type_oid(column.kind);
+                pg_sys::TupleDescInitEntry(descriptor, number, to_c_string(column.name), oid, -1, 0);
+                converters.push(ColumnConverter::of_column(number, column, pg_sys::CurrentMemoryContext));
+            }
+            let store = pg_sys::tuplestore_begin_heap(false, false, MEMORY);
+            let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsVirtual);
+            let count = objects.len();
+            // What one object needs while it is converted is used again for the next.
+            let row = pg_sys::AllocSetContextCreateInternal(
+                pg_sys::CurrentMemoryContext,
+                c"clerk_fdw object".as_ptr(),
+                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+            );
+            for object in objects {
+                let before = pg_sys::MemoryContextSwitchTo(row);
+                rows::fill(slot, page, *object, &converters, self.table.object);
+                pg_sys::MemoryContextSwitchTo(before);
+                pg_sys::ExecStoreVirtualTuple(slot);
+                pg_sys::tuplestore_puttupleslot(store, slot);
+                rows::clear(slot);
+                pg_sys::MemoryContextReset(row);
+            }
+            spi::name_relation(PAGE, descriptor, store, count as f64)
+        }
+    }
+
+    /// The row of one object as JSON, if the table has one.
+    pub fn row(table: &Table, id: &str) -> Result<Option<String>, FdwError> {
+        let query = format!("SELECT to_jsonb(t)::text FROM {} t WHERE {}", table.name, table.is("t", table.id(), "$1"));
+        table.value(&query, &[Some(id)])
+    }
+}
+
+impl Merged {
+    pub fn add(&mut self, other: Merged) {
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.alive += other.alive;
+    }
+}
+
+/// The columns of the catalogue that a table's columns need.
+fn needed(table: &Table) -> Vec<&'static Column> {
+    table
+        .object
+        .columns
+        .iter()
+        .filter(|column| column.name == table.object.id().name || table.takes(column.name))
+        .collect()
+}
+
+/// The values of a page's objects as the table takes them.
+fn source_sql(table: &Table) -> String {
+    let deleted_at = moment::time(DELETED_AT);
+    let values = table.columns.iter().map(|mapping| {
+        let value = match &*mapping.expression {
+            "synced_at" => "clock_timestamp()",
+            "deleted_at" => &deleted_at,
+            expression => expression,
+        };
+        format!("({value})::{} AS {}", mapping.data_type, mapping.column)
+    });
+    format!("SELECT {} FROM {PAGE}", values.collect::<Vec<_>>().join(", "))
+}
+
+/// Whether the row `t` is to take the state `new`: never an older one, nor what was found deleted since.
+fn should_replace_sql(table: &Table, new: &str) -> String {
+    let since = format!("coalesce({}, 'infinity')", moment::time(SINCE));
+    let differs =
+        table.columns.iter().filter(|mapping| !matches!(&*mapping.expression, "synced_at" | "deleted_at")).map(
+            |mapping| {
+                let cast = if mapping.is_comparable { "" } else { "::text" };
+                let column = &mapping.column;
+                format!("t.{column}{cast} IS DISTINCT FROM {new}.{column}{cast}")
+            },
+        );
+    let differs: Vec<_> = differs.collect();
+    let not_older = table.updated_at().map_or(String::new(), |updated_at| {
+        format!("(t.{updated_at} IS NULL OR {new}.{updated_at} >= t.{updated_at}) AND ")
+    });
+    let (deleted_at, synced_at) = (table.deleted_at(), table.synced_at());
+    format!(
+        "{not_older}(t.{deleted_at} IS NULL OR t.{synced_at} IS NULL OR t.{synced_at} < {since}) \
+         AND (t.{deleted_at} IS NOT NULL OR t.{synced_at} IS NULL OR {})",
+        differs.join(" OR ")
+    )
+}
+
+/// Rows that would not change are left out beforehand: even an INSERT that turns into nothing fires triggers and takes
+/// values from sequences.
+fn upsert_sql(table: &Table) -> String {
+    let page = source_sql(table);
+    let columns: Vec<_> = table.columns.iter().map(|mapping| &*mapping.column).collect();
+    let set: Vec<_> = columns
+        .iter()
+        .filter(|column| **column != table.id())
+        .map(|column| format!("{column} = excluded.{column}"))
+        .collect();
+    let (name, id) = (&table.name, table.id());
+    let (deleted_at, synced_at) = (table.deleted_at(), table.synced_at());
+    let list = columns.join(", ");
+    // A row of a partitioned table does not tell whether the statement has inserted it. Those that were there before
+    // are what the statement's snapshot shows; looking them up costs a little more.
+    let is_new = match table.is_partitioned {
+        true => format!("NOT EXISTS (SELECT FROM {name} old WHERE old.{id} = t.{id})"),
+        false => "t.xmax = 0".to_owned(),
+    };
+    // How a row is counted. Null for one that was not there before, or did not come from Clerk.
+    let state = |row: &str| format!("ARRAY[{}, ({row}.{deleted_at} IS NOT NULL)::int]", row_counts::day(table, row));
+    let old_state = format!(
+        "CASE WHEN NOT ({is_new}) THEN \
+           (SELECT {} FROM {name} old WHERE old.{id} = t.{id} AND old.{synced_at} IS NOT NULL) END",
+        state("old")
+    );
+    let changes = "
+        SELECT jsonb_agg(jsonb_build_array(c.day, c.live, c.deleted)) FROM (
+          SELECT s.state[1] AS day, coalesce(sum(s.n) FILTER (WHERE s.state[2] = 0), 0) AS live,
+                 coalesce(sum(s.n) FILTER (WHERE s.state[2] = 1), 0) AS deleted
+            FROM merged CROSS JOIN LATERAL (VALUES (merged.state, 1), (merged.old_state, -1)) s(state, n)
+           WHERE s.state IS NOT NULL GROUP BY 1) c
+         WHERE c.live <> 0 OR c.deleted <> 0";
+    format!(
+        "WITH merged AS (INSERT INTO {name} AS t ({list}) \
+           SELECT {list} FROM ({page}) new WHERE NOT EXISTS \
+             (SELECT FROM {name} t WHERE t.{id} = new.{id} AND NOT ({})) \
+           ORDER BY new.{id} ON CONFLICT ({id}) DO UPDATE SET {} WHERE {} \
+           RETURNING {is_new} AS is_new, {} AS state, {old_state} AS old_state) \
+         SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new), ({changes}) FROM merged",
+        should_replace_sql(table, "new"),
+        set.join(", "),
+        should_replace_sql(table, "excluded"),
+        state("t"),
+    )
+}
+
+/// What the upsert would do, and how many of the rows that are not deleted Clerk still has.
+fn dry_run_sql(table: &Table) -> String {
+    let (page, id) = (source_sql(table), table.id());
+    let is_there = "t.clerk_fdw_there IS NOT NULL";
+    format!(
+        "SELECT count(*) FILTER (WHERE NOT ({is_there})), \
+         count(*) FILTER (WHERE {is_there} AND {}), \
+         count(*) FILTER (WHERE {is_there} AND t.{deleted} IS NULL) \
+         FROM ({page}) new LEFT JOIN (SELECT *, true AS clerk_fdw_there FROM {}) t \
+         ON t.{id} = new.{id}",
+        should_replace_sql(table, "new"),
+        table.name,
+        deleted = table.deleted_at(),
+    )
+}

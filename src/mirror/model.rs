@@ -1,0 +1,400 @@
+//! What a mirror is: its server, its owner, its tables, as the tables of `sql/bookkeeping.sql` have it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
+
+use clerk_api::catalog::{Access, OBJECTS, Object, Role, object, object_with_access};
+use pgrx::pg_sys;
+
+use crate::error::FdwError;
+use crate::mirror::store;
+use crate::pg::quote::quote_identifier;
+use crate::pg::relation::Relation;
+use crate::pg::sandbox;
+use crate::pg::spi::{self, Planned, Row, Value};
+use crate::remote::server::Server;
+
+/// A mirror, as far as it can be known even if its server or its owner is gone.
+pub struct Entry {
+    pub name: String,
+    /// What identifies it, whatever it is called.
+    pub number: i32,
+    /// Invalid if the role is gone.
+    pub owner: pg_sys::Oid,
+    pub made_schema: bool,
+    pub schedule: Option<String>,
+}
+
+/// A mirror that can be synced.
+pub struct Mirror {
+    entry: Entry,
+    pub server: Server,
+    pub deletes: Deletes,
+    pub full_every: String,
+    pub keep_webhook_bodies: bool,
+    pub instance_id: Option<String>,
+}
+
+/// What is written down about a mirror, and what has become of its server and its owner.
+struct MirrorRecord {
+    entry: Entry,
+    owner_name: String,
+    server_name: String,
+    /// Invalid if it is gone, or another now.
+    server: pg_sys::Oid,
+    may_use_server: bool,
+    deletes: Deletes,
+    full_every: String,
+    keep_webhook_bodies: bool,
+    instance_id: Option<String>,
+}
+
+impl Deref for Mirror {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        &self.entry
+    }
+}
+
+/// What becomes of the row of an object that Clerk has no more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Deletes {
+    Soft,
+    Hard,
+}
+
+/// One table of a mirror.
+pub struct Table {
+    pub object: &'static Object,
+    /// Its qualified name, quoted.
+    pub name: String,
+    /// With whose rights it is read and written: nobody else's code can run when it is.
+    owner: pg_sys::Oid,
+    pub is_partitioned: bool,
+    /// What each of its columns takes.
+    pub columns: Vec<ColumnMapping>,
+}
+
+/// A column of a mirror's table, and the expression over Clerk's object that it takes.
+pub struct ColumnMapping {
+    /// The column's name, quoted.
+    pub column: String,
+    /// An expression over the object's columns; `updated_at`, `synced_at` and `deleted_at` have a meaning.
+    pub expression: String,
+    /// Its type, below any domain and without a length, as a name alone: a cast would cut what is too long, and the
+    /// name `character` means one character. The assignment to the column, which follows, makes it an error.
+    pub data_type: String,
+    /// Whether values of its type can be compared.
+    pub is_comparable: bool,
+    /// To how many digits of a second it keeps a moment; `None` if it does not.
+    pub precision: Option<i32>,
+}
+
+/// What names a mirror: its name where a person says it, its number where something refers to it.
+#[derive(Clone, Copy)]
+pub enum Which<'w> {
+    Name(&'w str),
+    Number(i32),
+}
+
+impl fmt::Display for Which<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Which::Name(name) => f.write_str(name),
+            Which::Number(number) => number.fmt(f),
+        }
+    }
+}
+
+impl MirrorRecord {
+    fn of(which: Which) -> Result<MirrorRecord, FdwError> {
+        // A server that was renamed, or that has another's oid since pg_upgrade, is not mapping for the one that was
+        // meant: somebody else may have made it.
+        const FROM: &str = "
+            SELECT m.name, m.number, coalesce(r.oid, 0), m.made_schema, m.schedule, m.owner_name, m.server_name,
+                   coalesce(s.oid, 0), has_server_privilege(r.oid, s.oid, 'USAGE'), m.deletes, m.full_every,
+                   m.keep_webhook_bodies, m.instance_id
+              FROM clerk_fdw_internal.mirror m
+              LEFT JOIN pg_roles r ON r.oid = m.owner
+              LEFT JOIN pg_foreign_server s ON s.oid = m.server AND s.srvname = m.server_name";
+        let condition = match which {
+            Which::Name(_) => "m.name = $1::name",
+            Which::Number(_) => "m.number = $1::int4",
+        };
+        let row = store::row(&format!("{FROM} WHERE {condition}"), &[Some(&which.to_string())])?;
+        let mut row = row.ok_or_else(|| FdwError::NoMirror(which.to_string()))?.into_iter();
+        let mut next = || row.next().flatten();
+        let is_true = |value: Option<String>| value.as_deref() == Some("t");
+        Ok(MirrorRecord {
+            entry: Entry {
+                name: next().unwrap_or_default(),
+                number: next().and_then(|number| number.parse().ok()).unwrap_or_default(),
+                owner: oid_of(&next().unwrap_or_default()),
+                made_schema: is_true(next()),
+                schedule: next(),
+            },
+            owner_name: next().unwrap_or_default(),
+            server_name: next().unwrap_or_default(),
+            server: oid_of(&next().unwrap_or_default()),
+            may_use_server: is_true(next()),
+            deletes: if next().as_deref() == Some("hard") { Deletes::Hard } else { Deletes::Soft },
+            full_every: next().unwrap_or_default(),
+            keep_webhook_bodies: is_true(next()),
+            instance_id: next(),
+        })
+    }
+
+    /// For a caller who may act for its owner. To anybody else it does not exist.
+    fn for_caller(self, which: Which) -> Result<MirrorRecord, FdwError> {
+        // SAFETY: reads a variable of this backend, and looks into the catalog; a role that does not exist has no
+        // members but superusers.
+        match unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), self.entry.owner) } {
+            true => Ok(self),
+            false => Err(FdwError::NoMirror(which.to_string())),
+        }
+    }
+}
+
+impl Entry {
+    /// The entry, for a caller who may act for its owner.
+    pub fn load(which: Which) -> Result<Entry, FdwError> {
+        Ok(MirrorRecord::of(which)?.for_caller(which)?.entry)
+    }
+
+    /// The same for a caller who needs no rights in it, such as one whose delivery is signed.
+    pub fn of_anyone(which: Which) -> Result<Entry, FdwError> {
+        Ok(MirrorRecord::of(which)?.entry)
+    }
+
+    /// The number as a parameter of a statement.
+    pub fn key(&self) -> String {
+        self.number.to_string()
+    }
+
+    /// Its tables in the order of the catalogue: all, or those of some objects.
+    pub fn tables(&self, objects: Option<&[String]>) -> Result<Vec<Table>, FdwError> {
+        let query =
+            "SELECT t.object FROM clerk_fdw_internal.mirror_table t WHERE t.mirror = $1::int4 ORDER BY t.object";
+        let have = store::column(query, &[Some(&self.key())])?;
+        if let Some(unknown) = objects.unwrap_or_default().iter().find(|object| !have.contains(object)) {
+            return Err(FdwError::NotMirrored { mirror: self.name.clone(), object: unknown.clone(), have });
+        }
+        let in_catalogue = OBJECTS.iter().map(|object| object.name);
+        in_catalogue
+            .filter(|name| have.iter().any(|have| have == name))
+            .filter(|name| objects.is_none_or(|objects| objects.iter().any(|object| object == name)))
+            .map(|name| self.table(name))
+            .collect()
+    }
+
+    /// The tables of objects that belong to one of another kind, as memberships to their organization.
+    pub fn children(&self, parent: &Object) -> Result<Vec<Table>, FdwError> {
+        let is_child = |object: &&&Object| object.parent(parent).is_some();
+        let children = OBJECTS.iter().filter(is_child).map(|child| self.find_table(child.name));
+        Ok(children.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// The table of one object, if the mirror has one.
+    pub fn find_table(&self, name: &str) -> Result<Option<Table>, FdwError> {
+        match self.table(name) {
+            Err(FdwError::NotMirrored { .. }) => Ok(None),
+            table => table.map(Some),
+        }
+    }
+
+    /// The table of the object by which users, organizations or memberships are known, if the mirror has it.
+    pub fn table_with_access(&self, access: Access) -> Result<Option<Table>, FdwError> {
+        object_with_access(access).map_or(Ok(None), |object| self.find_table(object.name))
+    }
+
+    /// The table of one object.
+    pub fn table(&self, name: &str) -> Result<Table, FdwError> {
+        let not_mirrored =
+            || FdwError::NotMirrored { mirror: self.name.clone(), object: name.to_owned(), have: Vec::new() };
+        let object = object(name).ok_or_else(not_mirrored)?;
+        let query = "SELECT relation::oid, columns FROM clerk_fdw_internal.mirror_table
+                      WHERE mirror = $1::int4 AND object = $2";
+        let found = store::row(query, &[Some(&self.key()), Some(name)])?.ok_or_else(not_mirrored)?;
+        let mut found = found.into_iter();
+        let relation = oid_of(&found.next().flatten().unwrap_or_default());
+        let columns: Option<BTreeMap<String, String>> =
+            found.next().flatten().and_then(|columns| serde_json::from_str(&columns).ok());
+        let Some(relation) = Relation::of(relation) else {
+            return Err(FdwError::TableGone { mirror: self.name.clone(), object: object.name });
+        };
+        // It was one when the mirror was made. A view in its place would run whatever its owner likes for everybody
+        // who asks how many rows it has.
+        if !relation.is_table() {
+            return Err(FdwError::NotATable(relation.name));
+        }
+        if !sandbox::can_act_as(self.owner, relation.owner) {
+            let owner = sandbox::role_name(relation.owner);
+            return Err(FdwError::TableOfAnother { mirror: self.name.clone(), table: relation.name, owner });
+        }
+        // A table of ours takes what its columns are called after: those that were dropped are left out.
+        let expression = |column: &str| match &columns {
+            Some(columns) => columns.get(column).cloned(),
+            None => {
+                let is_known = object.columns.iter().any(|known| known.name == column);
+                (is_known || matches!(column, "synced_at" | "deleted_at")).then(|| column.to_owned())
+            }
+        };
+        let is_partitioned = relation.is_partitioned();
+        let mapping = relation.columns.into_iter().filter_map(|column| {
+            Some(ColumnMapping {
+                expression: expression(&column.name)?,
+                column: quote_identifier(&column.name),
+                data_type: column.data_type,
+                is_comparable: column.is_comparable,
+                precision: column.precision,
+            })
+        });
+        let (name, owner) = (relation.name, relation.owner);
+        let table = Table { object, name, owner, is_partitioned, columns: mapping.collect() };
+        for needed in [object.id().name, "synced_at", "deleted_at"] {
+            if table.column(needed).is_none() {
+                return Err(FdwError::ColumnGone { table: table.name, column: needed });
+            }
+        }
+        Ok(table)
+    }
+}
+
+impl Mirror {
+    /// The mirror, for a caller who may act for its owner.
+    pub fn load(which: Which) -> Result<Mirror, FdwError> {
+        Mirror::of(MirrorRecord::of(which)?.for_caller(which)?)
+    }
+
+    /// The same for a caller who needs no rights in it.
+    pub fn of_anyone(which: Which) -> Result<Mirror, FdwError> {
+        Mirror::of(MirrorRecord::of(which)?)
+    }
+
+    fn of(known: MirrorRecord) -> Result<Mirror, FdwError> {
+        let entry = known.entry;
+        if entry.owner == pg_sys::InvalidOid {
+            return Err(FdwError::NoOwner { mirror: entry.name, owner: known.owner_name });
+        }
+        if known.server == pg_sys::InvalidOid {
+            return Err(FdwError::NoServer { mirror: entry.name, server: known.server_name });
+        }
+        if !known.may_use_server {
+            return Err(FdwError::NoServerPrivilege { server: known.server_name, role: known.owner_name });
+        }
+        Ok(Mirror {
+            entry,
+            server: Server::new(known.server),
+            deletes: known.deletes,
+            full_every: known.full_every,
+            keep_webhook_bodies: known.keep_webhook_bodies,
+            instance_id: known.instance_id,
+        })
+    }
+}
+
+/// An oid as a statement gave it.
+pub fn oid_of(text: &str) -> pg_sys::Oid {
+    text.parse::<u32>().map_or(pg_sys::InvalidOid, pg_sys::Oid::from)
+}
+
+impl Table {
+    pub fn owner(&self) -> pg_sys::Oid {
+        self.owner
+    }
+
+    /// Does something that may run code that the table's owner wrote: triggers, expressions, policies.
+    pub fn sandboxed<T>(&self, action: impl FnOnce() -> T) -> T {
+        sandbox::run_as(self.owner, action)
+    }
+
+    /// Runs a statement on the table, which is prepared once in each backend, and gives its rows.
+    pub fn rows(&self, statement: &str, values: &[Value], planned: Planned) -> Result<Vec<Row>, FdwError> {
+        self.sandboxed(|| spi::prepared(statement, values, planned))
+    }
+
+    /// The first column of all rows.
+    pub fn first_column(&self, statement: &str, values: &[Value]) -> Result<Vec<String>, FdwError> {
+        let rows = self.rows(statement, values, Planned::EachTime)?;
+        Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+    }
+
+    /// The first value of the first row.
+    pub fn value(&self, statement: &str, values: &[Value]) -> Result<Option<String>, FdwError> {
+        Ok(self.first_column(statement, values)?.into_iter().next())
+    }
+
+    /// The condition that a column, quoted, of a row is what a parameter such as `$1` says.
+    pub fn is(&self, row: &str, column: &str, parameter: &str) -> String {
+        format!("{row}.{column} = {parameter}::{}", self.type_of(column))
+    }
+
+    /// The condition that a row is one of those whose ids a parameter has, as a JSON array.
+    pub fn is_among(&self, row: &str, parameter: &str) -> String {
+        let id = self.id();
+        let ids = format!(
+            "SELECT listed.id::{} FROM jsonb_array_elements_text({parameter}::jsonb) listed(id)",
+            self.type_of(id)
+        );
+        format!("({row}.{id} = ANY (ARRAY({ids})))")
+    }
+
+    fn type_of(&self, column: &str) -> &str {
+        let mapping = self.columns.iter().find(|mapping| mapping.column == column);
+        mapping.map_or("pg_catalog.text", |mapping| &mapping.data_type)
+    }
+
+    /// The column that takes this, quoted.
+    pub fn column(&self, expression: &str) -> Option<&str> {
+        self.columns.iter().find(|mapping| mapping.expression == expression).map(|mapping| &*mapping.column)
+    }
+
+    /// The column that takes the time of an object's last change, quoted.
+    pub fn updated_at(&self) -> Option<&str> {
+        self.column(self.object.updated_at()?.name)
+    }
+
+    /// The column that takes the time of an object's creation to the millisecond, as Clerk counts it, quoted.
+    pub fn created_at(&self) -> Option<&str> {
+        let created_at = self.object.created_at()?.name;
+        let is_exact = |mapping: &&ColumnMapping| mapping.expression == created_at && mapping.precision >= Some(3);
+        self.columns.iter().find(is_exact).map(|mapping| &*mapping.column)
+    }
+
+    /// The column that says whether a user may not sign in, quoted.
+    pub fn banned(&self) -> Option<&str> {
+        let column = self.object.columns.iter().find(|column| column.role == Some(Role::Banned))?;
+        self.column(column.name)
+    }
+
+    /// The column that takes the id of the parent which is a user, or an organization, quoted.
+    pub fn parent_with_access(&self, access: Access) -> Option<&str> {
+        self.column(self.object.parent(object_with_access(access)?)?.name)
+    }
+
+    /// Whether a row cannot look as if it was written before a sync began in which it was.
+    pub fn keeps_synced_at(&self) -> bool {
+        let mut synced_at = self.columns.iter().filter(|mapping| mapping.expression == "synced_at");
+        synced_at.all(|mapping| mapping.precision == Some(6))
+    }
+
+    /// The column that holds the object's id, quoted. There is one, or the table would not have been loaded.
+    pub fn id(&self) -> &str {
+        self.column(self.object.id().name).unwrap_or_default()
+    }
+
+    pub fn synced_at(&self) -> &str {
+        self.column("synced_at").unwrap_or_default()
+    }
+
+    pub fn deleted_at(&self) -> &str {
+        self.column("deleted_at").unwrap_or_default()
+    }
+
+    /// Whether anything the table takes needs this column of the object.
+    pub fn takes(&self, column: &str) -> bool {
+        self.columns.iter().any(|mapping| mapping.expression.contains(column))
+    }
+}

@@ -1,0 +1,216 @@
+//! Single objects, brought in step at once, in the caller's transaction.
+
+use std::sync::Arc;
+
+use clerk_api::catalog::{Access, Column, KeyColumn, object_with_access};
+use clerk_api::{Client, Fetch, Page, Query, json};
+
+use crate::error::{FdwError, OrRaise};
+use crate::mirror::apply::merge::Merge;
+use crate::mirror::apply::remove::{Gone, remove, what_belongs_to};
+use crate::mirror::lock;
+use crate::mirror::model::{Mirror, Table, Which};
+use crate::mirror::moment::Moment;
+use crate::mirror::sync::session::{check_instance, next};
+use crate::pg::deferral::attempt_beside_caller;
+use crate::pg::subtransaction::Failure;
+use crate::remote::io_thread::Pages;
+
+/// Brings one object in step, and gives its row.
+pub fn sync_object(mirror: &str, object: &str, id: &str, fallback: bool) -> Option<String> {
+    let mirror = Mirror::load(Which::Name(mirror)).or_raise();
+    let table = mirror.table(object).or_raise();
+    or_row(&mirror, &table, id, fallback, |client| one(&mirror, client, &table, id))
+}
+
+/// Brings a user in step with the memberships and the organizations that they are in, and gives the user's row.
+pub fn sync_user(mirror: &str, id: &str, fallback: bool) -> Option<String> {
+    let mirror = Mirror::load(Which::Name(mirror)).or_raise();
+    let tables = mirror.tables(None).or_raise();
+    let of = |access: Access| tables.iter().find(|table| table.object.access == access);
+    let Some(users) = of(Access::User) else {
+        let object = object_with_access(Access::User).map_or("", |object| object.name).to_owned();
+        FdwError::NotMirrored { mirror: mirror.name.clone(), object, have: Vec::new() }.raise()
+    };
+    or_row(&mirror, users, id, fallback, |client| {
+        let mut answers = vec![ask_by_id(&mirror, client, users, id)?];
+        let mut memberships = None;
+        if let Some(table) = of(Access::Membership)
+            && let Some(key) = table.object.parent(users.object).and_then(|user| table.object.key_column(user.name))
+        {
+            let organizations = of(Access::Organization);
+            let organization = organizations.and_then(|organizations| table.object.parent(organizations.object));
+            let theirs = ask(&mirror, client, table, key, id.to_owned(), organization)?;
+            if let Some(organizations) = organizations {
+                for organization in &theirs.others {
+                    answers.push(ask_by_id(&mirror, client, organizations, organization)?);
+                }
+            }
+            memberships = Some(theirs);
+        }
+        // Everybody takes the locks in this order: by object, and of one object by id.
+        for answer in &answers {
+            answer.apply(&mirror)?;
+        }
+        let Some(memberships) = memberships else { return Ok(()) };
+        memberships.apply(&mirror)?;
+        let Some(user_id) = memberships.table.parent_with_access(Access::User) else { return Ok(()) };
+        let gone = Gone {
+            with: Some((user_id, id)),
+            older_than: Some(memberships.since),
+            except: Some(&memberships.ids),
+            among: None,
+        };
+        remove(&mirror, memberships.table, gone, None).map(drop)
+    })
+}
+
+/// Does it, and gives the row; with a fallback, the row as it is where Clerk cannot be reached.
+fn or_row(
+    mirror: &Mirror,
+    table: &Table,
+    id: &str,
+    fallback: bool,
+    action: impl Fn(&Arc<Client>) -> Result<(), FdwError>,
+) -> Option<String> {
+    let done = attempt_beside_caller(mirror.owner, || {
+        let (client, _) = mirror.server.connect(mirror.owner)?;
+        check_instance(mirror, &client, false)?;
+        action(&client)
+    });
+    match done {
+        Ok(()) => {}
+        Err(failure) if fallback && failure.is_unreachable() => {
+            warn(table, id, &failure).or_raise();
+        }
+        Err(failure) => failure.raise(),
+    }
+    Merge::row(table, id).or_raise()
+}
+
+/// Says how old the row is that stands in for Clerk's.
+fn warn(table: &Table, id: &str, failure: &Failure) -> Result<(), FdwError> {
+    let (name, synced_at) = (&table.name, table.synced_at());
+    let age = table.value(
+        &format!(
+            "SELECT date_trunc('second', clock_timestamp() - t.{synced_at})
+               FROM {name} t WHERE {}",
+            table.is("t", table.id(), "$1")
+        ),
+        &[Some(id)],
+    )?;
+    let what = match age {
+        Some(age) => format!("the row is {age} old"),
+        None => "there is no row".to_owned(),
+    };
+    pgrx::warning!("Clerk could not be reached for {} {id}: {what} ({})", table.object.name, failure.message());
+    Ok(())
+}
+
+/// Fetches one object, or deletes its row.
+fn one(mirror: &Mirror, client: &Arc<Client>, table: &Table, id: &str) -> Result<(), FdwError> {
+    ask_by_id(mirror, client, table, id)?.apply(mirror)
+}
+
+/// The same, by way of a key whose answer has the object.
+pub fn fetch(
+    mirror: &Mirror,
+    client: &Arc<Client>,
+    table: &Table,
+    id: &str,
+    key: &'static KeyColumn,
+    value: String,
+) -> Result<(), FdwError> {
+    ask(mirror, client, table, key, value, None)?.for_object(id).apply(mirror)
+}
+
+/// Asks Clerk for one object.
+fn ask_by_id<'t>(mirror: &Mirror, client: &Arc<Client>, table: &'t Table, id: &str) -> Result<Found<'t>, FdwError> {
+    let (key, value) = match table.object.get_by_id() {
+        Some(key) => (key, id.to_owned()),
+        None => owner(table, id)?,
+    };
+    Ok(ask(mirror, client, table, key, value, None)?.for_object(id))
+}
+
+/// Clerk does not find every object by its id; then the row tells to whose list it belongs.
+pub fn owner(table: &Table, id: &str) -> Result<(&'static KeyColumn, String), FdwError> {
+    let unknown = || FdwError::NotFoundById { object: table.object.name, id: id.to_owned() };
+    for key in table.object.key_columns {
+        let Some(column) = table.column(key.column) else { continue };
+        let of = table.is("t", table.id(), "$1");
+        let query = format!("SELECT t.{column} FROM {} t WHERE {of}", table.name);
+        if let Some(owner) = table.value(&query, &[Some(id)])? {
+            return Ok((key, owner));
+        }
+    }
+    Err(unknown())
+}
+
+/// What Clerk has answered. It is asked before anything is locked: a lock that is held while Clerk answers would keep
+/// others waiting, and for each other.
+struct Found<'t> {
+    table: &'t Table,
+    pages: Vec<Page>,
+    ids: Vec<String>,
+    /// The values of a column that leads to other objects, each once and in order.
+    others: Vec<String>,
+    /// When it was asked for: a row that was written since may be newer.
+    since: Moment,
+    /// The one object that it was asked for: without it, it is gone.
+    wanted: Option<String>,
+}
+
+/// Asks Clerk for what the endpoint of a key column has for a value; `other` is a column that leads to other objects.
+fn ask<'t>(
+    mirror: &Mirror,
+    client: &Arc<Client>,
+    table: &'t Table,
+    key: &'static KeyColumn,
+    value: String,
+    other: Option<&'static Column>,
+) -> Result<Found<'t>, FdwError> {
+    let since = Moment::now();
+    let query = Query::Lookup { key, values: vec![value], filters: Vec::new(), order: None };
+    let merge = Merge::new(mirror, table, Some(since), false);
+    let mut fetch = merge.fetch(Fetch { query, ..Fetch::all(table.object, Vec::new()) });
+    let place = fetch.columns.len();
+    fetch.columns.extend(other.map(|column| column.source.into()));
+    let mut found = Found { table, pages: Vec::new(), ids: Vec::new(), others: Vec::new(), since, wanted: None };
+    let mut pages = Pages::start(fetch, Arc::clone(client))?;
+    while let Some(page) = next(mirror, &mut pages)? {
+        found.ids.extend((0..page.len()).map(|object| page.id(object).into_owned()));
+        let others = (0..page.len()).filter_map(|object| json::string(page.value(object, place)?));
+        found.others.extend(others.map(|other| other.into_owned()));
+        found.pages.push(page);
+    }
+    found.others.sort();
+    found.others.dedup();
+    Ok(found)
+}
+
+impl Found<'_> {
+    fn for_object(self, id: &str) -> Self {
+        Found { wanted: Some(id.to_owned()), ..self }
+    }
+
+    /// Brings the table in step with the answer.
+    fn apply(&self, mirror: &Mirror) -> Result<(), FdwError> {
+        let mut ids: Vec<&String> = self.ids.iter().chain(&self.wanted).collect();
+        ids.sort();
+        ids.dedup();
+        for id in ids {
+            lock::object(mirror, self.table, id);
+        }
+        let merge = Merge::new(mirror, self.table, Some(self.since), false);
+        for page in &self.pages {
+            let objects: Vec<usize> = (0..page.len()).collect();
+            merge.objects(page, &objects)?;
+        }
+        let Some(gone) = self.wanted.as_ref().filter(|wanted| !self.ids.contains(wanted)) else { return Ok(()) };
+        let which =
+            Gone { with: Some((self.table.id(), gone)), older_than: Some(self.since), among: None, except: None };
+        remove(mirror, self.table, which, None)?;
+        what_belongs_to(mirror, self.table, gone, None)
+    }
+}

@@ -1,0 +1,178 @@
+//! How many rows a mirror's tables have: kept, because counting costs what the table has and not what has changed.
+//!
+//! Whoever changes rows notes by how much in the same transaction, in rows of `clerk_fdw_internal.row_count` that nobody
+//! else has locked, or in new ones: so nobody waits for a transaction that is open. Their sum is the count, day of
+//! creation by day, which is how [`compare`](crate::mirror::sync::compare) finds where Clerk has others. What an application inserts or
+//! deletes by itself nobody notes; a full sync counts, and finds it.
+
+use std::collections::BTreeMap;
+
+use pgrx::pg_sys;
+
+use crate::error::FdwError;
+use crate::mirror::model::{Entry, Table};
+use crate::mirror::store;
+use crate::pg::spi::{self, Row};
+
+/// Numbers of rows that came from Clerk, or how these numbers have changed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    pub live: i64,
+    pub deleted: i64,
+}
+
+impl Counts {
+    pub fn add(&mut self, other: Counts) {
+        self.live += other.live;
+        self.deleted += other.deleted;
+    }
+}
+
+/// Counts by the day of creation, in days since 1970.
+#[derive(Default)]
+pub struct ByDay(pub BTreeMap<i64, Counts>);
+
+/// A day in milliseconds.
+pub const DAY: i64 = 86_400_000;
+
+/// The expression for the day on which the object of a row was created; 0 where its table does not tell.
+pub fn day(table: &Table, row: &str) -> String {
+    match table.created_at() {
+        Some(created_at) => format!(
+            "CASE WHEN isfinite({row}.{created_at}) \
+             THEN floor(extract(epoch FROM {row}.{created_at}) / 86400)::int8 ELSE 0 END"
+        ),
+        None => "0::int8".to_owned(),
+    }
+}
+
+impl ByDay {
+    /// From a JSON array of arrays: a day and its two numbers.
+    pub fn parse(json: &str) -> ByDay {
+        let days: Vec<(i64, i64, i64)> = serde_json::from_str(json).unwrap_or_default();
+        ByDay(days.into_iter().map(|(day, live, deleted)| (day, Counts { live, deleted })).collect())
+    }
+
+    fn of_rows(rows: &[Row]) -> ByDay {
+        let number = |row: &Row, index: usize| row.get(index)?.as_ref()?.parse().ok();
+        let counts = |row: &Row| Some((number(row, 0)?, Counts { live: number(row, 1)?, deleted: number(row, 2)? }));
+        ByDay(rows.iter().filter_map(counts).collect())
+    }
+
+    fn json(&self) -> String {
+        let days = self.0.iter().filter(|(_, counts)| **counts != Counts::default());
+        let days: Vec<_> = days.map(|(day, Counts { live, deleted })| (day, live, deleted)).collect();
+        serde_json::to_string(&days).unwrap_or_default()
+    }
+
+    pub fn total(&self) -> Counts {
+        self.0.values().fold(Counts::default(), |mut total, counts| {
+            total.add(*counts);
+            total
+        })
+    }
+
+    /// How many rows there are that are not deleted. Where somebody else changed the table, that may be too few.
+    pub fn live(&self) -> u64 {
+        u64::try_from(self.total().live).unwrap_or(0)
+    }
+
+    /// By how much it differs from another.
+    fn minus(mut self, other: ByDay) -> ByDay {
+        for (day, Counts { live, deleted }) in other.0 {
+            self.0.entry(day).or_default().add(Counts { live: -live, deleted: -deleted });
+        }
+        self
+    }
+}
+
+/// The counts as they were kept.
+pub fn kept(mirror: &Entry, table: &Table) -> Result<ByDay, FdwError> {
+    Ok(ByDay::of_rows(&store::rows(KEPT, &[Some(&mirror.key()), Some(table.object.name)])?))
+}
+
+const KEPT: &str = "SELECT c.day, sum(c.live), sum(c.deleted) FROM clerk_fdw_internal.row_count c
+                     WHERE c.mirror = $1::int4 AND c.object = $2 GROUP BY c.day";
+
+/// Changes that a statement takes as its parameter `$3`.
+const CHANGED: &str = "changed AS (
+  SELECT (c.value ->> 0)::int8 AS day, (c.value ->> 1)::int8 AS live, (c.value ->> 2)::int8 AS deleted
+    FROM jsonb_array_elements($3::jsonb) c(value))";
+
+/// Notes by how much the counts have changed.
+pub fn note(mirror: &Entry, table: &Table, change: &ByDay) -> Result<(), FdwError> {
+    if change.0.values().all(|counts| *counts == Counts::default()) {
+        return Ok(());
+    }
+    let anew = "INSERT INTO clerk_fdw_internal.row_count (mirror, object, day, live, deleted)
+                SELECT $1::int4, $2, changed.day, changed.live, changed.deleted FROM changed";
+    // A transaction with an older snapshot may not change a row that others have changed meanwhile.
+    // SAFETY: reads a variable of this backend.
+    let sees_the_latest = unsafe { pg_sys::XactIsoLevel } <= pg_sys::XACT_READ_COMMITTED as i32;
+    let statement = match sees_the_latest {
+        true => format!(
+            "WITH {CHANGED},
+             free AS (
+               SELECT one.day, one.slot FROM changed CROSS JOIN LATERAL (
+                 SELECT c.day, c.slot FROM clerk_fdw_internal.row_count c
+                  WHERE c.mirror = $1::int4 AND c.object = $2 AND c.day = changed.day
+                  ORDER BY c.slot LIMIT 1 FOR UPDATE SKIP LOCKED) one),
+             noted AS (
+               UPDATE clerk_fdw_internal.row_count c
+                  SET live = c.live + changed.live, deleted = c.deleted + changed.deleted
+                 FROM free JOIN changed ON changed.day = free.day
+                WHERE c.mirror = $1::int4 AND c.object = $2 AND c.day = free.day AND c.slot = free.slot
+               RETURNING c.day)
+             {anew} WHERE NOT EXISTS (SELECT FROM noted WHERE noted.day = changed.day)"
+        ),
+        false => format!("WITH {CHANGED} {anew}"),
+    };
+    store::run(&statement, &[Some(&mirror.key()), Some(table.object.name), Some(&change.json())])
+}
+
+/// Counts the rows.
+pub fn exact(table: &Table) -> Result<ByDay, FdwError> {
+    let (name, deleted_at, synced_at) = (&table.name, table.deleted_at(), table.synced_at());
+    let count = format!(
+        "SELECT {}, count(*) FILTER (WHERE t.{deleted_at} IS NULL), count(*) FILTER (WHERE t.{deleted_at} IS NOT NULL)
+           FROM {name} t WHERE t.{synced_at} IS NOT NULL GROUP BY 1",
+        day(table, "t")
+    );
+    Ok(ByDay::of_rows(&table.sandboxed(|| spi::read(&count, &[]))?))
+}
+
+/// Counts the rows, sets the counts that were kept right, and gives them.
+pub fn check(mirror: &Entry, table: &Table) -> Result<Counts, FdwError> {
+    let key = mirror.key();
+    let of_table = [Some(&*key), Some(table.object.name)];
+    // Both are read in one snapshot: a change is in the rows and in the counts, or in neither.
+    // SAFETY: the snapshot that is taken off again is the one that was put on; after an error, the end of the
+    // (sub)transaction does so.
+    let (exact, kept) = unsafe {
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        let exact = exact(table)?;
+        let kept = ByDay::of_rows(&store::read(KEPT, &of_table)?);
+        pg_sys::PopActiveSnapshot();
+        (exact, kept)
+    };
+    let total = exact.total();
+    // Those that nobody has locked become one for each day, together with the difference.
+    store::run(
+        &format!(
+            "WITH {CHANGED},
+             free AS (
+               SELECT c.day, c.slot FROM clerk_fdw_internal.row_count c WHERE c.mirror = $1::int4 AND c.object = $2
+                  FOR UPDATE SKIP LOCKED),
+             gone AS (
+               DELETE FROM clerk_fdw_internal.row_count c USING free
+                WHERE c.mirror = $1::int4 AND c.object = $2 AND c.day = free.day AND c.slot = free.slot
+               RETURNING c.day, c.live, c.deleted)
+             INSERT INTO clerk_fdw_internal.row_count (mirror, object, day, live, deleted)
+             SELECT $1::int4, $2, every.day, sum(every.live), sum(every.deleted)
+               FROM (TABLE gone UNION ALL TABLE changed) every GROUP BY every.day
+             HAVING sum(every.live) <> 0 OR sum(every.deleted) <> 0"
+        ),
+        &[of_table[0], of_table[1], Some(&exact.minus(kept).json())],
+    )?;
+    Ok(total)
+}

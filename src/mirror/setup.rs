@@ -1,0 +1,405 @@
+//! How mirrors are made, changed and dropped.
+//!
+//! Schemas and tables are made with the caller's rights, who becomes the mirror's owner; what is dropped, goes with the
+//! rights of whom it belongs to.
+
+use std::collections::BTreeMap;
+
+use clerk_api::catalog::{Mirroring, OBJECTS, Object, object};
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+use crate::error::FdwError;
+use crate::mirror::model::{Entry, Which, oid_of};
+use crate::mirror::row_counts;
+use crate::mirror::schedule;
+use crate::mirror::store;
+use crate::mirror::{invalidation, lock};
+use crate::options::object_names;
+use crate::pg::encoding::to_c_string;
+use crate::pg::quote::{quote_identifier, quote_literal};
+use crate::pg::sandbox::{self, as_caller, can_act_as};
+use crate::pg::spi;
+
+/// The arguments of `clerk_fdw.create_mirror`.
+pub struct NewMirror {
+    pub server: String,
+    pub schema: String,
+    pub objects: Option<Vec<String>>,
+    /// Tables that are there already, by object.
+    pub tables: BTreeMap<String, String>,
+    /// What their columns take, by object and column.
+    pub columns: BTreeMap<String, serde_json::Value>,
+    pub deletes: String,
+    pub full_every: String,
+}
+
+/// What each column of a table takes: an expression by column.
+type Map = BTreeMap<String, String>;
+
+/// Makes a mirror.
+pub fn create(new: &NewMirror) -> Result<(), FdwError> {
+    let NewMirror { server, schema, deletes, full_every, .. } = new;
+    check_server(server, None)?;
+    let objects = new.objects()?;
+    check_deletes(deletes)?;
+    let taken = "SELECT 1 FROM clerk_fdw_internal.mirror m WHERE m.name = $1::name";
+    if store::value(taken, &[Some(schema)])?.is_some() {
+        return Err(duplicate(format!("mirror \"{schema}\" already exists")));
+    }
+    let makes_schema = make_schema(schema)?;
+    // SAFETY: reads a variable of this backend.
+    let owner = sandbox::role_name(unsafe { pg_sys::GetUserId() });
+    let number = store::value(
+        "INSERT INTO clerk_fdw_internal.mirror (name, server_name, owner_name, made_schema, deletes, full_every)
+         VALUES ($1, $2, $3, $4::bool, $5, $6::interval) RETURNING number",
+        &[Some(schema), Some(server), Some(&owner), Some(store::truth(makes_schema)), Some(deletes), Some(full_every)],
+    )?;
+    let mirror = Entry::of_anyone(Which::Name(schema))?;
+    for object in objects {
+        let (relation, map) = match new.tables.get(object.name) {
+            Some(name) => {
+                let (relation, name) = existing(name)?;
+                let map = map_table(object, &relation, &name, new.columns.get(object.name))?;
+                (relation, serde_json::to_string(&map).ok())
+            }
+            None => (make_table(schema, object)?, None),
+        };
+        store::run(
+            "INSERT INTO clerk_fdw_internal.mirror_table (mirror, object, relation, columns, row_security)
+             VALUES ($1::int4, $2, $3::oid, $4::jsonb, $4 IS NULL)",
+            &[number.as_deref(), Some(object.name), Some(&relation), map.as_deref()],
+        )?;
+        let table = mirror.table(object.name)?;
+        if !table.keeps_synced_at() {
+            let message = format!("column {} of {} does not keep microseconds", table.synced_at(), table.name);
+            let hint = "What takes synced_at is of type timestamptz; without one, such a column is added.".to_owned();
+            return Err(wrong(message, Some(hint)));
+        }
+        // A table that was in a mirror before has rows that came from Clerk.
+        row_counts::check(&mirror, &table)?;
+    }
+    Ok(())
+}
+
+impl NewMirror {
+    /// The objects that get a table, in the order of the catalogue.
+    fn objects(&self) -> Result<Vec<&'static Object>, FdwError> {
+        let known = object_names();
+        let chosen: Vec<&str> = match &self.objects {
+            Some(objects) => objects.iter().map(String::as_str).collect(),
+            None => {
+                let by_default = OBJECTS.iter().filter(|object| object.mirroring == Mirroring::ByDefault);
+                by_default.map(|object| object.name).collect()
+            }
+        };
+        let named = chosen.iter().copied().chain(self.tables.keys().chain(self.columns.keys()).map(String::as_str));
+        let unknown: Vec<_> = named.filter(|name| object(name).is_none()).map(|name| format!("\"{name}\"")).collect();
+        if !unknown.is_empty() {
+            let hint = format!("Objects: {}.", known.join(", "));
+            return Err(wrong(format!("Clerk has no object {}", unknown.join(", ")), Some(hint)));
+        }
+        let never = chosen.iter().filter_map(|name| object(name)).find(|object| object.mirroring == Mirroring::Never);
+        if let Some(object) = never {
+            let hint = "It can only be listed below a parent: query the foreign table with a condition.".to_owned();
+            return Err(wrong(format!("{} cannot be mirrored", object.name), Some(hint)));
+        }
+        let columns_alone = self.columns.keys().filter(|name| !self.tables.contains_key(*name));
+        let columns_alone: Vec<_> = columns_alone.map(|name| format!("\"{name}\"")).collect();
+        if !columns_alone.is_empty() {
+            return Err(wrong(
+                format!("columns are given for {}, but no table", columns_alone.join(", ")),
+                Some("Columns are mapped for tables that are there already: name the table in tables.".to_owned()),
+            ));
+        }
+        let is_wanted = |name: &&str| chosen.contains(name) || self.tables.contains_key(*name);
+        Ok(known.into_iter().filter(is_wanted).filter_map(object).collect())
+    }
+}
+
+/// The server is there, and a role, or else the caller, may use it.
+fn check_server(server: &str, role: Option<pg_sys::Oid>) -> Result<(), FdwError> {
+    // SAFETY: a catalog look-up of a C string, and a variable of this backend.
+    let (oid, caller) = unsafe { (pg_sys::get_foreign_server_oid(to_c_string(server), true), pg_sys::GetUserId()) };
+    if oid == pg_sys::InvalidOid {
+        return Err(other(
+            PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
+            format!("server \"{server}\" does not exist"),
+            None,
+        ));
+    }
+    let role = role.unwrap_or(caller).to_u32().to_string();
+    let may = store::value(
+        "SELECT has_server_privilege($1::oid, $2::oid, 'USAGE')",
+        &[Some(&role), Some(&oid.to_u32().to_string())],
+    )?;
+    match may.as_deref() {
+        Some("t") => Ok(()),
+        _ => Err(denied(format!("permission denied for foreign server {server}"))),
+    }
+}
+
+fn check_deletes(deletes: &str) -> Result<(), FdwError> {
+    match deletes {
+        "soft" | "hard" => Ok(()),
+        _ => Err(wrong(format!("deletes is \"{deletes}\", neither soft nor hard"), None)),
+    }
+}
+
+/// Makes the schema if there is none, and tells whether it did. In one that is there the caller must be able to make
+/// tables: a mirror is called by its schema, and nobody should give theirs the name of somebody else's.
+fn make_schema(schema: &str) -> Result<bool, FdwError> {
+    // SAFETY: a catalog look-up of a C string.
+    let oid = unsafe { pg_sys::get_namespace_oid(to_c_string(schema), true) };
+    as_caller(|| {
+        if oid == pg_sys::InvalidOid {
+            spi::run(&format!("CREATE SCHEMA {}", quote_identifier(schema)), &[])?;
+            return Ok(true);
+        }
+        let may = "SELECT has_schema_privilege($1::oid, 'CREATE')";
+        match spi::value(may, &[Some(&oid.to_u32().to_string())])?.as_deref() {
+            Some("t") => Ok(false),
+            _ => Err(denied(format!("permission denied for schema {schema}"))),
+        }
+    })
+}
+
+/// The oid and the qualified name of a table that is there already, and that the caller has the rights of.
+fn existing(name: &str) -> Result<(String, String), FdwError> {
+    let query = "
+        SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind, c.relpersistence, c.relowner,
+               EXISTS (SELECT FROM clerk_fdw_internal.mirror_table t WHERE t.relation = c.oid)
+          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::oid";
+    let oid = as_caller(|| spi::value("SELECT $1::regclass::oid", &[Some(name)]))?;
+    let row = store::row(query, &[oid.as_deref()])?.unwrap_or_default();
+    let [Some(oid), Some(name), Some(kind), Some(persistence), Some(owner), is_taken] = &row[..] else {
+        return Err(FdwError::NotATable(name.to_owned()));
+    };
+    if !matches!(&**kind, "r" | "p") || persistence == "t" {
+        return Err(FdwError::NotATable(name.clone()));
+    }
+    // SAFETY: reads a variable of this backend.
+    if !can_act_as(unsafe { pg_sys::GetUserId() }, oid_of(owner)) {
+        return Err(denied(format!("must be owner of table {name}")));
+    }
+    match is_taken.as_deref() {
+        Some("t") => Err(duplicate(format!("{name} is in a mirror already"))),
+        _ => Ok((oid.clone(), name.clone())),
+    }
+}
+
+/// What a table that was there before takes: the caller's map, checked; the three columns that every sync needs are
+/// added to the table where nothing of the map serves.
+fn map_table(object: &Object, relation: &str, table: &str, given: Option<&serde_json::Value>) -> Result<Map, FdwError> {
+    let id = object.id().name;
+    let example = |column: &str| format!("{{\"{column}\": \"{id}\"}}");
+    let columns = "
+        SELECT a.attname, a.attgenerated,
+               EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indkey[0] = a.attnum
+                          AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indnkeyatts = 1
+                          AND i.indpred IS NULL)
+          FROM pg_attribute a WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped";
+    let columns = store::rows(columns, &[Some(relation)])?;
+    let is = |row: &spi::Row, index: usize, value: &str| row.get(index).is_some_and(|at| at.as_deref() == Some(value));
+    let find = |name: &str| columns.iter().find(|row| is(row, 0, name));
+    let mut map = match given.filter(|given| !given.is_null()) {
+        Some(given) => {
+            let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let columns = given.as_object().into_iter().flatten();
+            columns.map(|(column, value)| (column.clone(), text(value))).collect()
+        }
+        None => {
+            // By name: clerk_id, and whatever is called as the object's columns are. A column "id" is the table's own.
+            let named = object.columns.iter().map(|column| (column.name, column.name));
+            let named =
+                named.chain([("clerk_id", id)]).filter(|(name, _)| find(name).is_some_and(|row| is(row, 1, "")));
+            named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Map>()
+        }
+    };
+    if map.is_empty() {
+        let hint = format!("Say what its columns take: columns => '{{\"{}\": {}}}'.", object.name, example("clerk_id"));
+        return Err(wrong(format!("no column of {table} is named as a column of {}", object.name), Some(hint)));
+    }
+    let unknown = map.keys().filter(|column| find(column).is_none_or(|row| !is(row, 1, "")));
+    let unknown: Vec<_> = unknown.map(|column| quote_identifier(column)).collect();
+    if !unknown.is_empty() {
+        let message = format!("{table} has no column {}", unknown.join(", "));
+        return Err(other(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN, message, None));
+    }
+    let keys = || map.iter().filter(|(_, value)| *value == id).map(|(column, _)| column);
+    if keys().next().is_none() {
+        let hint = format!("Map a column to it: {}.", example("clerk_id"));
+        return Err(wrong(format!("no column of {table} takes {id}"), Some(hint)));
+    }
+    if let Some(key) = keys().find(|key| !find(key).is_some_and(|row| is(row, 2, "t"))) {
+        let key = quote_identifier(key);
+        let hint = format!("CREATE UNIQUE INDEX ON {table} ({key});");
+        return Err(wrong(format!("column {key} of {table} is not unique"), Some(hint)));
+    }
+    let updated_at = object.updated_at().map(|column| column.name);
+    for needed in updated_at.into_iter().chain(["synced_at", "deleted_at"]) {
+        if map.values().any(|value| value == needed) {
+            continue;
+        }
+        let column = format!("clerk_{needed}");
+        if find(&column).is_none() {
+            as_caller(|| spi::run(&format!("ALTER TABLE {table} ADD COLUMN {column} timestamptz"), &[]))?;
+            crate::mirror::sync::log::say(format!("column {column} was added to {table}"));
+        }
+        map.insert(column, needed.to_owned());
+    }
+    Ok(map)
+}
+
+/// Makes the table for one object, as the catalogue has it, and gives its oid. Row security is on from the beginning, so
+/// that default privileges show its rows to nobody but its owner.
+fn make_table(schema: &str, object: &Object) -> Result<String, FdwError> {
+    let name = format!("{}.{}", quote_identifier(schema), quote_identifier(object.name));
+    let id = object.id().name;
+    let mut columns: Vec<_> = object
+        .columns
+        .iter()
+        .map(|column| format!("{} {}", quote_identifier(column.name), column.kind.sql_type()))
+        .collect();
+    columns.push("synced_at timestamptz NOT NULL DEFAULT now()".to_owned());
+    columns.push("deleted_at timestamptz".to_owned());
+    columns.push(format!("PRIMARY KEY ({})", quote_identifier(id)));
+    let mut commands = vec![
+        format!("CREATE TABLE {name} ({})", columns.join(", ")),
+        format!("ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"),
+        format!("COMMENT ON TABLE {name} IS 'Kept in step with Clerk by clerk_fdw.sync.'"),
+        format!("COMMENT ON COLUMN {name}.synced_at IS 'When the row last took Clerk''s state.'"),
+        format!("COMMENT ON COLUMN {name}.deleted_at IS 'When Clerk was found not to have it any more.'"),
+    ];
+    for column in object.columns {
+        let quoted = quote_identifier(column.name);
+        commands.push(format!("COMMENT ON COLUMN {name}.{quoted} IS {}", quote_literal(column.description)));
+        if object.is_looked_up(column) && column.name != id {
+            commands.push(format!("CREATE INDEX ON {name} ({quoted})"));
+        }
+    }
+    as_caller(|| {
+        commands.iter().try_for_each(|command| spi::run(command, &[]))?;
+        Ok(spi::value("SELECT $1::regclass::oid", &[Some(&name)])?.unwrap_or_default())
+    })
+}
+
+/// The arguments of `clerk_fdw.alter_mirror`; what is not given stays.
+#[derive(Default)]
+pub struct Changes<'c> {
+    pub owner: Option<&'c str>,
+    pub server: Option<&'c str>,
+    pub deletes: Option<&'c str>,
+    pub full_every: Option<String>,
+    pub keep_webhook_bodies: Option<bool>,
+}
+
+/// Changes a mirror.
+pub fn alter(name: &str, changes: &Changes) -> Result<(), FdwError> {
+    let entry = Entry::load(Which::Name(name))?;
+    // SAFETY: a variable of this backend.
+    let caller = unsafe { pg_sys::GetUserId() };
+    let owner = match changes.owner {
+        Some(owner) => {
+            // SAFETY: a catalog look-up of a C string, which raises an error for a role that does not exist.
+            let role = unsafe { pg_sys::get_role_oid(to_c_string(owner), false) };
+            if !can_act_as(caller, role) {
+                return Err(denied(format!("must be able to SET ROLE \"{owner}\"")));
+            }
+            role
+        }
+        None => entry.owner,
+    };
+    if let Some(server) = changes.server {
+        check_server(server, Some(owner))?;
+    }
+    if let Some(deletes) = changes.deletes {
+        check_deletes(deletes)?;
+    }
+    invalidation::mirrors_changed();
+    let owner = owner.to_u32().to_string();
+    store::run(
+        "UPDATE clerk_fdw_internal.mirror m
+            SET owner = $2::oid, owner_name = coalesce((SELECT r.rolname FROM pg_roles r WHERE r.oid = $2::oid), m.owner_name),
+                server = coalesce((SELECT s.oid FROM pg_foreign_server s WHERE s.srvname = $3), m.server),
+                server_name = coalesce($3::name, m.server_name), deletes = coalesce($4, m.deletes),
+                full_every = coalesce($5::interval, m.full_every),
+                keep_webhook_bodies = coalesce($6::bool, m.keep_webhook_bodies)
+          WHERE m.number = $1::int4",
+        &[
+            Some(&entry.number.to_string()),
+            Some(&owner),
+            changes.server,
+            changes.deletes,
+            changes.full_every.as_deref(),
+            changes.keep_webhook_bodies.map(store::truth),
+        ],
+    )
+}
+
+/// Drops a mirror, with the tables that came with it unless they are to be kept.
+///
+/// `remove_policies` is called before its tables go.
+pub fn drop(
+    name: &str,
+    keep_tables: bool,
+    remove_policies: impl FnOnce(&Entry) -> Result<(), FdwError>,
+) -> Result<(), FdwError> {
+    let entry = Entry::load(Which::Name(name))?;
+    if !lock::try_sync(entry.number) {
+        return Err(FdwError::Syncing(entry.name));
+    }
+    if entry.schedule.is_some() {
+        schedule::unschedule(&entry)?;
+    }
+    invalidation::mirrors_changed();
+    remove_policies(&entry)?;
+    let key = entry.number.to_string();
+    if !keep_tables {
+        let made = "
+            SELECT format('%I.%I', n.nspname, c.relname), c.relowner
+              FROM clerk_fdw_internal.mirror_table t JOIN pg_class c ON c.oid = t.relation
+              JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE t.mirror = $1::int4 AND t.columns IS NULL";
+        for row in store::rows(made, &[Some(&key)])? {
+            let [Some(table), Some(owner)] = &row[..] else { continue };
+            drop_as(&entry, oid_of(owner), &format!("DROP TABLE {table}"))?;
+        }
+    }
+    store::run("DELETE FROM clerk_fdw_internal.mirror WHERE number = $1::int4", &[Some(&key)])?;
+    // What else lives in the schema is not ours to drop.
+    let empty = "
+        SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = $1::name
+           AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_namespace'::regclass AND d.deptype = 'n'
+                              AND d.refobjid = n.oid)";
+    if entry.made_schema
+        && let Some(owner) = store::value(empty, &[Some(&entry.name)])?
+    {
+        drop_as(&entry, oid_of(&owner), &format!("DROP SCHEMA {}", quote_identifier(&entry.name)))?;
+    }
+    Ok(())
+}
+
+/// Drops something with the rights of whom it belongs to, as far as the mirror's owner has these. What belongs to
+/// others is not the mirror's any more, whatever it is called, and stays.
+fn drop_as(entry: &Entry, owner: pg_sys::Oid, command: &str) -> Result<(), FdwError> {
+    match can_act_as(entry.owner, owner) {
+        true => sandbox::run_as(owner, || spi::run(command, &[])),
+        false => Ok(()),
+    }
+}
+
+fn other(code: PgSqlErrorCode, message: String, hint: Option<String>) -> FdwError {
+    FdwError::Refused { code, message, hint }
+}
+
+fn wrong(message: String, hint: Option<String>) -> FdwError {
+    other(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, hint)
+}
+
+fn denied(message: String) -> FdwError {
+    other(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message, None)
+}
+
+fn duplicate(message: String) -> FdwError {
+    other(PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT, message, None)
+}

@@ -1,0 +1,176 @@
+//! Reading everything: a pass over one object's list.
+//!
+//! Each page is committed together with its mark and its ids. So a pass that was cut off goes on behind its last
+//! committed page, and at its end it is known what Clerk has.
+
+use clerk_api::catalog::SortColumn;
+use clerk_api::{Fetch, OrderBy, Page, Query, TimeRange, remaining};
+
+use super::log::{Mode, Step, say};
+use super::page::take_of_pass;
+use super::pass::{self, Pass};
+use crate::error::FdwError;
+use crate::mirror::apply::merge::Merge;
+use crate::mirror::model::Table;
+use crate::mirror::moment::{self, Moment};
+use crate::mirror::row_counts;
+use crate::mirror::store;
+use crate::mirror::sync::compare;
+use crate::mirror::sync::deletes;
+use crate::mirror::sync::session::Sync;
+use crate::pg::subtransaction::Failure;
+
+/// What a step did, and why it deleted nothing if that looked like an accident.
+pub type Done<'r> = (Step<'r>, Option<FdwError>);
+
+pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
+    let step = sync.attempt(|| sync.run.step(table, Mode::Full, None))?;
+    resume_or_start(sync, step, table)
+}
+
+/// Reads everything as part of a step that was begun.
+pub fn resume_or_start<'s>(sync: &Sync<'s>, mut step: Step<'s>, table: &Table) -> Result<Done<'s>, Failure> {
+    let is_dry = sync.run.options.dry_run;
+    let under_way = if is_dry { None } else { sync.attempt(|| pass::under_way(sync, table))? };
+    let mut pass = match under_way {
+        Some(pass) => pass,
+        None => begin(sync, &mut step, table)?,
+    };
+    step.expect(pass.expected);
+    sync.commit(|| step.log())?;
+
+    let since = pass.started_at;
+    let merge = Merge::new(sync.mirror, table, Some(since), is_dry);
+    let rows_before = match is_dry {
+        true => sync.attempt(|| row_counts::exact(table))?.live(),
+        false => 0,
+    };
+    for fetch in remaining(&merge.fetch(sync.whole(table)), std::mem::take(&mut pass.checkpoints)) {
+        let mut pages = sync.start(fetch)?;
+        while let Some(page) = sync.next(&mut step, &mut pages)? {
+            take_of_pass(sync, &mut step, &merge, table, &page)?;
+        }
+    }
+    if is_dry {
+        step.deleted = rows_before.saturating_sub(step.merged.alive);
+        let too_many = deletes::exceeds_threshold(sync, table, step.deleted, rows_before);
+        return Ok((step, too_many));
+    }
+    let is_complete = complete(sync, &mut step, &merge, table, &pass)?;
+    let too_many = deletes::what_is_gone(sync, &mut step, &merge, table, since, is_complete)?;
+    sync.commit(|| end(sync, table, too_many.is_none()))?;
+    Ok((step, too_many))
+}
+
+/// Begins a pass: what changes from now on is for the sync after it.
+fn begin(sync: &Sync, step: &mut Step, table: &Table) -> Result<Pass, Failure> {
+    let known_until = match table.object.by_update() {
+        Some(sort) => newest(sync, step, table, sort)?,
+        None => None,
+    };
+    let expected = sync.count(step, table)?;
+    let is_dry = sync.run.options.dry_run;
+    sync.commit(|| {
+        let pass =
+            Pass { started_at: Moment::now(), expected, known_until, checkpoints: Vec::new(), is_resumed: false };
+        if is_dry {
+            return Ok(pass);
+        }
+        let (expected_text, known_text) =
+            (expected.map(|count| count.to_string()), known_until.map(|at| at.to_string()));
+        store::run(
+            &format!(
+                "UPDATE clerk_fdw_internal.mirror_table
+                    SET pass_started_at = {}, pass_known_until = $3::int8, pass_expected = $4::int8
+                  WHERE mirror = $1::int4 AND object = $2",
+                moment::time("$5")
+            ),
+            &[
+                Some(&sync.mirror.key()),
+                Some(table.object.name),
+                known_text.as_deref(),
+                expected_text.as_deref(),
+                Some(&pass.started_at.parameter()),
+            ],
+        )?;
+        pass::forget(sync, table)?;
+        Ok(pass)
+    })
+}
+
+/// When the object that changed last has changed, in Unix milliseconds. Where there is none, all time is known.
+fn newest(sync: &Sync, step: &mut Step, table: &Table, sort: &SortColumn) -> Result<Option<i64>, Failure> {
+    let updated_at = table.object.updated_at().map(|column| column.source.into());
+    let query = Query::List { filters: Vec::new(), order: Some(OrderBy::descending(sort)) };
+    let fetch = Fetch { query, limit_hint: Some(1), ..Fetch::all(table.object, updated_at.into_iter().collect()) };
+    Ok(match sync.only(step, fetch)? {
+        Some(page) => page.value(0, 0).and_then(|at| at.parse().ok()),
+        None => Some(0),
+    })
+}
+
+/// Whether the pass is known to have seen all that was there when it began. A list that has no total of its own ends
+/// with a page that is not full; whether that was its end, a count tells.
+///
+/// Clerk may count more than was read because a page was not what it should have been, or because objects were added
+/// meanwhile that say they are old, as an import's do. In both cases the stretches of time are read again in which the
+/// table has less. Those that still come in after that are for the next sync: a pass that waited for the end of an
+/// import would not end before it.
+fn complete(sync: &Sync, step: &mut Step, merge: &Merge, table: &Table, pass: &Pass) -> Result<bool, Failure> {
+    let Some(known_until) = pass.known_until.filter(|_| table.object.is_read_by_range()) else { return Ok(true) };
+    let more = |step: &mut Step| {
+        let range = TimeRange { first: None, last: Some(known_until) };
+        let counted = sync.count_created_within(step, table, range)?.unwrap_or(0);
+        Ok::<_, Failure>(counted.saturating_sub(sync.attempt(|| pass::seen(sync, table))?))
+    };
+    if more(step)? == 0 {
+        return Ok(true);
+    }
+    if table.created_at().is_some() {
+        let clerk = sync.count(step, table)?.unwrap_or(0);
+        let kept = sync.commit(|| {
+            row_counts::check(sync.mirror, table)?;
+            row_counts::kept(sync.mirror, table)
+        })?;
+        let take = |step: &mut Step, page: &Page| take_of_pass(sync, step, merge, table, page);
+        compare::read_differences(sync, step, merge, table, pass.started_at, (clerk, &kept), take)?;
+    }
+    let missing = more(step)?;
+    if missing > 0 && pass.is_resumed {
+        // A range may have been noted as read because of a page that was short, which nobody came to look into.
+        sync.commit(|| pass::give_up(sync, table))?;
+        sync.attempt(|| Err(FdwError::IncompleteList { object: table.object.name, missing }))?;
+    }
+    if missing > 0 {
+        say(format!(
+            "{}: Clerk counts {missing} more than were read, as it does while others are added that say they are old; the next sync looks for them",
+            table.object.name
+        ));
+    }
+    Ok(missing == 0)
+}
+
+/// The pass is done: the table is in step with what Clerk had when it began, if it succeeded.
+fn end(sync: &Sync, table: &Table, succeeded: bool) -> Result<(), FdwError> {
+    // Which were set right when what is gone was looked for.
+    let live = row_counts::kept(sync.mirror, table)?.live().to_string();
+    let key = sync.mirror.key();
+    let values = [Some(&*key), Some(table.object.name)];
+    // What was refused before was read again: if it was refused again, its entry says so.
+    store::run(
+        "UPDATE clerk_fdw_internal.sync_error e SET resolved_at = clock_timestamp()
+           FROM clerk_fdw_internal.mirror_table t
+          WHERE t.mirror = $1::int4 AND t.object = $2
+            AND e.mirror = t.mirror AND e.object = t.object
+            AND e.resolved_at IS NULL AND e.occurred_at < t.pass_started_at",
+        &values,
+    )?;
+    store::run(
+        "UPDATE clerk_fdw_internal.mirror_table SET known_until = pass_known_until, full_at = clock_timestamp(),
+                success_at = CASE WHEN $4::bool THEN pass_started_at ELSE success_at END, drift = pass_expected - $3::int8,
+                pass_started_at = NULL, pass_known_until = NULL, pass_expected = NULL
+          WHERE mirror = $1::int4 AND object = $2",
+        &[values[0], values[1], Some(&live), Some(store::truth(succeeded))],
+    )?;
+    pass::forget(sync, table)
+}

@@ -1,0 +1,148 @@
+//! Reading what has changed: the list in descending order of change, until known ground.
+
+use clerk_api::{Fetch, OrderBy, Page, Query};
+
+use super::full::{self, Done};
+use super::page::merge_page;
+use crate::error::FdwError;
+use crate::mirror::apply::merge::Merge;
+use crate::mirror::apply::tombstone;
+use crate::mirror::model::Table;
+use crate::mirror::moment::{self, Moment};
+use crate::mirror::row_counts;
+use crate::mirror::store;
+use crate::mirror::sync::compare;
+use crate::mirror::sync::log::{Mode, Step};
+use crate::mirror::sync::session::Sync;
+use crate::pg::subtransaction::Failure;
+
+/// Changes may become visible out of their order: known ground begins so many milliseconds before the newest of them.
+const MARGIN: i64 = 60_000;
+
+pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
+    let is_dry = sync.run.options.dry_run;
+    let mut step = sync.attempt(|| sync.run.step(table, Mode::Incremental, None))?;
+    let since = Moment::now();
+    let (known_until, refused) = sync.attempt(|| Ok((known_until(sync, table)?, refused(sync, table)?)))?;
+    sync.commit(|| step.log())?;
+    let merge = Merge::new(sync.mirror, table, Some(since), is_dry);
+
+    // What the table did not take before may be taken now, though Clerk's side has not changed since.
+    if let Some(parameter) = table.object.ids_parameter().filter(|_| !refused.is_empty()) {
+        let query = Query::Batches { parameter, values: refused.clone(), filters: Vec::new() };
+        read(sync, &mut step, &merge, Fetch { query, ..sync.whole(table) }, |_, _| Ok(true))?;
+    }
+
+    let order = table.object.by_update().map(OrderBy::descending);
+    let changed = Fetch { query: Query::List { filters: Vec::new(), order }, ..sync.whole(table) };
+    let (mut newest, mut oldest) = (known_until, i64::MAX);
+    read(sync, &mut step, &merge, changed, |page, updated_at| {
+        for at in (0..page.len()).filter_map(|object| page.value(object, updated_at)?.parse::<i64>().ok()) {
+            if at > oldest {
+                return Err(FdwError::OutOfOrder(table.object.name));
+            }
+            (newest, oldest) = (newest.max(at), at);
+        }
+        Ok(oldest >= known_until.saturating_sub(MARGIN))
+    })?;
+
+    let clerk = sync.count(&mut step, table)?.unwrap_or(0);
+    let (kept, lacking) = sync.attempt(|| Ok((row_counts::kept(sync.mirror, table)?, lacking(sync, table)?)))?;
+    let live = kept.live();
+    let mut too_many = None;
+    if is_dry {
+        step.deleted = (live + step.merged.inserted).saturating_sub(clerk + lacking);
+    } else if clerk != live + lacking {
+        if !compare::is_worth_it(sync, table, clerk) {
+            // So few that reading them all finds the difference soonest.
+            return full::resume_or_start(sync, step, table);
+        }
+        match compare::compare(sync, &mut step, &merge, table, since, (clerk, kept, lacking))? {
+            Some(found) => too_many = found,
+            None => return full::resume_or_start(sync, step, table),
+        }
+    }
+    if !is_dry {
+        let success_at = too_many.is_none().then_some(since);
+        sync.commit(|| end(sync, table, newest, success_at, clerk))?;
+    }
+    Ok((step, too_many))
+}
+
+/// Reads and merges pages for as long as more are wanted; `updated_at` is where a page's objects have that value.
+fn read(
+    sync: &Sync,
+    step: &mut Step,
+    merge: &Merge,
+    fetch: Fetch,
+    mut wants_more: impl FnMut(&Page, usize) -> Result<bool, FdwError>,
+) -> Result<(), Failure> {
+    let mut fetch = merge.fetch(fetch);
+    fetch.columns.extend(fetch.object.updated_at().map(|column| column.source.into()));
+    let last = fetch.columns.len() - 1;
+    let mut pages = sync.start(fetch)?;
+    while let Some(page) = sync.next(step, &mut pages)? {
+        let goes_on = sync.attempt(|| wants_more(&page, last))?;
+        merge_page(sync, step, merge, &page)?;
+        if !goes_on {
+            step.ends_reading();
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Until when changes are known, in Unix milliseconds of Clerk's clock.
+fn known_until(sync: &Sync, table: &Table) -> Result<i64, FdwError> {
+    let known_until = store::value(
+        "SELECT known_until FROM clerk_fdw_internal.mirror_table WHERE mirror = $1::int4 AND object = $2",
+        &[Some(&sync.mirror.key()), Some(table.object.name)],
+    )?;
+    Ok(known_until.and_then(|at| at.parse().ok()).unwrap_or(0))
+}
+
+/// The objects that the table did not take and that were not taken since.
+fn refused(sync: &Sync, table: &Table) -> Result<Vec<String>, FdwError> {
+    store::column(
+        "SELECT object_id FROM clerk_fdw_internal.sync_error
+          WHERE resolved_at IS NULL AND mirror = $1::int4 AND object = $2",
+        &[Some(&sync.mirror.key()), Some(table.object.name)],
+    )
+}
+
+/// How many objects the table lacks because it did not take them.
+fn lacking(sync: &Sync, table: &Table) -> Result<u64, FdwError> {
+    let refused = refused(sync, table)?;
+    if refused.is_empty() {
+        return Ok(0);
+    }
+    let (name, id, deleted_at) = (&table.name, table.id(), table.deleted_at());
+    let count = table.value(
+        &format!(
+            "SELECT count(*) FROM jsonb_array_elements_text($1::jsonb) refused(id)
+              WHERE NOT EXISTS (SELECT FROM {name} t WHERE t.{id}::text = refused.id AND t.{deleted_at} IS NULL)"
+        ),
+        &[Some(&tombstone::json(&refused))],
+    )?;
+    Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
+}
+
+/// The table is in step; not so, without `success_at`, if deletions were refused.
+fn end(sync: &Sync, table: &Table, newest: i64, success_at: Option<Moment>, clerk: u64) -> Result<(), FdwError> {
+    let live = row_counts::kept(sync.mirror, table)?.total().live;
+    store::run(
+        &format!(
+            "UPDATE clerk_fdw_internal.mirror_table
+                SET known_until = $3::int8, success_at = coalesce({}, success_at), drift = $4::int8
+              WHERE mirror = $1::int4 AND object = $2",
+            moment::time("$5")
+        ),
+        &[
+            Some(&sync.mirror.key()),
+            Some(table.object.name),
+            Some(&newest.to_string()),
+            Some(&(clerk as i64 - live).to_string()),
+            success_at.map(Moment::parameter).as_deref(),
+        ],
+    )
+}

@@ -1,0 +1,299 @@
+//! One sync in the log: what it did so far, committed with what it did.
+
+use std::time::{Duration, Instant};
+
+use clerk_api::Stats;
+use pgrx::PgLogLevel;
+use pgrx::pg_sys::panic::ErrorReport;
+
+use crate::error::FdwError;
+use crate::mirror::apply::merge::Merged;
+use crate::mirror::model::{Mirror, Table};
+use crate::mirror::store;
+use crate::pg::settings;
+use crate::pg::subtransaction::Failure;
+
+/// What a caller asked for.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct SyncOptions {
+    pub mode: Option<Mode>,
+    pub objects: Option<Vec<String>>,
+    pub dry_run: bool,
+    pub force: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything is read.
+    Full,
+    /// What has changed is read.
+    Incremental,
+}
+
+impl Mode {
+    pub fn parse(text: &str) -> Option<Mode> {
+        match text {
+            "full" => Some(Mode::Full),
+            "incremental" => Some(Mode::Incremental),
+            _ => None,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Full => "full",
+            Mode::Incremental => "incremental",
+        }
+    }
+}
+
+const DAY: i32 = 86_400;
+
+/// What is kept for as long as the log, and how long at least, in seconds. Svix goes on trying for days, and can be told
+/// to send again what is three months old; an event whose claim is forgotten meets the object's newer state or its
+/// tombstone.
+pub const KEPT: &[(&str, &str, i32)] = &[
+    ("sync_run", "started_at", 0),
+    ("sync_error", "occurred_at", 0),
+    ("webhook_event", "received_at", 7 * DAY),
+    ("tombstone", "recorded_at", 100 * DAY),
+];
+
+/// How often a running sync says how far it is.
+const NOTICE_EVERY: Duration = Duration::from_secs(5);
+
+/// A sync in the log.
+pub struct Run<'m> {
+    pub id: String,
+    mirror: &'m Mirror,
+    pub options: SyncOptions,
+}
+
+/// What a sync does to one table.
+pub struct Step<'r> {
+    run: &'r Run<'r>,
+    pub object: &'static str,
+    begun: Instant,
+    noticed: Instant,
+    expected: Option<u64>,
+    pages: u64,
+    rows: u64,
+    pub merged: Merged,
+    pub deleted: u64,
+    pub errors: u64,
+    requests: u64,
+    /// Those of a reading that goes on.
+    requests_of_reading: u64,
+}
+
+impl<'m> Run<'m> {
+    /// A run that was announced before, or a new one.
+    ///
+    /// None if it was cancelled meanwhile.
+    pub fn begin(
+        mirror: &'m Mirror,
+        options: SyncOptions,
+        announced: Option<String>,
+    ) -> Result<Option<Self>, FdwError> {
+        let key = mirror.key();
+        let begun = "UPDATE clerk_fdw_internal.sync_run SET state = 'running', pid = pg_backend_pid()
+                      WHERE run = $1::int8 AND mirror = $2::int4 AND state = 'starting' RETURNING run";
+        let id = match announced {
+            Some(id) => id,
+            None => Self::announce(mirror, &options)?,
+        };
+        let Some(id) = store::value(begun, &[Some(&id), Some(&key)])? else { return Ok(None) };
+        // This sync holds the mirror's lock, so whoever else says that it is running has died without a word.
+        store::run(
+            "UPDATE clerk_fdw_internal.sync_run SET state = 'interrupted'
+              WHERE state = 'running' AND mirror = $1::int4 AND run <> $2::int8",
+            &[Some(&key), Some(&id)],
+        )?;
+        store::run(
+            "UPDATE clerk_fdw_internal.sync_run_object SET state = 'interrupted' WHERE state = 'running'
+                AND run IN (SELECT run FROM clerk_fdw_internal.sync_run WHERE state = 'interrupted' AND mirror = $1::int4)",
+            &[Some(&key)],
+        )?;
+        // A dump finds server and owner again by what they were called when the last sync began.
+        store::run(
+            "UPDATE clerk_fdw_internal.mirror m SET owner_name = r.rolname
+               FROM pg_roles r WHERE r.oid = m.owner AND r.rolname <> m.owner_name AND m.number = $1::int4",
+            &[Some(&key)],
+        )?;
+        for (table, moment, least) in KEPT {
+            let seconds = format!("{} seconds", settings::log_retention().max(*least));
+            let old = format!(
+                "DELETE FROM clerk_fdw_internal.{table} WHERE mirror = $2::int4 AND {moment} < now() - $1::interval"
+            );
+            store::run(&old, &[Some(&seconds), Some(&key)])?;
+        }
+        Ok(Some(Run { id, mirror, options }))
+    }
+
+    /// Puts a run into the log that will begin later, and gives its id.
+    pub fn announce(mirror: &Mirror, options: &SyncOptions) -> Result<String, FdwError> {
+        let id = store::value(
+            "INSERT INTO clerk_fdw_internal.sync_run (mirror, mode, dry_run, force, state, started_by)
+             VALUES ($1::int4, $2, $3::bool, $4::bool, 'starting', session_user)
+             RETURNING run",
+            &[
+                Some(&mirror.key()),
+                Some(options.mode.map_or("due", Mode::name)),
+                Some(store::truth(options.dry_run)),
+                Some(store::truth(options.force)),
+            ],
+        )?;
+        Ok(id.unwrap_or_default())
+    }
+
+    /// Ends the run in the log.
+    pub fn end(&self, state: &str, message: Option<&str>) -> Result<(), FdwError> {
+        store::run(
+            "UPDATE clerk_fdw_internal.sync_run SET state = $2, message = $3, ended_at = clock_timestamp()
+              WHERE run = $1::int8",
+            &[Some(&self.id), Some(state), message],
+        )?;
+        store::run(
+            "UPDATE clerk_fdw_internal.sync_run_object SET state = $2, message = $3, ended_at = clock_timestamp()
+              WHERE run = $1::int8 AND state = 'running'",
+            &[Some(&self.id), Some(state), message],
+        )
+    }
+
+    /// Begins with one table.
+    pub fn step(&'m self, table: &Table, mode: Mode, expected: Option<u64>) -> Result<Step<'m>, FdwError> {
+        let expected_text = expected.map(|count| count.to_string());
+        store::run(
+            "INSERT INTO clerk_fdw_internal.sync_run_object (run, object, mode, expected)
+             VALUES ($1::int8, $2, $3, $4::int8)",
+            &[Some(&self.id), Some(table.object.name), Some(mode.name()), expected_text.as_deref()],
+        )?;
+        Ok(Step {
+            run: self,
+            object: table.object.name,
+            begun: Instant::now(),
+            noticed: Instant::now(),
+            expected,
+            pages: 0,
+            rows: 0,
+            merged: Merged::default(),
+            deleted: 0,
+            errors: 0,
+            requests: 0,
+            requests_of_reading: 0,
+        })
+    }
+}
+
+impl Step<'_> {
+    /// Says how many objects there are about.
+    pub fn expect(&mut self, expected: Option<u64>) {
+        self.expected = expected;
+    }
+
+    /// Counts a page that was merged.
+    pub fn read(&mut self, rows: usize, merged: Merged) {
+        self.pages += 1;
+        self.rows += rows as u64;
+        self.merged.add(merged);
+    }
+
+    /// Counts what the reading has asked so far.
+    pub fn asks(&mut self, stats: &Stats) {
+        self.requests_of_reading = stats.requests();
+    }
+
+    /// The next requests are another reading's.
+    pub fn ends_reading(&mut self) {
+        self.requests += std::mem::take(&mut self.requests_of_reading);
+    }
+
+    /// Puts an object into the log that the table did not take: one entry, however often it is tried.
+    pub fn refuse(&mut self, id: &str, failure: &Failure) -> Result<(), FdwError> {
+        self.errors += 1;
+        store::run(
+            "INSERT INTO clerk_fdw_internal.sync_error AS known (run, mirror, object, object_id, reason, sqlstate)
+             VALUES ($1::int8, $2::int4, $3, $4, $5, $6)
+             ON CONFLICT (mirror, object, object_id) WHERE resolved_at IS NULL DO UPDATE
+                SET run = excluded.run, reason = excluded.reason, sqlstate = excluded.sqlstate,
+                    occurred_at = excluded.occurred_at",
+            &[
+                Some(&self.run.id),
+                Some(&self.run.mirror.key()),
+                Some(self.object),
+                Some(id),
+                Some(&failure.message()),
+                Some(&failure.sqlstate()),
+            ],
+        )
+    }
+
+    /// Writes down what was done so far.
+    pub fn log(&self) -> Result<(), FdwError> {
+        let Merged { inserted, updated, unchanged, .. } = self.merged;
+        let counts = [
+            self.pages,
+            self.requests + self.requests_of_reading,
+            self.rows,
+            inserted,
+            updated,
+            unchanged,
+            self.deleted,
+            self.errors,
+        ]
+        .map(|count| count.to_string());
+        let expected = self.expected.map(|count| count.to_string());
+        let mut values = vec![Some(&*self.run.id), Some(self.object)];
+        values.extend(counts.iter().map(|count| Some(&**count)));
+        values.push(expected.as_deref());
+        store::run(
+            "UPDATE clerk_fdw_internal.sync_run_object
+                SET pages = $3::int8, requests = $4::int8, rows_read = $5::int8,
+                    inserted = $6::int8, updated = $7::int8, unchanged = $8::int8,
+                    deleted = $9::int8, errors = $10::int8,
+                    expected = $11::int8
+              WHERE run = $1::int8 AND object = $2",
+            &values,
+        )
+    }
+
+    /// Ends the step in the log.
+    pub fn end(&self, state: &str, message: Option<&str>) -> Result<(), FdwError> {
+        self.log()?;
+        store::run(
+            "UPDATE clerk_fdw_internal.sync_run_object SET state = $3, message = $4, ended_at = clock_timestamp()
+              WHERE run = $1::int8 AND object = $2",
+            &[Some(&self.run.id), Some(self.object), Some(state), message],
+        )
+    }
+
+    /// Says every few seconds how far it is.
+    pub fn notice(&mut self) {
+        if self.noticed.elapsed() < NOTICE_EVERY {
+            return;
+        }
+        self.noticed = Instant::now();
+        let rate = self.rows as f64 / self.begun.elapsed().as_secs_f64();
+        let of = self.expected.map_or(String::new(), |expected| format!(" of about {expected}"));
+        say(format!("{}: {}{of} read, {rate:.0} a second", self.object, self.rows));
+    }
+
+    /// What was done, in words.
+    pub fn summary(&self) -> String {
+        let Merged { inserted, updated, unchanged, .. } = self.merged;
+        format!(
+            "{}: {} read, {inserted} inserted, {updated} updated, {unchanged} unchanged, {} deleted, {} refused",
+            self.object, self.rows, self.deleted, self.errors
+        )
+    }
+}
+
+/// Tells the client.
+pub fn say(text: String) {
+    ErrorReport::new(
+        pgrx::PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
+        crate::pg::encoding::for_message(text),
+        "clerk_fdw",
+    )
+    .report(PgLogLevel::NOTICE);
+}

@@ -1,0 +1,119 @@
+//! A sync from its beginning to its end.
+//!
+//! It commits with each page. All that can fail runs in a subtransaction, so that there is always a transaction left to
+//! log how far it came and why it ended.
+//!
+//! Each file uses only those above it.
+//!
+//! | file | question |
+//! | --- | --- |
+//! | [`log`] | What does the log say of a sync? |
+//! | [`session`] | What does every part of a sync work with? |
+//! | `page` | How is a page merged and committed? |
+//! | `pass` | What is kept about a full sync, so that another one can resume it? |
+//! | [`deletes`] | Which rows does a sync find to be gone, and when is that taken for an accident? |
+//! | [`compare`] | Where do Clerk and a table differ? |
+//! | [`full`] | How is everything read? |
+//! | [`incremental`] | How is what has changed read? |
+
+mod compare;
+mod deletes;
+mod full;
+mod incremental;
+pub mod log;
+mod page;
+mod pass;
+pub mod session;
+
+use crate::error::{FdwError, OrRaise};
+use crate::mirror::lock::Lock;
+use crate::mirror::model::{Mirror, Table, Which};
+use crate::mirror::store;
+use crate::pg::subtransaction::{Failure, attempt};
+use crate::pg::transactions::Transactions;
+use log::{Mode, Run, SyncOptions, say};
+use session::{Sync, check_instance};
+
+/// What is done to a mirror before its tables are synced.
+pub type BeforeSync<'b> = &'b dyn Fn(&Mirror, &Transactions) -> Result<(), Failure>;
+
+/// Syncs a mirror, and raises an error if that fails. `announced` is the run's number in the log if it has one already;
+/// `before` is called once Clerk is known to be the right one, with the mirror and its transactions.
+pub fn sync(which: Which, options: SyncOptions, wait: bool, announced: Option<String>, before: BeforeSync) {
+    let lock = Lock::take(&Mirror::load(which).or_raise(), wait).or_raise();
+    let transactions = Transactions::begin().or_raise();
+    // It may have been changed, or dropped, while another sync held the lock.
+    let mirror = Mirror::load(which).or_raise();
+    let begun = Run::begin(&mirror, options, announced).or_raise();
+    transactions.commit();
+    let Some(run) = begun else {
+        return transactions.end().or_raise();
+    };
+    let done = steps(&mirror, &run, &transactions, before);
+    let (state, message) = match &done {
+        Ok(()) => ("succeeded", None),
+        Err(failure) if failure.is_cancel() => ("cancelled", Some(failure.message())),
+        Err(failure) => ("failed", Some(failure.message())),
+    };
+    run.end(state, message.as_deref()).or_raise();
+    transactions.commit();
+    drop(lock);
+    transactions.end().or_raise();
+    if let Err(failure) = done {
+        failure.raise();
+    }
+}
+
+/// Syncs one table after the other.
+fn steps(mirror: &Mirror, run: &Run, transactions: &Transactions, before: BeforeSync) -> Result<(), Failure> {
+    let (client, tables) = attempt(|| {
+        let (client, _) = mirror.server.connect(mirror.owner)?;
+        check_instance(mirror, &client, run.options.dry_run)?;
+        Ok((client, mirror.tables(run.options.objects.as_deref())?))
+    })?;
+    transactions.commit();
+    if !run.options.dry_run {
+        before(mirror, transactions)?;
+    }
+    let sync = Sync { mirror, run, client, transactions };
+    let mut accident = None;
+    for table in &tables {
+        let (step, too_many) = match attempt(|| mode(&sync, table))? {
+            Mode::Full => full::sync(&sync, table)?,
+            Mode::Incremental => incremental::sync(&sync, table)?,
+        };
+        let message = too_many.as_ref().map(ToString::to_string);
+        let state = if message.is_some() { "failed" } else { "succeeded" };
+        sync.commit(|| step.end(state, message.as_deref()))?;
+        say(match run.options.dry_run {
+            true => format!("dry run: {}", step.summary()),
+            false => step.summary(),
+        });
+        accident = accident.or(too_many);
+    }
+    match accident {
+        Some(error) => attempt(|| Err(error)),
+        None => Ok(()),
+    }
+}
+
+/// Whether the table is to be read whole.
+fn mode(sync: &Sync, table: &Table) -> Result<Mode, FdwError> {
+    let row = store::row(
+        "SELECT (known_until IS NOT NULL)::text,
+                (full_at IS NULL OR pass_started_at IS NOT NULL
+                 OR full_at + $3::interval <= now())::text
+           FROM clerk_fdw_internal.mirror_table
+          WHERE mirror = $1::int4 AND object = $2",
+        &[Some(&sync.mirror.key()), Some(table.object.name), Some(&sync.mirror.full_every)],
+    )?
+    .unwrap_or_default();
+    let is = |index: usize| row.get(index).is_some_and(|value| value.as_deref() == Some("true"));
+    let (is_known, is_due) = (is(0), is(1));
+    let can_increment = is_known && table.object.by_update().is_some();
+    Ok(match sync.run.options.mode {
+        Some(Mode::Incremental) if can_increment => Mode::Incremental,
+        None if can_increment && !is_due && !sync.run.options.force => Mode::Incremental,
+        _ => Mode::Full,
+    })
+}

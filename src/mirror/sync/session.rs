@@ -1,0 +1,110 @@
+//! What every part of a sync works with: the mirror, the log, the connection to Clerk, and the transactions.
+
+use std::sync::Arc;
+
+use clerk_api::catalog::INSTANCE;
+use clerk_api::{Client, Fetch, Page, Query, TimeRange};
+
+use super::log::{Run, Step};
+use crate::error::FdwError;
+use crate::mirror::model::{Mirror, Table};
+use crate::mirror::store;
+use crate::pg::subtransaction::{Failure, attempt};
+use crate::pg::transactions::Transactions;
+use crate::remote::io_thread::Pages;
+
+/// What every part of a sync works with.
+pub struct Sync<'s> {
+    pub mirror: &'s Mirror,
+    pub run: &'s Run<'s>,
+    pub client: Arc<Client>,
+    pub transactions: &'s Transactions,
+}
+
+/// A key of another instance must not touch the mirror. Whose it is, the first sync learns.
+pub fn check_instance(mirror: &Mirror, client: &Arc<Client>, is_dry: bool) -> Result<(), FdwError> {
+    let fetch = Fetch::all(&INSTANCE, Vec::new());
+    let page = next(mirror, &mut Pages::start(fetch, Arc::clone(client))?)?;
+    let id = page.map(|page| page.id(0).into_owned());
+    match (&mirror.instance_id, id) {
+        (Some(known), id) if id.as_ref() != Some(known) => Err(FdwError::OtherInstance {
+            mirror: mirror.name.clone(),
+            server: mirror.server.name.clone(),
+            known: known.clone(),
+            found: id.unwrap_or_else(|| "none that it tells".to_owned()),
+        }),
+        (None, Some(id)) if !is_dry => store::run(
+            "UPDATE clerk_fdw_internal.mirror SET instance_id = $2 WHERE number = $1::int4 AND instance_id IS NULL",
+            &[Some(&mirror.key()), Some(&id)],
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The next page.
+pub fn next(mirror: &Mirror, pages: &mut Pages) -> Result<Option<Page>, FdwError> {
+    pages.next().map_err(|error| FdwError::Clerk { error, server: mirror.server.name.clone() })
+}
+
+impl Sync<'_> {
+    /// Does something in a subtransaction.
+    pub fn attempt<T>(&self, action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
+        attempt(action)
+    }
+
+    /// The same, and commits it.
+    pub fn commit<T>(&self, action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
+        let done = self.attempt(action)?;
+        self.transactions.commit();
+        Ok(done)
+    }
+
+    /// Starts reading.
+    pub fn start(&self, fetch: Fetch) -> Result<Pages, Failure> {
+        self.attempt(|| Pages::start(fetch, Arc::clone(&self.client)))
+    }
+
+    /// The next page; counts what was asked for it.
+    pub fn next(&self, step: &mut Step, pages: &mut Pages) -> Result<Option<Page>, Failure> {
+        let page = self.attempt(|| next(self.mirror, pages));
+        step.asks(pages.stats());
+        if !matches!(page, Ok(Some(_))) {
+            step.ends_reading();
+        }
+        page
+    }
+
+    /// The one page that a reading gives.
+    pub fn only(&self, step: &mut Step, fetch: Fetch) -> Result<Option<Page>, Failure> {
+        let mut pages = self.start(fetch)?;
+        let page = self.next(step, &mut pages);
+        step.ends_reading();
+        page
+    }
+
+    /// How many objects Clerk has in all.
+    pub fn count(&self, step: &mut Step, table: &Table) -> Result<Option<u64>, Failure> {
+        self.count_of(step, table, Query::Count { parent: None, filters: Vec::new() })
+    }
+
+    /// How many objects Clerk has that were created within a range of time.
+    pub fn count_created_within(
+        &self,
+        step: &mut Step,
+        table: &Table,
+        range: TimeRange,
+    ) -> Result<Option<u64>, Failure> {
+        self.count_of(step, table, Query::count_created_within(table.object, range))
+    }
+
+    /// What Clerk counts for a query that counts.
+    pub fn count_of(&self, step: &mut Step, table: &Table, query: Query) -> Result<Option<u64>, Failure> {
+        let page = self.only(step, Fetch { query, ..Fetch::all(table.object, Vec::new()) })?;
+        Ok(page.and_then(|page| page.total_count()))
+    }
+
+    /// The list of all objects, in pages as large as the server's options say.
+    pub fn whole(&self, table: &Table) -> Fetch {
+        Fetch { page_size: self.mirror.server.page_size(), ..Fetch::all(table.object, Vec::new()) }
+    }
+}

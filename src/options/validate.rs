@@ -1,0 +1,155 @@
+//! What may be said in `OPTIONS (…)`, where, and within which limits.
+
+use std::ops::RangeInclusive;
+
+use clerk_api::catalog::object;
+use clerk_api::{MAX_PAGE_SIZE, check_api_url};
+use pgrx::pg_sys;
+
+use super::{object_names, parse_bool};
+use crate::error::FdwError;
+use crate::pg::hidden_statement::HiddenStatement;
+
+/// Where an option may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Server,
+    UserMapping,
+    Table,
+    Column,
+}
+
+/// One option, as the table in the README describes it.
+struct Spec {
+    name: &'static str,
+    places: &'static [Place],
+    check: fn(&str) -> Result<(), String>,
+}
+
+const SPECS: &[Spec] = &[
+    Spec { name: "api_key", places: &[Place::Server, Place::UserMapping], check: api_key },
+    Spec { name: "api_key_id", places: &[Place::Server], check: not_empty },
+    Spec { name: "api_key_name", places: &[Place::Server], check: not_empty },
+    Spec { name: "api_url", places: &[Place::Server], check: |text| check_api_url(text).map(drop) },
+    Spec { name: "api_version", places: &[Place::Server], check: api_version },
+    Spec { name: "environment_key", places: &[Place::Server], check: boolean },
+    Spec { name: "rate_limit", places: &[Place::Server], check: |text| whole(text, 1..=1_000_000) },
+    Spec { name: "request_interval_ms", places: &[Place::Server], check: |text| whole(text, 0..=3_600_000) },
+    Spec { name: "page_size", places: &[Place::Server, Place::Table], check: |text| whole(text, 1..=MAX_PAGE_SIZE) },
+    Spec { name: "max_concurrency", places: &[Place::Server], check: |text| whole(text, 1..=32) },
+    Spec { name: "timeout_ms", places: &[Place::Server], check: |text| whole(text, 1..=3_600_000) },
+    Spec { name: "max_retries", places: &[Place::Server], check: |text| whole(text, 0..=100) },
+    Spec { name: "updatable", places: &[Place::Server, Place::Table], check: boolean },
+    Spec { name: "object", places: &[Place::Table], check: known_object },
+    Spec { name: "rowid_column", places: &[Place::Table], check: not_empty },
+    Spec { name: "startup_cost", places: &[Place::Table], check: cost },
+    Spec { name: "path", places: &[Place::Column], check: path },
+];
+
+/// Checks the options of one CREATE or ALTER. Postgres calls it with the whole list as it will be.
+pub fn validate(options: Vec<Option<String>>, catalog: Option<pg_sys::Oid>) -> Result<(), FdwError> {
+    let (place, called) = match catalog {
+        Some(pg_sys::ForeignServerRelationId) => (Some(Place::Server), "a server"),
+        Some(pg_sys::UserMappingRelationId) => (Some(Place::UserMapping), "a user mapping"),
+        Some(pg_sys::ForeignTableRelationId) => (Some(Place::Table), "a foreign table"),
+        Some(pg_sys::AttributeRelationId) => (Some(Place::Column), "a column"),
+        _ => (None, "a foreign-data wrapper"),
+    };
+    let result = check_all(&options, place, called);
+    if result.is_err() {
+        // Until the error is raised, which is next.
+        HiddenStatement::new();
+    }
+    result
+}
+
+fn check_all(options: &[Option<String>], place: Option<Place>, called: &'static str) -> Result<(), FdwError> {
+    let mut has_object = false;
+    for option in options.iter().flatten() {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        let allowed = |spec: &&Spec| place.is_some_and(|place| spec.places.contains(&place));
+        let Some(spec) = SPECS.iter().filter(allowed).find(|spec| spec.name == name) else {
+            let names: Vec<_> = SPECS.iter().filter(allowed).map(|spec| spec.name).collect();
+            return Err(FdwError::UnknownOption { name: name.to_owned(), place: called, hint: nearest(name, &names) });
+        };
+        (spec.check)(value).map_err(|problem| FdwError::OptionValue {
+            name: name.to_owned(),
+            // Perhaps two values were swapped: the key must not be quoted.
+            problem: match name != "api_key" && (value.contains("sk_live_") || value.contains("sk_test_")) {
+                true => "it looks like a secret key, which belongs into api_key".to_owned(),
+                false => problem,
+            },
+            hint: (name == "object").then(|| nearest(value, &object_names())),
+        })?;
+        has_object |= name == "object";
+    }
+    if place == Some(Place::Table) && !has_object {
+        return Err(FdwError::NoObject { hint: format!("Objects: {}.", object_names().join(", ")) });
+    }
+    Ok(())
+}
+
+/// Which name was probably meant, else which there are.
+fn nearest(name: &str, names: &[&str]) -> String {
+    let near = names
+        .iter()
+        .map(|other| (strsim::damerau_levenshtein(name, other), other))
+        .min()
+        .filter(|(distance, other)| *distance <= other.len() / 2);
+    match near {
+        Some((_, other)) => format!("Perhaps you meant \"{other}\". Valid names: {}.", names.join(", ")),
+        None if names.is_empty() => "No option is valid here.".to_owned(),
+        None => format!("Valid names: {}.", names.join(", ")),
+    }
+}
+
+fn not_empty(text: &str) -> Result<(), String> {
+    if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(()) }
+}
+
+fn api_key(text: &str) -> Result<(), String> {
+    not_empty(text)?;
+    match text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(()),
+        false => Err("a key has no spaces and no characters beyond ASCII".to_owned()),
+    }
+}
+
+fn api_version(text: &str) -> Result<(), String> {
+    match !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
+        true => Ok(()),
+        false => Err(format!("\"{text}\" is not a version such as 2026-05-12")),
+    }
+}
+
+fn whole(text: &str, range: RangeInclusive<u32>) -> Result<(), String> {
+    match text.trim().parse() {
+        Ok(number) if range.contains(&number) => Ok(()),
+        _ => Err(format!("\"{text}\" is not a whole number from {} to {}", range.start(), range.end())),
+    }
+}
+
+fn boolean(text: &str) -> Result<(), String> {
+    match parse_bool(text) {
+        Some(_) => Ok(()),
+        None => Err(format!("\"{text}\" is neither true nor false")),
+    }
+}
+
+fn cost(text: &str) -> Result<(), String> {
+    match text.trim().parse::<f64>() {
+        Ok(cost) if cost.is_finite() && cost >= 0.0 => Ok(()),
+        _ => Err(format!("\"{text}\" is not a cost")),
+    }
+}
+
+fn known_object(text: &str) -> Result<(), String> {
+    object(text).map(drop).ok_or_else(|| format!("Clerk has no object \"{text}\""))
+}
+
+fn path(text: &str) -> Result<(), String> {
+    match text.split('.').any(str::is_empty) {
+        true => Err(format!("\"{text}\" is not a path such as public_metadata.plan")),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,101 @@
+//! What can be set in postgresql.conf.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use std::ffi::{CStr, CString};
+
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_sys};
+
+use crate::pg::encoding::from_server;
+
+static LOG_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(30 * 86_400);
+static NAPTIME: GucSetting<i32> = GucSetting::<i32>::new(60);
+static WEBHOOK_MIRROR: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
+/// How long the log of syncs is kept, in seconds.
+pub fn log_retention() -> i32 {
+    LOG_RETENTION.get()
+}
+
+/// How often the worker looks for syncs that are due, in seconds.
+pub fn naptime() -> i32 {
+    NAPTIME.get()
+}
+
+/// The mirror that `clerk_fdw.webhook(json)` receives webhooks for, if the setting names one.
+pub fn webhook_mirror() -> Option<String> {
+    read("clerk_fdw.webhook_mirror").filter(|name| !name.is_empty())
+}
+
+/// What a setting of somebody else's says, such as those that PostgREST makes for a request.
+pub fn read(name: &str) -> Option<String> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: takes a C string, and gives one that is copied at once, or null.
+    unsafe {
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        (!value.is_null()).then(|| from_server(value))
+    }
+}
+
+/// Sets a setting until the transaction ends.
+pub fn set_until_commit(name: &CStr, value: &CStr) {
+    use pg_sys::{GucAction, GucContext, GucSource};
+    let (name, value) = (name.as_ptr(), value.as_ptr());
+    // SAFETY: both are C strings that outlive the call.
+    unsafe {
+        pg_sys::set_config_option(
+            name,
+            value,
+            GucContext::PGC_USERSET,
+            GucSource::PGC_S_SESSION,
+            GucAction::GUC_ACTION_LOCAL,
+            true,
+            0,
+            false,
+        );
+    }
+}
+
+static IS_PRELOADED: AtomicBool = AtomicBool::new(false);
+
+/// Whether shared_preload_libraries names the extension, so that its scheduler runs. Backends inherit it.
+pub fn is_preloaded() -> bool {
+    IS_PRELOADED.load(Ordering::Relaxed)
+}
+
+/// The server is loading the libraries that all its processes share.
+pub fn set_preloaded() {
+    IS_PRELOADED.store(true, Ordering::Relaxed);
+}
+
+/// Makes the settings known.
+pub fn define() {
+    GucRegistry::define_int_guc(
+        c"clerk_fdw.log_retention",
+        c"How long clerk_fdw.sync_runs and clerk_fdw.sync_errors are kept.",
+        c"Older entries go when a sync of the mirror begins.",
+        &LOG_RETENTION,
+        60,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"clerk_fdw.naptime",
+        c"How often scheduled syncs of mirrors are looked for.",
+        c"By the worker that runs where shared_preload_libraries names clerk_fdw.",
+        &NAPTIME,
+        1,
+        86_400,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_string_guc(
+        c"clerk_fdw.webhook_mirror",
+        c"The mirror that clerk_fdw.webhook(json) receives webhooks for.",
+        c"Not needed: the secret that signed a delivery tells which mirror it is for.",
+        &WEBHOOK_MIRROR,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+}
