@@ -6,7 +6,7 @@
 use clerk_api::catalog::{Access, Visibility};
 
 use crate::error::FdwError;
-use crate::mirror::model::{Entry, Table, Which, oid_of};
+use crate::mirror::model::{Entry, MirrorRef, Table, oid_of};
 use crate::mirror::store;
 use crate::pg::quote::quote_identifier;
 use crate::pg::sandbox::{can_act_as, run_as};
@@ -16,7 +16,7 @@ const POLICY: &str = "clerk_fdw_read";
 
 /// Switches row security on for a mirror's tables.
 pub fn enable(name: &str, show_members: bool) -> Result<(), FdwError> {
-    let mirror = Entry::load(Which::Name(name))?;
+    let mirror = Entry::load(MirrorRef::Name(name))?;
     let tables = mirror.tables(None)?;
     let memberships = tables.iter().find(|table| table.object.access == Access::Membership);
     for table in &tables {

@@ -17,7 +17,7 @@ use clerk_api::catalog::Access;
 
 use crate::error::FdwError;
 use crate::mirror::invalidation;
-use crate::mirror::model::{Entry, Table, Which};
+use crate::mirror::model::{Entry, MirrorRef, Table};
 use crate::pg::sandbox::run_as;
 use crate::pg::spi::Prepared;
 
@@ -78,7 +78,7 @@ fn ask(mirror: i32, which: impl Fn(&Directory) -> &Prepared, user: Option<&str>)
 
 impl Directory {
     fn of(mirror: i32) -> Result<Option<Directory>, FdwError> {
-        let mirror = match Entry::of_anyone(Which::Number(mirror)) {
+        let mirror = match Entry::of_anyone(MirrorRef::Number(mirror)) {
             Err(FdwError::NoMirror(_)) => return Ok(None),
             mirror => mirror?,
         };

@@ -5,7 +5,7 @@ use pgrx::{AnyElement, pg_sys};
 
 use crate::access::{claims, policy, visible_users};
 use crate::error::{FdwError, OrRaise};
-use crate::mirror::model::{Entry, Which};
+use crate::mirror::model::{Entry, MirrorRef};
 
 extension_sql_file!("../../sql/row_security.sql", name = "row_security", requires = ["webhook"]);
 
@@ -53,6 +53,6 @@ fn enable_row_security(mirror: Option<&str>, show_members: Option<bool>) {
 
 #[pg_extern(sql = false)]
 fn disable_row_security(mirror: Option<&str>) {
-    let entry = Entry::load(Which::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
+    let entry = Entry::load(MirrorRef::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
     policy::disable(&entry).or_raise();
 }

@@ -9,7 +9,7 @@ use pgrx::{JsonB, pg_sys};
 
 use crate::access::policy;
 use crate::error::{FdwError, OrRaise};
-use crate::mirror::model::{Entry, Mirror, Which};
+use crate::mirror::model::{Entry, Mirror, MirrorRef};
 use crate::mirror::sync::log::{Mode, SyncOptions};
 use crate::mirror::{refresh, schedule, setup, sync};
 use crate::webhook::receive;
@@ -117,7 +117,7 @@ fn sync(
     }
     let mirror = mirror.ok_or(FdwError::Null("mirror")).or_raise();
     let options = sync_options(mode, objects, dry_run, force);
-    sync::sync(Which::Name(mirror), options, wait.unwrap_or(false), None, &receive::retry_all);
+    sync::sync(MirrorRef::Name(mirror), options, wait.unwrap_or(false), None, &receive::retry_all);
 }
 
 #[pg_extern(sql = false)]
@@ -143,7 +143,7 @@ fn start_sync(
     dry_run: Option<bool>,
     force: Option<bool>,
 ) -> i64 {
-    let mirror = Mirror::load(Which::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
+    let mirror = Mirror::load(MirrorRef::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
     background::start_at_commit(&mirror, &sync_options(mode, objects, dry_run, force)).or_raise()
 }
 
@@ -180,7 +180,7 @@ fn schedule_sync(mirror: Option<&str>, schedule: Option<&str>) -> &'static str {
 /// `clerk_fdw.unschedule_sync(…)`.
 #[pg_extern(sql = false)]
 fn unschedule_sync(mirror: Option<&str>) {
-    let entry = Entry::load(Which::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
+    let entry = Entry::load(MirrorRef::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
     schedule::unschedule(&entry).or_raise();
 }
 

@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 
 use crate::error::{FdwError, OrRaise};
-use crate::mirror::model::{Mirror, Which};
+use crate::mirror::model::{Mirror, MirrorRef};
 use crate::pg::settings;
 use crate::webhook::receive::{self, Delivery};
 use crate::webhook::secret;
@@ -26,7 +26,7 @@ fn receive_webhook(
         timestamp: svix_timestamp.unwrap_or_default(),
         signature: svix_signature.unwrap_or_default(),
     };
-    receive::receive(Which::Name(mirror), &delivery, revalidate.unwrap_or(false))
+    receive::receive(MirrorRef::Name(mirror), &delivery, revalidate.unwrap_or(false))
 }
 
 /// `clerk_fdw.webhook(json)`. What json is made of is text, as it came.
@@ -45,7 +45,7 @@ fn webhook(body: Option<&str>) -> String {
     let delivery = Delivery { body, id: &id, timestamp: &timestamp, signature: &signature };
     let named = settings::webhook_mirror();
     let which = match &named {
-        Some(name) => Which::Name(name),
+        Some(name) => MirrorRef::Name(name),
         None => receive::addressee(&delivery),
     };
     let outcome = receive::receive(which, &delivery, false);
@@ -62,7 +62,7 @@ fn retry_webhooks(
     mirror: Option<&str>,
     most: Option<i32>,
 ) -> TableIterator<'static, (name!(id, String), name!(outcome, &'static str))> {
-    let mirror = Mirror::load(Which::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
+    let mirror = Mirror::load(MirrorRef::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
     let most = most.and_then(|most| u32::try_from(most).ok()).unwrap_or(0);
     let mut outcomes = Vec::new();
     receive::retry(&mirror, most, |id, outcome| outcomes.push((id, outcome))).unwrap_or_else(|failure| failure.raise());

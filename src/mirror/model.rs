@@ -94,22 +94,22 @@ pub struct ColumnMapping {
 
 /// What names a mirror: its name where a person says it, its number where something refers to it.
 #[derive(Clone, Copy)]
-pub enum Which<'w> {
+pub enum MirrorRef<'w> {
     Name(&'w str),
     Number(i32),
 }
 
-impl fmt::Display for Which<'_> {
+impl fmt::Display for MirrorRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Which::Name(name) => f.write_str(name),
-            Which::Number(number) => number.fmt(f),
+            MirrorRef::Name(name) => f.write_str(name),
+            MirrorRef::Number(number) => number.fmt(f),
         }
     }
 }
 
 impl MirrorRecord {
-    fn of(which: Which) -> Result<MirrorRecord, FdwError> {
+    fn of(which: MirrorRef) -> Result<MirrorRecord, FdwError> {
         // A server that was renamed, or that has another's oid since pg_upgrade, is not mapping for the one that was
         // meant: somebody else may have made it.
         const FROM: &str = "
@@ -120,8 +120,8 @@ impl MirrorRecord {
               LEFT JOIN pg_roles r ON r.oid = m.owner
               LEFT JOIN pg_foreign_server s ON s.oid = m.server AND s.srvname = m.server_name";
         let condition = match which {
-            Which::Name(_) => "m.name = $1::name",
-            Which::Number(_) => "m.number = $1::int4",
+            MirrorRef::Name(_) => "m.name = $1::name",
+            MirrorRef::Number(_) => "m.number = $1::int4",
         };
         let row = store::row(&format!("{FROM} WHERE {condition}"), &[Some(&which.to_string())])?;
         let mut row = row.ok_or_else(|| FdwError::NoMirror(which.to_string()))?.into_iter();
@@ -147,7 +147,7 @@ impl MirrorRecord {
     }
 
     /// For a caller who may act for its owner. To anybody else it does not exist.
-    fn for_caller(self, which: Which) -> Result<MirrorRecord, FdwError> {
+    fn for_caller(self, which: MirrorRef) -> Result<MirrorRecord, FdwError> {
         // SAFETY: reads a variable of this backend, and looks into the catalog; a role that does not exist has no
         // members but superusers.
         match unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), self.entry.owner) } {
@@ -159,12 +159,12 @@ impl MirrorRecord {
 
 impl Entry {
     /// The entry, for a caller who may act for its owner.
-    pub fn load(which: Which) -> Result<Entry, FdwError> {
+    pub fn load(which: MirrorRef) -> Result<Entry, FdwError> {
         Ok(MirrorRecord::of(which)?.for_caller(which)?.entry)
     }
 
     /// The same for a caller who needs no rights in it, such as one whose delivery is signed.
-    pub fn of_anyone(which: Which) -> Result<Entry, FdwError> {
+    pub fn of_anyone(which: MirrorRef) -> Result<Entry, FdwError> {
         Ok(MirrorRecord::of(which)?.entry)
     }
 
@@ -264,12 +264,12 @@ impl Entry {
 
 impl Mirror {
     /// The mirror, for a caller who may act for its owner.
-    pub fn load(which: Which) -> Result<Mirror, FdwError> {
+    pub fn load(which: MirrorRef) -> Result<Mirror, FdwError> {
         Mirror::of(MirrorRecord::of(which)?.for_caller(which)?)
     }
 
     /// The same for a caller who needs no rights in it.
-    pub fn of_anyone(which: Which) -> Result<Mirror, FdwError> {
+    pub fn of_anyone(which: MirrorRef) -> Result<Mirror, FdwError> {
         Mirror::of(MirrorRecord::of(which)?)
     }
 

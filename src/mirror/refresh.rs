@@ -7,25 +7,25 @@ use clerk_api::{Client, Fetch, Page, Query, json};
 
 use crate::error::{FdwError, OrRaise};
 use crate::mirror::apply::merge::Merge;
-use crate::mirror::apply::remove::{Gone, remove, what_belongs_to};
+use crate::mirror::apply::remove::{RowFilter, remove, what_belongs_to};
 use crate::mirror::lock;
-use crate::mirror::model::{Mirror, Table, Which};
+use crate::mirror::model::{Mirror, MirrorRef, Table};
 use crate::mirror::moment::Moment;
 use crate::mirror::sync::session::{check_instance, next};
-use crate::pg::deferral::attempt_beside_caller;
+use crate::pg::deferral::in_subtransaction_beside_caller;
 use crate::pg::subtransaction::Failure;
 use crate::remote::io_thread::Pages;
 
 /// Brings one object in step, and gives its row.
 pub fn sync_object(mirror: &str, object: &str, id: &str, fallback: bool) -> Option<String> {
-    let mirror = Mirror::load(Which::Name(mirror)).or_raise();
+    let mirror = Mirror::load(MirrorRef::Name(mirror)).or_raise();
     let table = mirror.table(object).or_raise();
     or_row(&mirror, &table, id, fallback, |client| one(&mirror, client, &table, id))
 }
 
 /// Brings a user in step with the memberships and the organizations that they are in, and gives the user's row.
 pub fn sync_user(mirror: &str, id: &str, fallback: bool) -> Option<String> {
-    let mirror = Mirror::load(Which::Name(mirror)).or_raise();
+    let mirror = Mirror::load(MirrorRef::Name(mirror)).or_raise();
     let tables = mirror.tables(None).or_raise();
     let of = |access: Access| tables.iter().find(|table| table.object.access == access);
     let Some(users) = of(Access::User) else {
@@ -55,7 +55,7 @@ pub fn sync_user(mirror: &str, id: &str, fallback: bool) -> Option<String> {
         let Some(memberships) = memberships else { return Ok(()) };
         memberships.apply(&mirror)?;
         let Some(user_id) = memberships.table.parent_with_access(Access::User) else { return Ok(()) };
-        let gone = Gone {
+        let gone = RowFilter {
             with: Some((user_id, id)),
             older_than: Some(memberships.since),
             except: Some(&memberships.ids),
@@ -73,7 +73,7 @@ fn or_row(
     fallback: bool,
     action: impl Fn(&Arc<Client>) -> Result<(), FdwError>,
 ) -> Option<String> {
-    let done = attempt_beside_caller(mirror.owner, || {
+    let done = in_subtransaction_beside_caller(mirror.owner, || {
         let (client, _) = mirror.server.connect(mirror.owner)?;
         check_instance(mirror, &client, false)?;
         action(&client)
@@ -209,7 +209,7 @@ impl Found<'_> {
         }
         let Some(gone) = self.wanted.as_ref().filter(|wanted| !self.ids.contains(wanted)) else { return Ok(()) };
         let which =
-            Gone { with: Some((self.table.id(), gone)), older_than: Some(self.since), among: None, except: None };
+            RowFilter { with: Some((self.table.id(), gone)), older_than: Some(self.since), among: None, except: None };
         remove(mirror, self.table, which, None)?;
         what_belongs_to(mirror, self.table, gone, None)
     }

@@ -88,10 +88,10 @@ impl ByDay {
 
 /// The counts as they were kept.
 pub fn kept(mirror: &Entry, table: &Table) -> Result<ByDay, FdwError> {
-    Ok(ByDay::of_rows(&store::rows(KEPT, &[Some(&mirror.key()), Some(table.object.name)])?))
+    Ok(ByDay::of_rows(&store::rows(KEPT_COUNTS, &[Some(&mirror.key()), Some(table.object.name)])?))
 }
 
-const KEPT: &str = "SELECT c.day, sum(c.live), sum(c.deleted) FROM clerk_fdw_internal.row_count c
+const KEPT_COUNTS: &str = "SELECT c.day, sum(c.live), sum(c.deleted) FROM clerk_fdw_internal.row_count c
                      WHERE c.mirror = $1::int4 AND c.object = $2 GROUP BY c.day";
 
 /// Changes that a statement takes as its parameter `$3`.
@@ -151,7 +151,7 @@ pub fn check(mirror: &Entry, table: &Table) -> Result<Counts, FdwError> {
     let (exact, kept) = unsafe {
         pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
         let exact = exact(table)?;
-        let kept = ByDay::of_rows(&store::read(KEPT, &of_table)?);
+        let kept = ByDay::of_rows(&store::read(KEPT_COUNTS, &of_table)?);
         pg_sys::PopActiveSnapshot();
         (exact, kept)
     };

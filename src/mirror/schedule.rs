@@ -3,7 +3,7 @@
 use chrono::DateTime;
 
 use crate::error::FdwError;
-use crate::mirror::model::{Entry, Mirror, Which};
+use crate::mirror::model::{Entry, Mirror, MirrorRef};
 use crate::mirror::store;
 use crate::pg::quote::quote_literal;
 use crate::pg::sandbox::as_caller;
@@ -27,7 +27,7 @@ pub fn schedule(name: &str, schedule: &str) -> Result<&'static str, FdwError> {
     // Whatever will run it, a schedule that cannot be read is an error now.
     let now = store::value("SELECT floor(date_part('epoch', now()))::int8", &[])?;
     let due = next(schedule, now.and_then(|now| now.parse().ok()).unwrap_or_default())?.to_string();
-    let mirror = Mirror::load(Which::Name(name))?;
+    let mirror = Mirror::load(MirrorRef::Name(name))?;
     let (keeper, due) = if has_pg_cron()? {
         let command = format!("CALL clerk_fdw.sync({}, wait => true)", quote_literal(&mirror.name));
         as_caller(|| {

@@ -9,7 +9,7 @@ use clerk_api::catalog::{Mirroring, OBJECTS, Object, object};
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use crate::error::FdwError;
-use crate::mirror::model::{Entry, Which, oid_of};
+use crate::mirror::model::{Entry, MirrorRef, oid_of};
 use crate::mirror::row_counts;
 use crate::mirror::schedule;
 use crate::mirror::store;
@@ -54,7 +54,7 @@ pub fn create(new: &NewMirror) -> Result<(), FdwError> {
          VALUES ($1, $2, $3, $4::bool, $5, $6::interval) RETURNING number",
         &[Some(schema), Some(server), Some(&owner), Some(store::truth(makes_schema)), Some(deletes), Some(full_every)],
     )?;
-    let mirror = Entry::of_anyone(Which::Name(schema))?;
+    let mirror = Entry::of_anyone(MirrorRef::Name(schema))?;
     for object in objects {
         let (relation, map) = match new.tables.get(object.name) {
             Some(name) => {
@@ -295,7 +295,7 @@ pub struct Changes<'c> {
 
 /// Changes a mirror.
 pub fn alter(name: &str, changes: &Changes) -> Result<(), FdwError> {
-    let entry = Entry::load(Which::Name(name))?;
+    let entry = Entry::load(MirrorRef::Name(name))?;
     // SAFETY: a variable of this backend.
     let caller = unsafe { pg_sys::GetUserId() };
     let owner = match changes.owner {
@@ -344,7 +344,7 @@ pub fn drop(
     keep_tables: bool,
     remove_policies: impl FnOnce(&Entry) -> Result<(), FdwError>,
 ) -> Result<(), FdwError> {
-    let entry = Entry::load(Which::Name(name))?;
+    let entry = Entry::load(MirrorRef::Name(name))?;
     if !lock::try_sync(entry.number) {
         return Err(FdwError::Syncing(entry.name));
     }

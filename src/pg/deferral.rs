@@ -10,7 +10,7 @@ use crate::error::FdwError;
 use crate::pg::quote::quote_identifier;
 use crate::pg::sandbox;
 use crate::pg::spi;
-use crate::pg::subtransaction::{Failure, attempt, attempt_among_others};
+use crate::pg::subtransaction::{Failure, in_subtransaction, retrying_deadlocks};
 
 /// Lets all constraints be checked at once until this transaction ends. At its beginning, when nothing waits that this
 /// could fire.
@@ -24,17 +24,17 @@ pub fn check_at_once() -> Result<(), FdwError> {
 /// it meets one that is deferred, those are told to be checked at once on whose tables the tenant can write: first
 /// those that are deferred from the start, then all, because the caller may have deferred the rest. Afterwards they are
 /// deferred again. The action runs once for each of these attempts.
-pub fn attempt_beside_caller<T>(
+pub fn in_subtransaction_beside_caller<T>(
     tenant: pg_sys::Oid,
     mut action: impl FnMut() -> Result<T, FdwError>,
 ) -> Result<T, Failure> {
-    let mut done = attempt_among_others(&mut action);
+    let mut done = retrying_deadlocks(&mut action);
     for all in [false, true] {
         match done {
             Err(failure) if failure.is_deferral() => {}
             done => return done,
         }
-        done = attempt_among_others(|| {
+        done = retrying_deadlocks(|| {
             let names = deferrable(tenant, all)?;
             set(&names, "IMMEDIATE")?;
             let result = action()?;
@@ -43,7 +43,7 @@ pub fn attempt_beside_caller<T>(
         });
     }
     match done {
-        Err(failure) if failure.is_deferral() => attempt(|| Err(FdwError::Deferred)),
+        Err(failure) if failure.is_deferral() => in_subtransaction(|| Err(FdwError::Deferred)),
         done => done,
     }
 }

@@ -338,7 +338,7 @@ thread_local! {
 }
 
 /// How many statements a backend keeps prepared: a few for each table of each mirror that it has to do with.
-const MOST_PREPARED: usize = 500;
+const MAX_PREPARED: usize = 500;
 
 /// Counts a statement that is being executed, until it is dropped, be it by an error.
 struct Executing;
@@ -381,7 +381,7 @@ pub fn execute_prepared(
     let plan = match known {
         Some(plan) => plan,
         None => {
-            if PREPARED.with_borrow(HashMap::len) >= MOST_PREPARED {
+            if PREPARED.with_borrow(HashMap::len) >= MAX_PREPARED {
                 if !may_end {
                     return execute(statement, values, read_only);
                 }

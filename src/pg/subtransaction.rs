@@ -40,7 +40,7 @@ impl Failure {
 
     /// Whether it comes from one row: a value, a constraint, a trigger that refused it; not from a cancel, a lack of
     /// something, or a statement that would fail for any row.
-    pub fn is_about_a_row(&self) -> bool {
+    pub fn is_row_error(&self) -> bool {
         use PgSqlErrorCode::*;
         self.is_of_class(&[
             ERRCODE_DATA_EXCEPTION,
@@ -54,7 +54,7 @@ impl Failure {
     }
 
     /// Whether the server could not go on, or not beside others, whatever was to be done: the same may succeed soon.
-    pub fn is_about_the_server(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         use PgSqlErrorCode::*;
         self.is_of_class(&[ERRCODE_QUERY_CANCELED, ERRCODE_INSUFFICIENT_RESOURCES, ERRCODE_TRANSACTION_ROLLBACK])
     }
@@ -99,7 +99,7 @@ impl Failure {
 }
 
 /// Does something in a subtransaction.
-pub fn attempt<T>(action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
+pub fn in_subtransaction<T>(action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
     // SAFETY: the subtransaction is ended one way or the other, and what it has changed of the backend's state is set
     // back to what it was.
     unsafe {
@@ -120,15 +120,15 @@ pub fn attempt<T>(action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Fai
 }
 
 /// How often something is tried that meets a deadlock.
-pub const MOST_TRIES: u32 = 5;
+pub const MAX_ATTEMPTS: u32 = 5;
 
 /// Attempts something that others may be doing in another order. An attempt that ends a deadlock has given up its own
 /// locks, so that the others are done soon.
-pub fn attempt_among_others<T>(mut action: impl FnMut() -> Result<T, FdwError>) -> Result<T, Failure> {
+pub fn retrying_deadlocks<T>(mut action: impl FnMut() -> Result<T, FdwError>) -> Result<T, Failure> {
     let mut tries = 1;
     loop {
-        match attempt(&mut action) {
-            Err(failure) if failure.is_deadlock() && tries < MOST_TRIES => tries += 1,
+        match in_subtransaction(&mut action) {
+            Err(failure) if failure.is_deadlock() && tries < MAX_ATTEMPTS => tries += 1,
             done => return done,
         }
     }

@@ -10,7 +10,7 @@ use clerk_api::{Locator, Page, json};
 
 use crate::error::FdwError;
 use crate::mirror::apply::merge::Merge;
-use crate::mirror::apply::remove::{self, Gone, remove};
+use crate::mirror::apply::remove::{self, RowFilter, remove};
 use crate::mirror::apply::tombstone;
 use crate::mirror::lock;
 use crate::mirror::model::{Deletes, Mirror, Table};
@@ -136,9 +136,9 @@ fn delete(mirror: &Mirror, table: &Table, id: &str, happened_at: i64) -> Result<
         return Ok(Outcome::Stale("the object was updated or deleted later"));
     }
     let at = Some(deleted_at);
-    if remove(mirror, table, Gone { with: Some((table.id(), id)), ..Gone::default() }, at)? == 0 {
+    if remove(mirror, table, RowFilter { with: Some((table.id(), id)), ..RowFilter::default() }, at)? == 0 {
         // The event of its creation may come yet.
-        tombstone::bury(mirror, table, &[id.to_owned()], at)?;
+        tombstone::record(mirror, table, &[id.to_owned()], at)?;
     }
     remove::what_belongs_to(mirror, table, id, at)?;
     Ok(Outcome::Applied)

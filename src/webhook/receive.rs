@@ -9,12 +9,12 @@ use secrecy::SecretString;
 use super::apply::{Outcome, apply};
 use crate::error::{FdwError, OrRaise};
 use crate::mirror::lock;
-use crate::mirror::model::{Entry, Mirror, Which};
+use crate::mirror::model::{Entry, Mirror, MirrorRef};
 use crate::mirror::store;
-use crate::mirror::sync::log::KEPT;
-use crate::pg::deferral::attempt_beside_caller;
+use crate::mirror::sync::log::RETAINED;
+use crate::pg::deferral::in_subtransaction_beside_caller;
 use crate::pg::settings;
-use crate::pg::subtransaction::{Failure, attempt};
+use crate::pg::subtransaction::{Failure, in_subtransaction};
 use crate::pg::transactions::Transactions;
 use crate::remote::credentials::vault_secret;
 
@@ -40,7 +40,7 @@ pub const FAILED: &str = "failed";
 
 /// Verifies a delivery, and applies its event unless that was done before. An error leaves nothing behind but a higher count of
 /// refusals.
-pub fn receive(which: Which, delivery: &Delivery, revalidate: bool) -> &'static str {
+pub fn receive(which: MirrorRef, delivery: &Delivery, revalidate: bool) -> &'static str {
     check_isolation().or_raise();
     let mirror = Mirror::of_anyone(which).or_raise();
     let event = verified(&mirror, delivery).unwrap_or_else(|error| refuse(error));
@@ -60,7 +60,7 @@ pub fn receive(which: Which, delivery: &Delivery, revalidate: bool) -> &'static 
 
 /// The one mirror that a delivery is for, where nobody says which: the only one that has secrets, else the one whose
 /// secret has signed it.
-pub fn addressee(delivery: &Delivery) -> Which<'static> {
+pub fn addressee(delivery: &Delivery) -> MirrorRef<'static> {
     let listening =
         store::column("SELECT DISTINCT s.mirror FROM clerk_fdw_internal.webhook_secret s ORDER BY s.mirror", &[])
             .or_raise();
@@ -68,7 +68,7 @@ pub fn addressee(delivery: &Delivery) -> Which<'static> {
     if numbers.len() > 1 {
         let Delivery { body, id, timestamp, signature } = *delivery;
         numbers.retain(|number| {
-            let Ok(mirror) = Entry::of_anyone(Which::Number(*number)) else { return false };
+            let Ok(mirror) = Entry::of_anyone(MirrorRef::Number(*number)) else { return false };
             let secrets = secrets(&mirror).or_raise();
             verify(&secrets, id, timestamp, signature, body.as_bytes(), SystemTime::now()).is_ok()
         });
@@ -78,7 +78,7 @@ pub fn addressee(delivery: &Delivery) -> Which<'static> {
         }
     }
     match numbers[..] {
-        [number] => Which::Number(number),
+        [number] => MirrorRef::Number(number),
         _ => FdwError::NoAddressee.raise(),
     }
 }
@@ -92,7 +92,7 @@ fn refuse(error: FdwError) -> ! {
 /// Tries the failed events of a mirror again, at most so many, in the order in which they came. `after` is called with
 /// each, when what became of it is written down.
 pub fn retry(mirror: &Mirror, most: u32, mut after: impl FnMut(String, &'static str)) -> Result<(), Failure> {
-    let failed = attempt(|| {
+    let failed = in_subtransaction(|| {
         store::column(
             "SELECT id FROM clerk_fdw_internal.webhook_event WHERE mirror = $1::int4 AND outcome = 'failed'
               ORDER BY received_at LIMIT $2::int8",
@@ -101,7 +101,7 @@ pub fn retry(mirror: &Mirror, most: u32, mut after: impl FnMut(String, &'static 
     })?;
     for id in failed {
         // Whoever has the lock is trying it just now.
-        let row = attempt(|| match lock::try_webhook(mirror, &id) {
+        let row = in_subtransaction(|| match lock::try_webhook(mirror, &id) {
             false => Ok(None),
             true => store::row(
                 "SELECT body, (date_part('epoch', happened_at) * 1000)::int8, revalidate
@@ -116,7 +116,7 @@ pub fn retry(mirror: &Mirror, most: u32, mut after: impl FnMut(String, &'static 
         let happened_at = happened_at.parse().unwrap_or_default();
         let received = Received { id: &id, event, body, happened_at, revalidate: revalidate.as_deref() == Some("t") };
         let (outcome, reason) = apply_received(mirror, &received)?;
-        attempt(|| write_down(mirror, &received, outcome, reason.as_deref()))?;
+        in_subtransaction(|| write_down(mirror, &received, outcome, reason.as_deref()))?;
         after(id, outcome);
     }
     Ok(())
@@ -188,14 +188,14 @@ fn is_known(mirror: &Mirror, received: &Received) -> Result<bool, FdwError> {
 
 /// Applies an event. What fails is undone and told; it is an error only where the server could not go on.
 fn apply_received(mirror: &Mirror, received: &Received) -> Result<(&'static str, Option<String>), Failure> {
-    let done = attempt_beside_caller(mirror.owner, || {
+    let done = in_subtransaction_beside_caller(mirror.owner, || {
         apply(mirror, &received.event, received.happened_at, received.revalidate)
     });
     match done {
         Ok(Outcome::Applied) => Ok(("applied", None)),
         Ok(Outcome::Stale(reason)) => Ok(("stale", Some(reason.to_owned()))),
         Ok(Outcome::Ignored(reason)) => Ok(("ignored", Some(reason.to_owned()))),
-        Err(failure) if failure.is_about_the_server() => Err(failure),
+        Err(failure) if failure.is_transient() => Err(failure),
         Err(failure) => Ok((FAILED, Some(failure.message()))),
     }
 }
@@ -228,7 +228,7 @@ fn write_down(mirror: &Mirror, received: &Received, outcome: &str, reason: Optio
 
 /// Forgets what is old, a few rows each time: a mirror that only receives webhooks has no sync that would.
 fn forget(mirror: &Mirror) -> Result<(), FdwError> {
-    for (table, moment, least) in KEPT.iter().filter(|(table, ..)| ["webhook_event", "tombstone"].contains(table)) {
+    for (table, moment, least) in RETAINED.iter().filter(|(table, ..)| ["webhook_event", "tombstone"].contains(table)) {
         let seconds = settings::log_retention().max(*least).to_string();
         store::run(
             &format!(

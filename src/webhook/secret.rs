@@ -1,7 +1,7 @@
 //! The secrets that sign a mirror's webhooks.
 
 use crate::error::{FdwError, OrRaise};
-use crate::mirror::model::{Entry, Which};
+use crate::mirror::model::{Entry, MirrorRef};
 use crate::mirror::store;
 use crate::pg::hidden_statement::HiddenStatement;
 
@@ -12,7 +12,7 @@ const MOST: i64 = 10;
 pub fn add(mirror: Option<&str>, secret: Option<&str>, vault_name: Option<&str>) -> i64 {
     // Whatever goes wrong from here on, the statement that holds the secret stays out of the log.
     let hidden = HiddenStatement::new();
-    let mirror = Entry::load(Which::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
+    let mirror = Entry::load(MirrorRef::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
     if secret.is_some() == vault_name.is_some() {
         FdwError::SecretOrName.raise();
     }
@@ -34,7 +34,7 @@ pub fn add(mirror: Option<&str>, secret: Option<&str>, vault_name: Option<&str>)
 
 /// Removes one.
 pub fn remove(mirror: Option<&str>, id: Option<i64>) {
-    let mirror = Entry::load(Which::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
+    let mirror = Entry::load(MirrorRef::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
     let id = id.ok_or(FdwError::Null("id")).or_raise();
     let removed = store::value(
         "DELETE FROM clerk_fdw_internal.webhook_secret WHERE mirror = $1::int4 AND id = $2::int8 RETURNING id",

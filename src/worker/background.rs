@@ -17,7 +17,7 @@ use pgrx::bgworkers::{
 use pgrx::{PgTryBuilder, PgXactCallbackEvent, check_for_interrupts, pg_guard, pg_sys};
 
 use crate::error::{FdwError, OrRaise};
-use crate::mirror::model::{Entry, Mirror, Which};
+use crate::mirror::model::{Entry, Mirror, MirrorRef};
 use crate::mirror::schedule;
 use crate::mirror::store;
 use crate::mirror::sync;
@@ -25,7 +25,7 @@ use crate::mirror::sync::log::{Mode, Run, SyncOptions};
 use crate::pg::sandbox::as_caller;
 use crate::pg::settings;
 use crate::pg::spi;
-use crate::pg::subtransaction::{Failure, attempt};
+use crate::pg::subtransaction::{Failure, in_subtransaction};
 use crate::webhook::receive;
 
 const LIBRARY: &str = "clerk_fdw";
@@ -54,10 +54,10 @@ const SCHEDULE_LOCK_TIMEOUT: &CStr = c"2s";
 const SYNC_LOCK_TIMEOUT: &CStr = c"10min";
 
 /// How long the commit that starts a worker may take.
-const LONGEST_COMMIT: Duration = Duration::from_secs(600);
+const MAX_COMMIT_TIME: Duration = Duration::from_secs(600);
 
 /// After a start that failed the next waits a minute, then twice as long each time, at most so many minutes.
-const LONGEST_BACK_OFF: i32 = 60;
+const MAX_BACKOFF: i32 = 60;
 
 /// What a sync's worker is told. It fits into the 128 bytes that Postgres keeps for a worker.
 #[derive(Debug, PartialEq)]
@@ -200,7 +200,7 @@ pub extern "C-unwind" fn clerk_fdw_sync(_argument: pg_sys::Datum) {
         return;
     }
     let done = in_transaction(|| {
-        sync::sync(Which::Number(mirror), order.options, true, Some(run.to_string()), &receive::retry_all)
+        sync::sync(MirrorRef::Number(mirror), order.options, true, Some(run.to_string()), &receive::retry_all)
     });
     let Err(failure) = done else { return };
     let message = failure.message();
@@ -308,15 +308,15 @@ fn start_due(number: &str) -> Result<(), FdwError> {
     )?;
     let Some([Some(name), Some(schedule), Some(failed), Some(now)]) = row.as_deref() else { return Ok(()) };
     let (failed, now) = (failed.parse().unwrap_or(0), now.parse().unwrap_or(0));
-    let started = attempt(|| {
+    let started = in_subtransaction(|| {
         let next = schedule::next(schedule, now)?;
-        let mirror = Mirror::of_anyone(Which::Number(number.parse().unwrap_or_default()))?;
+        let mirror = Mirror::of_anyone(MirrorRef::Number(number.parse().unwrap_or_default()))?;
         start(&mirror, &SyncOptions::default()).map(|()| next)
     });
     let (next, failed) = match started {
         Ok(next) => (next, 0),
         Err(failure) => {
-            let minutes = 1_i32.checked_shl(failed).map_or(LONGEST_BACK_OFF, |wait| wait.clamp(1, LONGEST_BACK_OFF));
+            let minutes = 1_i32.checked_shl(failed).map_or(MAX_BACKOFF, |wait| wait.clamp(1, MAX_BACKOFF));
             pgrx::log!(
                 "clerk_fdw: the sync of mirror {name:?} that is due cannot be started, and is tried again in {minutes} min: {}",
                 failure.message()
@@ -383,7 +383,7 @@ fn wait_for(transaction: u32) -> bool {
     let started = Instant::now();
     // SAFETY: looks into shared memory.
     while unsafe { pg_sys::TransactionIdIsInProgress(transaction.into()) } {
-        if started.elapsed() > LONGEST_COMMIT {
+        if started.elapsed() > MAX_COMMIT_TIME {
             return false;
         }
         nap(Duration::from_millis(10));
@@ -445,7 +445,7 @@ pub fn cancel(run: i64) -> Result<bool, FdwError> {
                    WHERE r.run = $1::int8";
     let none = || FdwError::NoRun(run.clone());
     let name = store::value(mirror, &[Some(&run)])?.ok_or_else(none)?;
-    Entry::load(Which::Name(&name)).map_err(|_| none())?;
+    Entry::load(MirrorRef::Name(&name)).map_err(|_| none())?;
     let waiting = store::row(
         "UPDATE clerk_fdw_internal.sync_run r SET state = 'cancelled', ended_at = clock_timestamp()
           WHERE r.run = $1::int8 AND r.state = 'starting'

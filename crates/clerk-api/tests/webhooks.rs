@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clerk_api::catalog::Change;
 use clerk_api::catalog::OBJECTS;
-use clerk_api::webhook::{Event, LARGEST_BODY, LONGEST_ID, Refusal, TOLERANCE, check_secret, verify};
+use clerk_api::webhook::{Event, MAX_BODY_BYTES, MAX_ID_BYTES, Refusal, TOLERANCE, check_secret, verify};
 use secrecy::SecretString;
 use serde_json::Value;
 use standardwebhooks::Webhook;
@@ -178,8 +178,8 @@ fn what_is_too_large_is_not_looked_into() {
         delivery.body.resize(bytes, b' ');
         delivery.signed_with(&format!("whsec_{PUBLISHED_KEY}"))
     };
-    assert_eq!(padded(LARGEST_BODY).verify(), Ok(()));
-    let bytes = LARGEST_BODY + 1;
+    assert_eq!(padded(MAX_BODY_BYTES).verify(), Ok(()));
+    let bytes = MAX_BODY_BYTES + 1;
     let mut delivery = padded(bytes);
     assert_eq!(delivery.verify(), Err(Refusal::TooLarge { bytes }));
     // Not even for the secrets.
@@ -193,8 +193,8 @@ fn ids_have_a_length() {
         let delivery = Delivery { id: "m".repeat(bytes), ..Delivery::published() };
         delivery.signed_with(&format!("whsec_{PUBLISHED_KEY}")).verify()
     };
-    assert_eq!(named(LONGEST_ID), Ok(()));
-    assert_eq!(named(LONGEST_ID + 1), Err(Refusal::LongId { bytes: LONGEST_ID + 1 }));
+    assert_eq!(named(MAX_ID_BYTES), Ok(()));
+    assert_eq!(named(MAX_ID_BYTES + 1), Err(Refusal::LongId { bytes: MAX_ID_BYTES + 1 }));
 }
 
 #[test]

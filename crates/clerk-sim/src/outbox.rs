@@ -19,7 +19,7 @@ const WAITS: [Duration; 5] = [
 ];
 
 /// How many messages are on their way at once. They overtake one another, as Svix's do.
-const MOST_AT_ONCE: usize = 8;
+const MAX_AT_ONCE: usize = 8;
 
 pub(crate) struct Outbox {
     deliveries: Vec<Delivery>,
@@ -30,7 +30,7 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn new(receiver: Option<Receiver>, runtime: Handle) -> Outbox {
-        Outbox { deliveries: Vec::new(), receiver, turns: Arc::new(Semaphore::new(MOST_AT_ONCE)), runtime }
+        Outbox { deliveries: Vec::new(), receiver, turns: Arc::new(Semaphore::new(MAX_AT_ONCE)), runtime }
     }
 
     pub(crate) fn deliveries(&self) -> &[Delivery] {

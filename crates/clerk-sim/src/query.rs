@@ -7,9 +7,9 @@ use crate::error::ClerkError;
 use crate::fault::Lies;
 
 /// The most values an array parameter may have.
-const MOST_VALUES: usize = 100;
+const MAX_VALUES: usize = 100;
 const DEFAULT_LIMIT: i64 = 10;
-const MOST_PER_PAGE: i64 = 500;
+const MAX_PER_PAGE: i64 = 500;
 
 /// An endpoint's path, as in Clerk's OpenAPI file, and its query parameters.
 #[derive(Clone, Copy, Debug)]
@@ -304,8 +304,8 @@ impl Query {
 fn read_value(parameter: &Parameter, first: &str, given: &[&str]) -> Result<Value, ClerkError> {
     let name = parameter.name;
     let list = || -> Result<Vec<String>, ClerkError> {
-        if given.len() > MOST_VALUES {
-            return Err(ClerkError::too_many_values(name, MOST_VALUES));
+        if given.len() > MAX_VALUES {
+            return Err(ClerkError::too_many_values(name, MAX_VALUES));
         }
         Ok(given.iter().map(|value| (*value).to_owned()).collect())
     };
@@ -336,8 +336,8 @@ fn read_value(parameter: &Parameter, first: &str, given: &[&str]) -> Result<Valu
             limit if limit < 1 => {
                 return Err(ClerkError::invalid_value(name, "it has to be 1 or more"));
             }
-            limit if limit > MOST_PER_PAGE => {
-                return Err(ClerkError::too_large(name, MOST_PER_PAGE));
+            limit if limit > MAX_PER_PAGE => {
+                return Err(ClerkError::too_large(name, MAX_PER_PAGE));
             }
             limit => Value::Integer(limit),
         },

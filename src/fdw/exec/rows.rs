@@ -56,7 +56,7 @@ pub unsafe fn fill(
         Ok(())
     }))
     .catch_others(|caught| match &caught {
-        CaughtError::PostgresError(report) if is_about_a_value(report.sql_error_code()) => Err(Misfit {
+        CaughtError::PostgresError(report) if is_value_error(report.sql_error_code()) => Err(Misfit {
             problem: format!("cannot take its value: {}", report.message()),
             code: report.sql_error_code(),
         }),
@@ -87,7 +87,7 @@ pub unsafe fn fill_count(slot: *mut pg_sys::TupleTableSlot, count: u64) {
 
 /// Whether an error comes from a value (what input functions complain of, a domain's conditions, limits of size and
 /// depth), not from a cancel or a lack of memory.
-fn is_about_a_value(code: PgSqlErrorCode) -> bool {
+fn is_value_error(code: PgSqlErrorCode) -> bool {
     use PgSqlErrorCode::*;
     let class = |code: PgSqlErrorCode| code as i64 & 0xFFF;
     let about_values = [

@@ -14,7 +14,7 @@ use crate::mirror::moment::{self, Moment};
 use crate::mirror::row_counts::{self, ByDay};
 use crate::pg::encoding::to_c_string;
 use crate::pg::spi::{self, Planned};
-use crate::pg::subtransaction::{Failure, MOST_TRIES, attempt};
+use crate::pg::subtransaction::{Failure, MAX_ATTEMPTS, in_subtransaction};
 
 /// What a page is called in the statements here.
 const PAGE: &str = "clerk_page";
@@ -85,7 +85,7 @@ impl<'t> Merge<'t> {
         let mut groups: Vec<Vec<usize>> = vec![(0..page.len()).collect()];
         let mut is_patient = false;
         while let Some(group) = groups.pop() {
-            let done = attempt(|| {
+            let done = in_subtransaction(|| {
                 let lock = |object: &usize| match (self.is_dry, page.id(*object)) {
                     (true, _) => true,
                     (false, id) if is_patient => {
@@ -104,15 +104,15 @@ impl<'t> Merge<'t> {
                     busy.extend(others);
                 }
                 // An application changes the same rows in another order. The attempt has given its own up.
-                Err(failure) if failure.is_deadlock() && tries < MOST_TRIES => {
+                Err(failure) if failure.is_deadlock() && tries < MAX_ATTEMPTS => {
                     tries += 1;
                     groups.push(group);
                 }
-                Err(failure) if failure.is_about_a_row() && group.len() > 1 => {
+                Err(failure) if failure.is_row_error() && group.len() > 1 => {
                     let (first, second) = group.split_at(group.len() / 2);
                     groups.extend([second.to_vec(), first.to_vec()]);
                 }
-                Err(failure) if failure.is_about_a_row() => refused(&page.id(group[0]), failure),
+                Err(failure) if failure.is_row_error() => refused(&page.id(group[0]), failure),
                 Err(failure) => return Err(failure),
             }
             if groups.is_empty()

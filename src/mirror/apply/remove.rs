@@ -9,7 +9,7 @@ use crate::pg::spi::Planned;
 
 /// Which rows of a table go: those for which all holds that is said.
 #[derive(Default, Clone, Copy)]
-pub struct Gone<'w> {
+pub struct RowFilter<'w> {
     /// A column, quoted, and its value.
     pub with: Option<(&'w str, &'w str)>,
     /// They were last written before that. What no sync has written is not Clerk's.
@@ -19,7 +19,7 @@ pub struct Gone<'w> {
 }
 
 /// Deletes rows; `at` is when Clerk deleted the objects, `None` if they were found to be gone just now.
-pub fn remove(mirror: &Mirror, table: &Table, which: Gone, at: Option<Moment>) -> Result<u64, FdwError> {
+pub fn remove(mirror: &Mirror, table: &Table, which: RowFilter, at: Option<Moment>) -> Result<u64, FdwError> {
     let (name, id) = (&table.name, table.id());
     let (deleted_at, synced_at) = (table.deleted_at(), table.synced_at());
     let is_soft = mirror.deletes == Deletes::Soft;
@@ -73,7 +73,7 @@ pub fn remove(mirror: &Mirror, table: &Table, which: Gone, at: Option<Moment>) -
         ids.push(id.clone());
     }
     row_counts::note(mirror, table, &change)?;
-    tombstone::bury(mirror, table, &ids, at)?;
+    tombstone::record(mirror, table, &ids, at)?;
     Ok(ids.len() as u64)
 }
 
@@ -84,7 +84,7 @@ pub fn what_belongs_to(mirror: &Mirror, table: &Table, id: &str, at: Option<Mome
         let Some(parent) = child.object.parent(table.object).and_then(|parent| child.column(parent.name)) else {
             continue;
         };
-        remove(mirror, &child, Gone { with: Some((parent, id)), ..Gone::default() }, at)?;
+        remove(mirror, &child, RowFilter { with: Some((parent, id)), ..RowFilter::default() }, at)?;
     }
     Ok(())
 }

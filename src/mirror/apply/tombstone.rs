@@ -23,7 +23,7 @@ pub fn since(mirror: &Mirror, table: &Table, ids: &[String], since: Moment) -> R
 
 /// Makes one for each of some objects, whether there is a row or not; `at` is when they were deleted, `None` if that is
 /// now.
-pub fn bury(mirror: &Mirror, table: &Table, ids: &[String], at: Option<Moment>) -> Result<(), FdwError> {
+pub fn record(mirror: &Mirror, table: &Table, ids: &[String], at: Option<Moment>) -> Result<(), FdwError> {
     if ids.is_empty() {
         return Ok(());
     }

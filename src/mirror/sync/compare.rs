@@ -17,15 +17,15 @@ use crate::mirror::sync::session::Sync;
 use crate::pg::subtransaction::Failure;
 
 /// With fewer pages than this, reading them all takes no longer.
-const FEWEST_PAGES: u64 = 8;
+const MIN_PAGES: u64 = 8;
 
 /// With more counts than this, or than a quarter of what all pages are, reading them all is the better way.
-const MOST_COUNTS: u64 = 200;
+const MAX_COUNTS: u64 = 200;
 
 /// Whether comparing counts is likely to cost less than reading everything.
 pub fn is_worth_it(sync: &Sync, table: &Table, clerk: u64) -> bool {
     let is_counted = table.object.is_read_by_range() && table.created_at().is_some();
-    is_counted && clerk / u64::from(sync.mirror.server.page_size()) >= FEWEST_PAGES
+    is_counted && clerk / u64::from(sync.mirror.server.page_size()) >= MIN_PAGES
 }
 
 /// Reads where the counts differ, and deletes what Clerk has no more. `None` if they differ in so many places that
@@ -72,7 +72,7 @@ pub fn read_differences(
     mut take: impl FnMut(&mut Step, &Page) -> Result<(), Failure>,
 ) -> Result<Option<Vec<String>>, Failure> {
     let page_size = u64::from(sync.mirror.server.page_size());
-    let mut budget = MOST_COUNTS.min(clerk / page_size / 4).max(FEWEST_PAGES);
+    let mut budget = MAX_COUNTS.min(clerk / page_size / 4).max(MIN_PAGES);
     let mut gone = Vec::new();
     let live = kept.live();
     let mut ranges = vec![(TimeRange::ALL, clerk, live)];
@@ -82,7 +82,7 @@ pub fn read_differences(
         }
         let middle = match clerk.max(local) > page_size {
             true => match day_in_the_middle(kept, range) {
-                None => sync.attempt(|| middle(table, range, local))?,
+                None => sync.in_subtransaction(|| middle(table, range, local))?,
                 day => day,
             },
             false => None,
@@ -95,7 +95,7 @@ pub fn read_differences(
                 take(step, &page)?;
                 seen.extend((0..page.len()).map(|object| page.id(object).into_owned()));
             }
-            gone.extend(sync.attempt(|| not_among(table, range, since, &seen))?);
+            gone.extend(sync.in_subtransaction(|| not_among(table, range, since, &seen))?);
             continue;
         };
         let Some(left) = budget.checked_sub(1) else { return Ok(None) };

@@ -8,7 +8,7 @@ use super::page::merge_page;
 use super::pass;
 use crate::error::FdwError;
 use crate::mirror::apply::merge::Merge;
-use crate::mirror::apply::remove::{Gone, remove};
+use crate::mirror::apply::remove::{RowFilter, remove};
 use crate::mirror::model::Table;
 use crate::mirror::moment::{self, Moment};
 use crate::mirror::row_counts;
@@ -16,7 +16,7 @@ use crate::mirror::sync::log::Step;
 use crate::mirror::sync::session::Sync;
 use crate::pg::sandbox::as_extension_owner;
 use crate::pg::spi::{self, Stored};
-use crate::pg::subtransaction::{Failure, attempt_among_others};
+use crate::pg::subtransaction::{Failure, retrying_deadlocks};
 
 /// More than this share of a table's rows, and more than that many, look like an accident.
 const SHARE: f64 = 0.2;
@@ -52,7 +52,7 @@ pub fn what_is_gone(
             AND NOT EXISTS (SELECT FROM {SEEN} seen WHERE seen.id = t.{id}::text)",
         moment::time("$1")
     );
-    let (of, deletes, gone) = sync.attempt(|| {
+    let (of, deletes, gone) = sync.in_subtransaction(|| {
         let seen = as_extension_owner(|| Stored::of(PAGES, &[Some(&sync.mirror.key()), Some(table.object.name)]))?;
         let of = row_counts::check(sync.mirror, table)?.live as u64;
         let ask = |what: &str| {
@@ -105,7 +105,9 @@ fn unknown_to_clerk(
         let (asked, listed, counted) = (batch.len(), found.len(), counted.unwrap_or(0));
         if counted != listed as u64 {
             sync.commit(|| pass::give_up(sync, table))?;
-            sync.attempt(|| Err(FdwError::InconsistentLookup { object: table.object.name, asked, counted, listed }))?;
+            sync.in_subtransaction(|| {
+                Err(FdwError::InconsistentLookup { object: table.object.name, asked, counted, listed })
+            })?;
         }
         unknown.extend(batch.iter().filter(|id| !found.contains(*id)).cloned());
     }
@@ -122,16 +124,18 @@ const PAGES: &str = "SELECT seen.id FROM clerk_fdw_internal.sync_page p CROSS JO
 pub fn delete(sync: &Sync, step: &mut Step, table: &Table, ids: &[String], since: Moment) -> Result<(), Failure> {
     for batch in ids.chunks(BATCH) {
         let remove = |ids: &[String]| {
-            let which = Gone { among: Some(ids), older_than: Some(since), ..Gone::default() };
-            attempt_among_others(|| remove(sync.mirror, table, which, None))
+            let which = RowFilter { among: Some(ids), older_than: Some(since), ..RowFilter::default() };
+            retrying_deadlocks(|| remove(sync.mirror, table, which, None))
         };
         match remove(batch) {
             Ok(deleted) => step.deleted += deleted,
-            Err(failure) if failure.is_about_a_row() => {
+            Err(failure) if failure.is_row_error() => {
                 for gone in batch {
                     match remove(std::slice::from_ref(gone)) {
                         Ok(deleted) => step.deleted += deleted,
-                        Err(failure) if failure.is_about_a_row() => sync.attempt(|| step.refuse(gone, &failure))?,
+                        Err(failure) if failure.is_row_error() => {
+                            sync.in_subtransaction(|| step.refuse(gone, &failure))?
+                        }
                         Err(failure) => return Err(failure),
                     }
                 }

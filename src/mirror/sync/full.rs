@@ -24,14 +24,14 @@ use crate::pg::subtransaction::Failure;
 pub type Done<'r> = (Step<'r>, Option<FdwError>);
 
 pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
-    let step = sync.attempt(|| sync.run.step(table, Mode::Full, None))?;
+    let step = sync.in_subtransaction(|| sync.run.step(table, Mode::Full, None))?;
     resume_or_start(sync, step, table)
 }
 
 /// Reads everything as part of a step that was begun.
 pub fn resume_or_start<'s>(sync: &Sync<'s>, mut step: Step<'s>, table: &Table) -> Result<Done<'s>, Failure> {
     let is_dry = sync.run.options.dry_run;
-    let under_way = if is_dry { None } else { sync.attempt(|| pass::under_way(sync, table))? };
+    let under_way = if is_dry { None } else { sync.in_subtransaction(|| pass::under_way(sync, table))? };
     let mut pass = match under_way {
         Some(pass) => pass,
         None => begin(sync, &mut step, table)?,
@@ -42,7 +42,7 @@ pub fn resume_or_start<'s>(sync: &Sync<'s>, mut step: Step<'s>, table: &Table) -
     let since = pass.started_at;
     let merge = Merge::new(sync.mirror, table, Some(since), is_dry);
     let rows_before = match is_dry {
-        true => sync.attempt(|| row_counts::exact(table))?.live(),
+        true => sync.in_subtransaction(|| row_counts::exact(table))?.live(),
         false => 0,
     };
     for fetch in remaining(&merge.fetch(sync.whole(table)), std::mem::take(&mut pass.checkpoints)) {
@@ -121,7 +121,7 @@ fn complete(sync: &Sync, step: &mut Step, merge: &Merge, table: &Table, pass: &P
     let more = |step: &mut Step| {
         let range = TimeRange { first: None, last: Some(known_until) };
         let counted = sync.count_created_within(step, table, range)?.unwrap_or(0);
-        Ok::<_, Failure>(counted.saturating_sub(sync.attempt(|| pass::seen(sync, table))?))
+        Ok::<_, Failure>(counted.saturating_sub(sync.in_subtransaction(|| pass::seen(sync, table))?))
     };
     if more(step)? == 0 {
         return Ok(true);
@@ -139,7 +139,7 @@ fn complete(sync: &Sync, step: &mut Step, merge: &Merge, table: &Table, pass: &P
     if missing > 0 && pass.is_resumed {
         // A range may have been noted as read because of a page that was short, which nobody came to look into.
         sync.commit(|| pass::give_up(sync, table))?;
-        sync.attempt(|| Err(FdwError::IncompleteList { object: table.object.name, missing }))?;
+        sync.in_subtransaction(|| Err(FdwError::IncompleteList { object: table.object.name, missing }))?;
     }
     if missing > 0 {
         say(format!(

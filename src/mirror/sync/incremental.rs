@@ -21,9 +21,9 @@ const MARGIN: i64 = 60_000;
 
 pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
     let is_dry = sync.run.options.dry_run;
-    let mut step = sync.attempt(|| sync.run.step(table, Mode::Incremental, None))?;
+    let mut step = sync.in_subtransaction(|| sync.run.step(table, Mode::Incremental, None))?;
     let since = Moment::now();
-    let (known_until, refused) = sync.attempt(|| Ok((known_until(sync, table)?, refused(sync, table)?)))?;
+    let (known_until, refused) = sync.in_subtransaction(|| Ok((known_until(sync, table)?, refused(sync, table)?)))?;
     sync.commit(|| step.log())?;
     let merge = Merge::new(sync.mirror, table, Some(since), is_dry);
 
@@ -47,7 +47,8 @@ pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
     })?;
 
     let clerk = sync.count(&mut step, table)?.unwrap_or(0);
-    let (kept, lacking) = sync.attempt(|| Ok((row_counts::kept(sync.mirror, table)?, lacking(sync, table)?)))?;
+    let (kept, lacking) =
+        sync.in_subtransaction(|| Ok((row_counts::kept(sync.mirror, table)?, lacking(sync, table)?)))?;
     let live = kept.live();
     let mut too_many = None;
     if is_dry {
@@ -82,7 +83,7 @@ fn read(
     let last = fetch.columns.len() - 1;
     let mut pages = sync.start(fetch)?;
     while let Some(page) = sync.next(step, &mut pages)? {
-        let goes_on = sync.attempt(|| wants_more(&page, last))?;
+        let goes_on = sync.in_subtransaction(|| wants_more(&page, last))?;
         merge_page(sync, step, merge, &page)?;
         if !goes_on {
             step.ends_reading();

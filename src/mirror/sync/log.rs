@@ -52,7 +52,7 @@ const DAY: i32 = 86_400;
 /// What is kept for as long as the log, and how long at least, in seconds. Svix goes on trying for days, and can be told
 /// to send again what is three months old; an event whose claim is forgotten meets the object's newer state or its
 /// tombstone.
-pub const KEPT: &[(&str, &str, i32)] = &[
+pub const RETAINED: &[(&str, &str, i32)] = &[
     ("sync_run", "started_at", 0),
     ("sync_error", "occurred_at", 0),
     ("webhook_event", "received_at", 7 * DAY),
@@ -120,7 +120,7 @@ impl<'m> Run<'m> {
                FROM pg_roles r WHERE r.oid = m.owner AND r.rolname <> m.owner_name AND m.number = $1::int4",
             &[Some(&key)],
         )?;
-        for (table, moment, least) in KEPT {
+        for (table, moment, least) in RETAINED {
             let seconds = format!("{} seconds", settings::log_retention().max(*least));
             let old = format!(
                 "DELETE FROM clerk_fdw_internal.{table} WHERE mirror = $2::int4 AND {moment} < now() - $1::interval"

@@ -27,9 +27,9 @@ pub mod session;
 
 use crate::error::{FdwError, OrRaise};
 use crate::mirror::lock::Lock;
-use crate::mirror::model::{Mirror, Table, Which};
+use crate::mirror::model::{Mirror, MirrorRef, Table};
 use crate::mirror::store;
-use crate::pg::subtransaction::{Failure, attempt};
+use crate::pg::subtransaction::{Failure, in_subtransaction};
 use crate::pg::transactions::Transactions;
 use log::{Mode, Run, SyncOptions, say};
 use session::{Sync, check_instance};
@@ -39,7 +39,7 @@ pub type BeforeSync<'b> = &'b dyn Fn(&Mirror, &Transactions) -> Result<(), Failu
 
 /// Syncs a mirror, and raises an error if that fails. `announced` is the run's number in the log if it has one already;
 /// `before` is called once Clerk is known to be the right one, with the mirror and its transactions.
-pub fn sync(which: Which, options: SyncOptions, wait: bool, announced: Option<String>, before: BeforeSync) {
+pub fn sync(which: MirrorRef, options: SyncOptions, wait: bool, announced: Option<String>, before: BeforeSync) {
     let lock = Lock::take(&Mirror::load(which).or_raise(), wait).or_raise();
     let transactions = Transactions::begin().or_raise();
     // It may have been changed, or dropped, while another sync held the lock.
@@ -66,7 +66,7 @@ pub fn sync(which: Which, options: SyncOptions, wait: bool, announced: Option<St
 
 /// Syncs one table after the other.
 fn steps(mirror: &Mirror, run: &Run, transactions: &Transactions, before: BeforeSync) -> Result<(), Failure> {
-    let (client, tables) = attempt(|| {
+    let (client, tables) = in_subtransaction(|| {
         let (client, _) = mirror.server.connect(mirror.owner)?;
         check_instance(mirror, &client, run.options.dry_run)?;
         Ok((client, mirror.tables(run.options.objects.as_deref())?))
@@ -78,7 +78,7 @@ fn steps(mirror: &Mirror, run: &Run, transactions: &Transactions, before: Before
     let sync = Sync { mirror, run, client, transactions };
     let mut accident = None;
     for table in &tables {
-        let (step, too_many) = match attempt(|| mode(&sync, table))? {
+        let (step, too_many) = match in_subtransaction(|| mode(&sync, table))? {
             Mode::Full => full::sync(&sync, table)?,
             Mode::Incremental => incremental::sync(&sync, table)?,
         };
@@ -92,7 +92,7 @@ fn steps(mirror: &Mirror, run: &Run, transactions: &Transactions, before: Before
         accident = accident.or(too_many);
     }
     match accident {
-        Some(error) => attempt(|| Err(error)),
+        Some(error) => in_subtransaction(|| Err(error)),
         None => Ok(()),
     }
 }

@@ -9,7 +9,7 @@ use super::log::{Run, Step};
 use crate::error::FdwError;
 use crate::mirror::model::{Mirror, Table};
 use crate::mirror::store;
-use crate::pg::subtransaction::{Failure, attempt};
+use crate::pg::subtransaction::{Failure, in_subtransaction};
 use crate::pg::transactions::Transactions;
 use crate::remote::io_thread::Pages;
 
@@ -48,25 +48,25 @@ pub fn next(mirror: &Mirror, pages: &mut Pages) -> Result<Option<Page>, FdwError
 
 impl Sync<'_> {
     /// Does something in a subtransaction.
-    pub fn attempt<T>(&self, action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
-        attempt(action)
+    pub fn in_subtransaction<T>(&self, action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
+        in_subtransaction(action)
     }
 
     /// The same, and commits it.
     pub fn commit<T>(&self, action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
-        let done = self.attempt(action)?;
+        let done = self.in_subtransaction(action)?;
         self.transactions.commit();
         Ok(done)
     }
 
     /// Starts reading.
     pub fn start(&self, fetch: Fetch) -> Result<Pages, Failure> {
-        self.attempt(|| Pages::start(fetch, Arc::clone(&self.client)))
+        self.in_subtransaction(|| Pages::start(fetch, Arc::clone(&self.client)))
     }
 
     /// The next page; counts what was asked for it.
     pub fn next(&self, step: &mut Step, pages: &mut Pages) -> Result<Option<Page>, Failure> {
-        let page = self.attempt(|| next(self.mirror, pages));
+        let page = self.in_subtransaction(|| next(self.mirror, pages));
         step.asks(pages.stats());
         if !matches!(page, Ok(Some(_))) {
             step.ends_reading();

@@ -22,7 +22,7 @@ mod body;
 
 /// The longest wait that `Retry-After` can ask for. Who reads a table would take a longer one for a hang: it is told
 /// what Clerk asked for instead.
-const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
+const MAX_WAIT: Duration = Duration::from_secs(5 * 60);
 
 /// How a [`Client`] talks to Clerk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,9 +191,9 @@ impl Client {
             };
             let Some(delay) = delays.next() else { return Err(unavailable(&cause)) };
             if let Pause::All(Some(asked)) | Pause::This(Some(asked)) = pause
-                && asked > LONGEST_WAIT
+                && asked > MAX_WAIT
             {
-                let (asked, most) = (asked.as_secs(), LONGEST_WAIT.as_secs());
+                let (asked, most) = (asked.as_secs(), MAX_WAIT.as_secs());
                 let cause = format!("{cause}; it asks for a wait of {asked} s, and {most} s are the most there is");
                 return Err(unavailable(&cause));
             }

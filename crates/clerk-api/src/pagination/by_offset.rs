@@ -22,10 +22,10 @@ use crate::listing::OffsetListing;
 const OVERLAP: u64 = 2;
 
 /// Reading that looks for its place so many times in a row without finding a new object makes no progress.
-pub(super) const MOST_SEARCHES: u32 = 8;
+pub(super) const MAX_SEARCHES: u32 = 8;
 
 /// How many times a moment is read that holds more objects than a page, in an order that changes.
-const MOST_READINGS: u32 = 20;
+const MAX_READINGS: u32 = 20;
 
 pub(super) async fn read(fetcher: &PageFetcher, listing: &OffsetListing, sender: &PageSender) -> Result<(), Stop> {
     let list = List { fetcher, listing };
@@ -144,7 +144,7 @@ impl List<'_> {
                 // A list that does not say that it ends here has to end here twice.
                 _ => is_end_again,
             };
-        if place.idle > MOST_SEARCHES {
+        if place.idle > MAX_SEARCHES {
             return Err(self.stuck("they repeat or skip objects however often they are read").into());
         }
         let moment = offset + last_moment(&times) as u64;
@@ -160,7 +160,7 @@ impl List<'_> {
     /// Reads where the page before ended; further back for as long as all that stands there was created later.
     async fn go_back(&self, place: &mut Place, sender: &PageSender) -> Result<(), Stop> {
         place.searches += 1;
-        if place.searches > MOST_SEARCHES {
+        if place.searches > MAX_SEARCHES {
             return Err(self.stuck("they repeat or skip objects however often they are read").into());
         }
         let (mut offset, mut step) = (place.next, self.size() / 2);
@@ -179,7 +179,7 @@ impl List<'_> {
     async fn moment(&self, place: &mut Place, before: u64, sender: &PageSender) -> Result<(), Stop> {
         let mut seen: HashSet<String> = HashSet::new();
         let mut total = place.total;
-        for _ in 0..MOST_READINGS {
+        for _ in 0..MAX_READINGS {
             let mut offset = before;
             // Where the moment begins and ends.
             let mut start = None;

@@ -5,13 +5,13 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-use super::by_offset::{List, MOST_SEARCHES};
+use super::by_offset::{List, MAX_SEARCHES};
 use super::fetcher::Stop;
 use super::sender::PageSender;
 use crate::decode::Page;
 
 /// How many times a list is read from its beginning because objects are missing at its end.
-const MOST_READINGS: u32 = 3;
+const MAX_READINGS: u32 = 3;
 
 pub(super) async fn read(list: &List<'_>, sender: &PageSender) -> Result<(), Stop> {
     let hasher = RandomState::new();
@@ -29,7 +29,7 @@ pub(super) async fn read(list: &List<'_>, sender: &PageSender) -> Result<(), Sto
         let is_next = known == 1 && !ids[1..].iter().any(|id| seen.contains(id));
         if !(offset == 0 || is_next || (step > 0 && known > 0)) {
             searches += 1;
-            if searches > MOST_SEARCHES {
+            if searches > MAX_SEARCHES {
                 return Err(list.stuck("they repeat or skip objects however often they are read").into());
             }
             step = if step == 0 { list.size() / 2 } else { 2 * step };
@@ -57,7 +57,7 @@ pub(super) async fn read(list: &List<'_>, sender: &PageSender) -> Result<(), Sto
         if is_ended && total.is_none_or(|total| total <= handed_over.len() as u64) {
             return Ok(());
         }
-        if searches > MOST_SEARCHES || (is_ended && readings == MOST_READINGS) {
+        if searches > MAX_SEARCHES || (is_ended && readings == MAX_READINGS) {
             return Err(list.stuck("more objects are counted than listed").into());
         }
         sender.wanted().await;

@@ -18,7 +18,7 @@ use crate::http::Error;
 use crate::time_range::TimeRange;
 
 /// A range whose newest object does not come though it is asked for so many times in a row is not coming to its end.
-const MOST_LOOKS: u32 = 2;
+const MAX_LOOKS: u32 = 2;
 
 /// What came of counting. Nothing is lost where Clerk has no such endpoint.
 pub(super) async fn counted(counting: Task) -> Result<Option<u64>, Error> {
@@ -70,7 +70,7 @@ impl List<'_> {
                 let before = cursor.frontier.at;
                 let page = self.page_after(&mut cursor, self.size()).await?;
                 looks = if page.is_empty() { looks + 1 } else { 0 };
-                if looks > MOST_LOOKS {
+                if looks > MAX_LOOKS {
                     return Err(self.inconsistent("a page leaves out what another one shows").into());
                 }
                 self.hand_over(&cursor, before, page, sender).await?;

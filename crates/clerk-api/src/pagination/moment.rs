@@ -11,10 +11,10 @@ use crate::http::Error;
 use crate::time_range::TimeRange;
 
 /// How many times a moment is read whose objects come in an order that changes.
-const MOST_READINGS: u32 = 20;
+const MAX_READINGS: u32 = 20;
 
 /// So many readings in a row that agree are believed, even if Clerk counts more or fewer.
-const ENOUGH_READINGS: u32 = 4;
+const MIN_AGREEING_READINGS: u32 = 4;
 
 pub(super) struct Moment {
     range: TimeRange,
@@ -61,12 +61,12 @@ impl List<'_> {
                 moment.count = self.count(moment.range).await?;
             }
             let is_counted = moment.count.is_none_or(|count| count == places);
-            let is_sure = moment.agreed > 0 && is_counted || moment.agreed >= ENOUGH_READINGS;
+            let is_sure = moment.agreed > 0 && is_counted || moment.agreed >= MIN_AGREEING_READINGS;
             if is_sure && moment.seen.len() as u64 == places {
                 cursor.moment = None;
                 cursor.frontier.is_whole = true;
                 cursor.goes_by_time();
-            } else if moment.readings == MOST_READINGS {
+            } else if moment.readings == MAX_READINGS {
                 return Err(self.inconsistent("too many objects of one moment come in an order that changes"));
             }
         }

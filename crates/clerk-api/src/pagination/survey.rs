@@ -13,10 +13,10 @@ use crate::http::Error;
 use crate::time_range::TimeRange;
 
 /// Into how many pieces a slice of time is cut at once.
-const MOST_PIECES: u64 = 16;
+const MAX_PIECES: u64 = 16;
 
 /// How many requests may be spent on cutting.
-const MOST_COUNTS: u64 = 64;
+const MAX_COUNTS: u64 = 64;
 
 impl List<'_> {
     /// Divides what lies behind a cursor into ranges of about the same number of objects; `total` is how many the list
@@ -42,7 +42,7 @@ impl List<'_> {
         let all = CountedRange { first: oldest, last: newest, count: total };
         let mut begin = cursor;
         let mut held = CountedRange { count: 0, last: oldest, ..all };
-        for slice in self.slices(all, share, (pages / 4).min(MOST_COUNTS)).await? {
+        for slice in self.slices(all, share, (pages / 4).min(MAX_COUNTS)).await? {
             (held.last, held.count) = (slice.last, held.count + slice.count);
             if held.count >= share / 2 && slice.last < newest {
                 begin.range.last = Some(slice.last);
@@ -62,7 +62,7 @@ impl List<'_> {
         loop {
             let mut cut = Vec::new();
             for slice in slices {
-                let pieces = slice.count.div_ceil(share).min(MOST_PIECES).min(budget);
+                let pieces = slice.count.div_ceil(share).min(MAX_PIECES).min(budget);
                 if slice.count > 2 * share && slice.first < slice.last && pieces > 1 {
                     budget -= pieces;
                     cut.extend(slice.pieces(pieces).map(|piece| (piece, true)));

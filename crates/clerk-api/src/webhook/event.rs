@@ -88,8 +88,8 @@ impl<'b> Event<'b> {
 
 /// Clerk sends milliseconds, but its own description shows seconds. What is smaller than this is seconds up to the
 /// year 5138; as milliseconds it would be before March 1973.
-const LEAST_MILLISECONDS: i64 = 100_000_000_000;
+const MIN_MILLISECONDS: i64 = 100_000_000_000;
 
 fn milliseconds(timestamp: i64) -> i64 {
-    if timestamp < LEAST_MILLISECONDS { timestamp.saturating_mul(1000) } else { timestamp }
+    if timestamp < MIN_MILLISECONDS { timestamp.saturating_mul(1000) } else { timestamp }
 }

@@ -21,17 +21,17 @@ pub const TOLERANCE: i64 = 300;
 
 /// The most bytes that a delivery's body may have. Clerk's have a few thousand; whatever is larger is refused before
 /// anything is computed from it, because anybody can send it.
-pub const LARGEST_BODY: usize = 1024 * 1024;
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// The most bytes that a delivery's id may have. Svix's have 31.
-pub const LONGEST_ID: usize = 256;
+pub const MAX_ID_BYTES: usize = 256;
 
 /// The fewest bytes of a signing secret's key: with less it could be guessed. Standard Webhooks recommends 24 to 64.
-pub const SHORTEST_KEY: usize = 16;
+pub const MIN_KEY_BYTES: usize = 16;
 
 /// How many signatures of a header are looked at. Svix sends one for each secret that is valid, which are two while
 /// one replaces another.
-const MOST_SIGNATURES: usize = 16;
+const MAX_SIGNATURES: usize = 16;
 
 /// Why a delivery is not taken for one of Clerk's. No variant holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,17 +42,17 @@ pub enum Refusal {
 
     /// None of the receiver's own secrets is one. Not the delivery's fault either.
     #[error(
-        "a signing secret is whsec_ followed by base64 of {SHORTEST_KEY} bytes or more, as Clerk's dashboard shows it; \
+        "a signing secret is whsec_ followed by base64 of {MIN_KEY_BYTES} bytes or more, as Clerk's dashboard shows it; \
          this one is not"
     )]
     BadSecret,
 
-    /// The body has more than [`LARGEST_BODY`] bytes.
-    #[error("the body has {bytes} bytes, and at most {LARGEST_BODY} are accepted")]
+    /// The body has more than [`MAX_BODY_BYTES`] bytes.
+    #[error("the body has {bytes} bytes, and at most {MAX_BODY_BYTES} are accepted")]
     TooLarge { bytes: usize },
 
-    /// The id has more than [`LONGEST_ID`] bytes.
-    #[error("the header svix-id has {bytes} bytes, and at most {LONGEST_ID} are accepted")]
+    /// The id has more than [`MAX_ID_BYTES`] bytes.
+    #[error("the header svix-id has {bytes} bytes, and at most {MAX_ID_BYTES} are accepted")]
     LongId { bytes: usize },
 
     /// A header is absent or empty.
@@ -101,10 +101,10 @@ pub fn verify(
             return Err(Refusal::MissingHeader(name));
         }
     }
-    if body.len() > LARGEST_BODY {
+    if body.len() > MAX_BODY_BYTES {
         return Err(Refusal::TooLarge { bytes: body.len() });
     }
-    if id.len() > LONGEST_ID {
+    if id.len() > MAX_ID_BYTES {
         return Err(Refusal::LongId { bytes: id.len() });
     }
     let sent = timestamp.parse().map_err(|_| Refusal::BadTimestamp)?;
@@ -117,7 +117,7 @@ pub fn verify(
         return Err(Refusal::BadSecret);
     }
     check_age(sent, now)?;
-    let given = || signature.split(' ').take(MOST_SIGNATURES);
+    let given = || signature.split(' ').take(MAX_SIGNATURES);
     for key in keys {
         let expected = key.sign(id, sent, body).map_err(|_| Refusal::NotText)?;
         // Compared together with their version: one of another version never matches.
@@ -128,7 +128,7 @@ pub fn verify(
     Err(Refusal::BadSignature)
 }
 
-/// Checks that a text has the form of a signing secret: `whsec_` and base64 of [`SHORTEST_KEY`] bytes or more.
+/// Checks that a text has the form of a signing secret: `whsec_` and base64 of [`MIN_KEY_BYTES`] bytes or more.
 ///
 /// # Errors
 /// [`Refusal::BadSecret`], which says so.
@@ -139,7 +139,7 @@ pub fn check_secret(secret: &str) -> Result<(), Refusal> {
 fn key(secret: &str) -> Result<Webhook, Refusal> {
     let base64 = secret.strip_prefix("whsec_").ok_or(Refusal::BadSecret)?;
     let key = STANDARD.decode(base64).map_err(|_| Refusal::BadSecret)?;
-    if key.len() < SHORTEST_KEY {
+    if key.len() < MIN_KEY_BYTES {
         return Err(Refusal::BadSecret);
     }
     Webhook::from_bytes(key).map_err(|_| Refusal::BadSecret)

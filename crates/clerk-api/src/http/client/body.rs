@@ -10,7 +10,7 @@ use crate::http::Problem;
 const LARGEST: usize = 64 * 1024 * 1024;
 
 /// As much of an error's body as anybody looks at.
-const LARGEST_ERROR: usize = 64 * 1024;
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 
 /// What nearly every page stays below.
 const USUAL: usize = 4 * 1024 * 1024;
@@ -66,9 +66,9 @@ impl Bodies {
 pub(super) async fn beginning_of(mut response: Response) -> Vec<u8> {
     let mut body = room(&response);
     while let Ok(Some(chunk)) = response.chunk().await {
-        let left = LARGEST_ERROR - body.len();
+        let left = MAX_ERROR_BYTES - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(left)]);
-        if body.len() == LARGEST_ERROR {
+        if body.len() == MAX_ERROR_BYTES {
             break;
         }
     }
