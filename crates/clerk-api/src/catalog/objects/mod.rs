@@ -12,7 +12,11 @@ macro_rules! objects {
     };
 }
 
-objects![users, organizations, organization_memberships,];
+objects! {
+    users,
+    organizations,
+    organization_memberships,
+}
 
 mod instance;
 
