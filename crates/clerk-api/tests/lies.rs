@@ -4,6 +4,8 @@ mod common;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clerk_api::catalog::object;
 use clerk_api::{Client, Fetch, OrderBy, Query};
@@ -285,4 +287,45 @@ fn what_was_there_all_the_time_comes_once_or_an_error() {
         assert_eq!(missed, 0, "seed {seed}: {} of {} are missing", missed, list.name);
     }
     assert!(errors < 15, "{errors} of 60 readings failed");
+}
+
+/// A page of the end of a list, sent instead of those before it, is not taken for the list's beginning.
+#[test]
+fn a_later_page_at_offset_0_is_an_error() {
+    let sim = simulator(60, 60, 0);
+    let client = with(&sim, |settings| settings.max_retries = 1);
+    let late: Vec<_> = sim.organizations().iter().skip(48).take(10).map(|object| object.json.clone()).collect();
+    let body = format!(r#"{{"data":[{}],"total_count":60}}"#, late.join(","));
+    let offset = |request: &clerk_sim::Request| {
+        request.parameter("offset").and_then(|offset| offset.parse::<u64>().ok()).unwrap_or(0)
+    };
+    let is_on = AtomicBool::new(false);
+    let replaced = When::path(ORGANIZATIONS).test(move |request| {
+        let on = is_on.load(Ordering::Relaxed) || offset(request) == 40;
+        is_on.store(on, Ordering::Relaxed);
+        on && ![48, 56].contains(&offset(request))
+    });
+    sim.fault(Fault::body(200, body).when(replaced.always()));
+    if let Ok(found) = ids(&client, all("organizations", 10)) {
+        assert_eq!(sorted(found), every("organizations", &sim));
+    }
+}
+
+/// Whatever comes again and again, reading ends.
+#[test]
+fn a_first_page_for_ever_ends_with_an_error() {
+    let sim = simulator(600, 0, 0);
+    let expected = every("users", &sim);
+    let first: Vec<_> = sim.users().iter().take(30).map(|object| object.json.clone()).collect();
+    for nth in (1..20).chain((0..60).map(|n| 20 + n % 12)) {
+        let client = with(&sim, |settings| settings.max_concurrency = 8);
+        sim.clear_faults();
+        sim.fault(Fault::body(200, format!("[{}]", first.join(","))).on_path(USERS).nth(nth).always());
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(ids(&client, all("users", 30))));
+        let found = receiver.recv_timeout(Duration::from_secs(20)).expect("reading goes on for ever");
+        if let Ok(found) = found {
+            assert_eq!(sorted(found), expected, "from request {nth} on");
+        }
+    }
 }

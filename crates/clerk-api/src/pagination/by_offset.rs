@@ -113,8 +113,22 @@ impl List<'_> {
     }
 
     /// Whether a page leaves nothing out between what was handed over and its end.
+    ///
+    /// The first page leaves nothing out by itself. But where it begins behind all that was handed over, all of that has
+    /// been deleted meanwhile, or it is not the first page: a list that has no fewer objects than before has lost none.
     fn joins(&self, place: &Place, offset: u64, page: &Page) -> Result<bool, Error> {
-        Ok(offset == 0 || place.frontier.joins(&self.times(page)?))
+        let times = self.times(page)?;
+        if offset > 0 {
+            return Ok(place.frontier.joins(&times));
+        }
+        let begins_later = times.first().is_none_or(|first| Some(*first) > place.frontier.at);
+        if place.frontier.at.is_none() || !begins_later {
+            return Ok(true);
+        }
+        match page.total_count().zip(place.total).is_some_and(|(now, before)| now < before) {
+            true => Ok(true),
+            false => Err(self.stuck("they begin later than before, though none is gone")),
+        }
     }
 
     /// Hands over what is new of a page, which has to join what was handed over before.

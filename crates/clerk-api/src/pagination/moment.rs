@@ -13,6 +13,10 @@ use crate::time_range::TimeRange;
 /// How many times a moment is read whose objects come in an order that changes.
 const MAX_READINGS: u32 = 20;
 
+/// So many pages in a row of one reading that show nothing which the pages before did not show: the list does not end,
+/// or is sent again and again.
+const MAX_IDLE_PAGES: u32 = 8;
+
 /// So many readings in a row that agree are believed, even if Clerk counts more or fewer.
 const MIN_AGREEING_READINGS: u32 = 4;
 
@@ -25,6 +29,9 @@ pub(super) struct Moment {
     count: Option<u64>,
     places: Option<u64>,
     readings: u32,
+    /// What the pages of this reading have shown, and how many in a row have shown nothing new.
+    shown: HashSet<String>,
+    idle: u32,
     /// How many of them in a row found as many places as the one before, or as the count.
     agreed: u32,
 }
@@ -35,7 +42,17 @@ impl List<'_> {
         let at = cursor.frontier.at.map(|at| if self.is_descending() { at.saturating_neg() } else { at });
         let range = TimeRange { first: at, last: at };
         let count = self.count(range).await?;
-        Ok(Moment { range, offset: 0, seen: HashSet::new(), count, places: count, readings: 0, agreed: 0 })
+        Ok(Moment {
+            range,
+            offset: 0,
+            seen: HashSet::new(),
+            count,
+            places: count,
+            readings: 0,
+            shown: HashSet::new(),
+            idle: 0,
+            agreed: 0,
+        })
     }
 
     /// What is new of a cursor's moment in its next page.
@@ -45,6 +62,15 @@ impl List<'_> {
         let request = request.maybe("offset", (moment.offset > 0).then_some(moment.offset));
         let mut page = self.fetcher.page(&request).await?;
         let received = page.len();
+        if (0..received).any(|object| !moment.range.wider().holds(page.created_at(object))) {
+            return Err(self.inconsistent("a page has objects that were created at another time than asked for"));
+        }
+        let shown = moment.shown.len();
+        moment.shown.extend((0..received).map(|object| page.id(object).into_owned()));
+        moment.idle = if moment.shown.len() > shown { 0 } else { moment.idle + 1 };
+        if received > 0 && moment.idle > MAX_IDLE_PAGES {
+            return Err(self.inconsistent("the pages of one moment have no end"));
+        }
         moment.seen.extend((0..received).map(|object| page.id(object).into_owned()));
         moment.offset += received as u64;
         page.retain(|page, object| moment.range.holds(page.created_at(object)));
@@ -52,6 +78,7 @@ impl List<'_> {
         cursor.frontier.take(&mut page, &times);
         if received == 0 {
             let places = std::mem::take(&mut moment.offset);
+            (moment.shown, moment.idle) = (HashSet::new(), 0);
             moment.readings += 1;
             moment.agreed += 1;
             if moment.places.replace(places) != Some(places) {
