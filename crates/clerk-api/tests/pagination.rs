@@ -442,3 +442,25 @@ fn reading_goes_on_where_it_was_cut_off() {
         assert!(read <= 2 * fewest + 20, "seed {seed}: {read} pages of {name}");
     }
 }
+
+/// Objects of equal times of creation come once in pages that are smaller than such a moment, or hardly larger.
+#[test]
+fn equal_times_in_small_pages() {
+    for seed in 0..6 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let sim = simulator(1, 0, 0);
+        let mut at = 1_700_000_000_000_i64;
+        for _ in 0..40 {
+            at += 1;
+            let many = random.u8(..10) == 0;
+            for _ in 0..random.usize(if many { 10..20 } else { 1..5 }) {
+                sim.create_organization(serde_json::json!({"created_at": at})).expect("an organization");
+            }
+        }
+        let client = client(&sim);
+        for page_size in 1..=4 {
+            let found = ids(&client, all("organizations", page_size)).expect("every organization");
+            assert_eq!(sorted(found), every("organizations", &sim), "seed {seed}, {page_size} in a page");
+        }
+    }
+}

@@ -59,6 +59,10 @@ pub(super) async fn read(fetcher: &PageFetcher, listing: &OffsetListing, sender:
             .buffered(2 * fetcher.concurrency());
         while let Some((offset, page)) = pages.next().await {
             let page = page?;
+            // Where a moment was read by itself meanwhile, it has brought all that this page shows.
+            if offset + size <= place.next {
+                continue;
+            }
             if !list.joins(&place, offset, &page)? {
                 list.go_back(&mut place, sender).await?;
                 if place.is_ended || !list.joins(&place, offset, &page)? {
