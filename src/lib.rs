@@ -25,6 +25,14 @@
 //! | [`pg`] | What is needed of Postgres: SPI, the sandbox, subtransactions, settings? |
 //! | [`error`] | Under which SQLSTATE does a failure reach the user? |
 
+#![warn(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failure is an error with an SQLSTATE and an explanation"
+)]
+#![warn(clippy::print_stderr, clippy::print_stdout, reason = "a backend has nobody who reads them")]
+
 use pgrx::AllocatedByRust;
 use supabase_wrappers::FdwRoutine;
 use supabase_wrappers::prelude::*;

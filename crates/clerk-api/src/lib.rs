@@ -37,6 +37,9 @@
 //!
 //! Nothing here knows Postgres. Everything runs on the tokio runtime that [`PageStream::start`] is called in.
 
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::panic, clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout))]
+
 pub mod catalog;
 mod checkpoint;
 mod decode;

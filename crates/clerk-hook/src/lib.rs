@@ -37,6 +37,9 @@
 //! - `failure` says which status whatever went wrong becomes.
 //! - `metrics` counts.
 
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::panic, clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout))]
+
 mod admin;
 mod database;
 mod failure;

@@ -1,5 +1,7 @@
 //! The server as a program.
 
+#![forbid(unsafe_code)]
+
 use std::io;
 use std::net::{AddrParseError, SocketAddr};
 use std::num::NonZeroUsize;

@@ -23,6 +23,8 @@
 //! requests in and applies what `fault` and `rate_limit` decide. Changes of `state` become webhooks: `event` has
 //! what they tell, `webhook` how they look, `outbox` keeps and sends them.
 
+#![forbid(unsafe_code)]
+
 mod answer;
 mod api;
 pub mod control;

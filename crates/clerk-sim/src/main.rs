@@ -1,5 +1,7 @@
 //! The simulator as a program.
 
+#![forbid(unsafe_code)]
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,6 @@
 //! A server to send deliveries to, and a database of its own behind it.
 
-// No test uses all of it.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "no test uses all of it")]
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
