@@ -23,10 +23,10 @@ uninstall: ## remove it from that Postgres
 installcheck: ## the SQL tour against your running server, which has the extension (PGHOST, PGPORT, …; REGRESS='a b')
 	@bin/installcheck
 
-test: ## everything: format, lints, unit tests, the SQL tour and integration tests in a throwaway Postgres
+test: ## everything: lint, unit tests, the SQL tour and integration tests in a throwaway Postgres
 	@bin/test
 
-lint: ## the format and lints alone
+lint: ## format, shellcheck, clippy, and cargo-deny's licenses, advisories and duplicate crates
 	@bin/test --lint
 
 demo: ## a throwaway Postgres over a simulated Clerk, or over yours with CLERK_SECRET_KEY in the environment

@@ -48,6 +48,16 @@ find_cargo_pgrx() {
   return 1
 }
 
+deny_version=0.20.2
+
+# Sets cargo_deny to a program of that version: others may judge differently.
+find_cargo_deny() {
+  for cargo_deny in "$target/tools/bin/cargo-deny" "$(command -v cargo-deny)"; do
+    if [[ -x $cargo_deny && $("$cargo_deny" --version 2>/dev/null) == "cargo-deny $deny_version" ]]; then return; fi
+  done
+  return 1
+}
+
 # Runs COMMAND until it ends or this script is told to end, and returns its status. In the background, because
 # bash puts off its traps while it waits for a foreground command; with Ctrl-C restored, because bash makes
 # background commands ignore it.
