@@ -39,10 +39,7 @@ fn assert_usable(world: &World, wait: &str) {
     world.sim.clear_faults();
     world.sim.set_latency(Duration::ZERO);
     assert_eq!(world.one::<i32>("SELECT 1"), 1);
-    thread::sleep(Duration::from_millis(100));
-    world.requests();
-    thread::sleep(Duration::from_millis(200));
-    assert_eq!(world.targets(), [""; 0], "{wait}: requests for a query that was cancelled");
+    world.assert_quiet(wait);
     // The pauses that Clerk or the server's options ask for hold for the next query too; other settings are another
     // connection.
     world.run("ALTER SERVER clerk OPTIONS (ADD timeout_ms '20000', SET rate_limit '99999')");
@@ -52,22 +49,37 @@ fn assert_usable(world: &World, wait: &str) {
     assert_eq!(world.one::<i64>(QUERY), 1000, "{wait}");
 }
 
+/// An interrupt ends a wait within half a second, where the machine lets it: of a few attempts one has to. How long each
+/// took is what `interrupt` gives.
+fn assert_prompt(wait: &str, mut interrupt: impl FnMut() -> Duration) {
+    let mut times = Vec::new();
+    while times.len() < 5 {
+        let time = interrupt();
+        times.push(time);
+        if time < Duration::from_millis(500) {
+            return;
+        }
+    }
+    panic!("{wait}: it ended after {times:?}");
+}
+
 /// Ctrl-C ends every kind of wait.
 #[test]
 fn cancel_ends_every_wait() {
     for wait in WAITS {
         let world = waiting("cancel", wait);
-        let canceller = world.canceller();
-        let cancelled = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(500));
-            canceller.cancel_query(NoTls).unwrap();
-            Instant::now()
+        assert_prompt(wait, || {
+            let canceller = world.canceller();
+            let cancelled = thread::spawn(move || {
+                thread::sleep(Duration::from_millis(500));
+                canceller.cancel_query(NoTls).unwrap();
+                Instant::now()
+            });
+            let error = world.error(QUERY);
+            let ended = Instant::now();
+            assert_eq!(error.code().code(), "57014", "{wait}: {error:?}");
+            ended.saturating_duration_since(cancelled.join().unwrap())
         });
-        let error = world.error(QUERY);
-        let ended = Instant::now();
-        assert_eq!(error.code().code(), "57014", "{wait}: {error:?}");
-        let late = ended.saturating_duration_since(cancelled.join().unwrap());
-        assert!(late < Duration::from_millis(500), "{wait}: {late:?} after the cancel");
         assert_usable(&world, wait);
     }
 }
@@ -78,10 +90,12 @@ fn statement_timeout_ends_every_wait() {
     for wait in WAITS {
         let world = waiting("timeout", wait);
         world.run("SET statement_timeout = '400ms'");
-        let start = Instant::now();
-        let error = world.error(QUERY);
-        assert_eq!(error.code().code(), "57014", "{wait}: {error:?}");
-        assert!(start.elapsed() < Duration::from_millis(900), "{wait}: after {:?}", start.elapsed());
+        assert_prompt(wait, || {
+            let start = Instant::now();
+            let error = world.error(QUERY);
+            assert_eq!(error.code().code(), "57014", "{wait}: {error:?}");
+            start.elapsed().saturating_sub(Duration::from_millis(400))
+        });
         world.run("RESET statement_timeout");
         assert_usable(&world, wait);
     }
@@ -92,20 +106,23 @@ fn statement_timeout_ends_every_wait() {
 fn terminate_ends_every_wait() {
     for wait in WAITS {
         let world = waiting("terminate", wait);
-        let victim = world.connect();
-        let pid = victim.pid();
-        thread::scope(|scope| {
-            let ended = scope.spawn(move || victim.client().batch_execute(QUERY).expect_err("an error"));
-            thread::sleep(Duration::from_millis(500));
-            let start = Instant::now();
-            assert!(world.one::<bool>(&format!("SELECT pg_terminate_backend({pid})")));
-            until("the backend is gone", || {
-                world.one::<i64>(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}")) == 0
-            });
-            assert!(start.elapsed() < Duration::from_secs(1), "{wait}: {:?}", start.elapsed());
-            // The client may see the connection's end before the words that precede it.
-            let error = ended.join().unwrap();
-            assert!(error.is_closed() || error.code() == Some(&SqlState::ADMIN_SHUTDOWN), "{wait}: {error:?}");
+        assert_prompt(wait, || {
+            let victim = world.connect();
+            let pid = victim.pid();
+            thread::scope(|scope| {
+                let ended = scope.spawn(move || victim.client().batch_execute(QUERY).expect_err("an error"));
+                thread::sleep(Duration::from_millis(500));
+                let start = Instant::now();
+                assert!(world.one::<bool>(&format!("SELECT pg_terminate_backend({pid})")));
+                until("the backend is gone", || {
+                    world.one::<i64>(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}")) == 0
+                });
+                let time = start.elapsed();
+                // The client may see the connection's end before the words that precede it.
+                let error = ended.join().unwrap();
+                assert!(error.is_closed() || error.code() == Some(&SqlState::ADMIN_SHUTDOWN), "{wait}: {error:?}");
+                time
+            })
         });
         assert_usable(&world, wait);
     }
@@ -119,10 +136,7 @@ fn a_cursor_that_is_given_up_stops_reading() {
         world.run("BEGIN; DECLARE c CURSOR FOR SELECT user_id FROM clerk.users");
         world.rows("FETCH 25 FROM c");
         world.run(end);
-        thread::sleep(Duration::from_millis(100));
-        world.requests();
-        thread::sleep(Duration::from_millis(200));
-        assert_eq!(world.targets(), [""; 0], "after {end}");
+        world.assert_quiet(&format!("after {end}"));
         world.run("ROLLBACK");
     }
 }

@@ -19,7 +19,7 @@ fn ended(world: &World, run: i64) -> String {
 #[test]
 fn a_sync_runs_in_the_background() {
     let world = mirrored("mirror_background", many(), "page_size '20'");
-    world.sim.set_latency(Duration::from_millis(10));
+    world.sim.set_latency(Duration::from_millis(100));
     let run: i64 = world.one("SELECT clerk_fdw.start_sync('m', dry_run => true, objects => '{organizations}')");
     assert_eq!(ended(&world, run), "succeeded");
     assert_eq!(world.one::<i64>("SELECT count(*) FROM m.organizations"), 0, "it was a dry run");
@@ -37,7 +37,7 @@ fn a_sync_runs_in_the_background() {
 #[test]
 fn a_sync_in_the_background_can_be_cancelled() {
     let world = mirrored("mirror_cancel", many(), "page_size '20'");
-    world.sim.set_latency(Duration::from_millis(50));
+    world.sim.set_latency(Duration::from_millis(200));
     let run: i64 = world.one("SELECT clerk_fdw.start_sync('m')");
     until("some is read", || world.one("SELECT count(*) > 0 FROM clerk_fdw.sync_progress WHERE rows_read > 0"));
     let waiting: i64 = world.one("SELECT clerk_fdw.start_sync('m')");

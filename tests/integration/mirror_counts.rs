@@ -82,7 +82,7 @@ fn counts_follow_every_way_that_rows_change() {
 fn open_transactions_count_when_they_commit() {
     let world = in_step("mirror_counts_open", small(), "");
     let users: Vec<String> = world.sim.users().iter().map(|user| user.id.clone()).collect();
-    world.run("SET lock_timeout = '5s'");
+    world.run("SET lock_timeout = '20s'");
     let mut open = Vec::new();
     for (user, isolation) in users.iter().zip(["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE", "READ COMMITTED"]) {
         world.sim.delete_user(user).unwrap();

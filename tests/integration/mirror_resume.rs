@@ -17,7 +17,7 @@ pub fn many() -> Config {
 pub fn cut_off(world: &mut World, cut: impl FnOnce(&World, i32, &CancelToken)) -> postgres::Error {
     let syncer = world.connect();
     let (pid, canceller) = (syncer.pid(), syncer.canceller());
-    world.sim.set_latency(Duration::from_millis(20));
+    world.sim.set_latency(Duration::from_millis(150));
     let error = std::thread::scope(|scope| {
         let sync = "CALL clerk_fdw.sync('m', mode => 'full')";
         let syncing = scope.spawn(move || syncer.client().batch_execute(sync).unwrap_err());

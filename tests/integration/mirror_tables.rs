@@ -213,7 +213,7 @@ fn what_the_application_writes_meanwhile_survives() {
     for user in world.sim.users() {
         world.sim.update_user(&user.id, json!({"first_name": "Ada"})).unwrap();
     }
-    world.sim.set_latency(Duration::from_millis(30));
+    world.sim.set_latency(Duration::from_millis(150));
     let (syncer, users, mut writes) = (world.connect(), ids(&world.sim.users()), 0);
     std::thread::scope(|scope| {
         let syncing = scope.spawn(move || syncer.run("CALL clerk_fdw.sync('m', mode => 'full')"));
@@ -232,7 +232,7 @@ fn what_the_application_writes_meanwhile_survives() {
 #[test]
 fn one_sync_at_a_time() {
     let world = in_step("mirror_busy", small(), "page_size '10'");
-    world.sim.set_latency(Duration::from_millis(100));
+    world.sim.set_latency(Duration::from_millis(400));
     let syncer = world.connect();
     std::thread::scope(|scope| {
         let syncing = scope.spawn(move || syncer.run("CALL clerk_fdw.sync('m', mode => 'full')"));

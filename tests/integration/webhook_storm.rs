@@ -176,7 +176,7 @@ fn an_open_transaction_after_a_refresh_blocks_no_webhook() {
         let look = world.connect();
         until("the sync waits for that user alone", || look.one(waits));
         let sender = world.connect();
-        sender.run("SET statement_timeout = '2s'");
+        sender.run("SET statement_timeout = '20s'");
         for user in &users[1..] {
             world.sim.update_user(user, json!({"first_name": "Again"})).unwrap();
         }

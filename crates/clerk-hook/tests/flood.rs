@@ -108,7 +108,7 @@ async fn deliver(address: SocketAddr, body: Vec<u8>) -> StatusCode {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_connections_keep_nobody_out() {
-    let limits = [("CLERK_HOOK_MAX_CONNECTIONS", "100")];
+    let limits = [("CLERK_HOOK_MAX_CONNECTIONS", "100"), ("CLERK_HOOK_HEADER_TIMEOUT_MS", "60000"), PATIENT];
     let program = Program::start("slow_flood", &limits).await;
     let address = program.address;
     let is_over = AtomicBool::new(false);
@@ -131,8 +131,8 @@ async fn slow_connections_keep_nobody_out() {
         });
         let cost = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(program.deliver(40)));
         is_over.store(true, Relaxed);
-        // Nobody waited for the five seconds after which they would all be closed.
-        assert!(cost.longest < Duration::from_secs(4), "{cost:?}");
+        // Nobody waited for the minute after which they would all be closed.
+        assert!(cost.longest < Duration::from_secs(20), "{cost:?}");
         assert!(cost.descriptors <= 100 + 8 + 2, "{cost:?}");
         assert!(cost.memory < 32 * MEBIBYTE, "{cost:?}");
     });
@@ -143,7 +143,7 @@ async fn who_says_nothing_is_not_kept() {
     let program = Program::start("silent_flood", &[("CLERK_HOOK_HEADER_TIMEOUT_MS", "1000")]).await;
     let silent: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(program.address).unwrap()).collect();
     for mut connection in silent {
-        connection.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         assert_eq!(connection.read(&mut [0]).unwrap(), 0, "it is closed");
     }
     eventually("all are gone", async || program.descriptors() <= program.descriptors + 2).await;
@@ -159,7 +159,7 @@ async fn bodies_that_do_not_end_fill_no_memory_and_keep_nobody_out() {
         .map(|_| {
             thread::spawn(move || {
                 let mut stream = begin(address, MEBIBYTE);
-                stream.set_write_timeout(Some(Duration::from_secs(8))).unwrap();
+                stream.set_write_timeout(Some(Duration::from_secs(30))).unwrap();
                 let _ = stream.write_all(&vec![b' '; MEBIBYTE - 1]);
                 stream
             })

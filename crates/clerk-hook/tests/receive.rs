@@ -96,7 +96,7 @@ async fn what_is_no_delivery_does_not_reach_the_database() {
 #[tokio::test]
 async fn a_statement_that_takes_too_long_is_ended_and_not_in_the_way() {
     let receiver = Receiver::start("slow", |config| {
-        config.timeout = Duration::from_millis(500);
+        config.timeout = Duration::from_secs(2);
         config.pool_size = 1.try_into().unwrap();
     })
     .await;
@@ -105,7 +105,7 @@ async fn a_statement_that_takes_too_long_is_ended_and_not_in_the_way() {
     let waiting = receiver.deliver(r#"{"answer":"applied"}"#);
     let (slow, waiting) = tokio::join!(slow, waiting);
     assert_eq!((slow.0, waiting.0), (StatusCode::GATEWAY_TIMEOUT, StatusCode::GATEWAY_TIMEOUT));
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 
     assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::OK);
     eventually("the slow statement is cancelled", async || receiver.connections().await == 1).await;
@@ -138,30 +138,30 @@ async fn connections_have_a_time_for_their_headers_and_between_requests() {
     let dripping = TcpStream::connect(receiver.address()).unwrap();
     let mut drip = dripping.try_clone().unwrap();
     let drips = tokio::task::spawn_blocking(move || {
-        // Each byte is sooner than the limit; all of them are not.
-        for byte in b"POST /webhooks/clerk HTTP/1.1\r\n".iter().cycle().take(400) {
+        // Each byte is sooner than the limit; all of them are not, by far.
+        for byte in b"POST /webhooks/clerk HTTP/1.1\r\n".iter().cycle().take(2000) {
             if drip.write_all(&[*byte]).is_err() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
     });
-    dripping.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    dripping.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let (silent, idle, dripping) = tokio::join!(read(silent), read(idle), read(dripping));
     assert_eq!((silent.as_str(), dripping.as_str()), ("", ""));
     assert!(idle.starts_with("HTTP/1.1 404 ") && !idle.contains("connection: close"), "{idle}");
-    assert!(start.elapsed() > Duration::from_millis(290) && start.elapsed() < Duration::from_secs(4));
+    assert!(start.elapsed() > Duration::from_millis(290) && start.elapsed() < Duration::from_secs(20));
     drips.await.unwrap();
 }
 
 #[tokio::test]
 async fn too_many_deliveries_at_once_are_sent_away_with_a_time_to_come_back() {
     let receiver = Receiver::start("busy", |config| {
-        config.timeout = Duration::from_secs(2);
+        config.timeout = Duration::from_secs(10);
         config.max_deliveries = 1.try_into().ok();
     })
     .await;
-    let body = r#"{"answer":"applied", "sleep":1.5}"#;
+    let body = r#"{"answer":"applied", "sleep":7.5}"#;
     let mut first = receiver.begin(body.len());
     first.write_all(body.as_bytes()).unwrap();
     eventually("the database is at it", async || receiver.connections().await == 1).await;
@@ -176,11 +176,11 @@ async fn too_many_deliveries_at_once_are_sent_away_with_a_time_to_come_back() {
 #[tokio::test]
 async fn a_sender_who_hangs_up_keeps_the_place_until_the_database_is_done() {
     let receiver = Receiver::start("place", |config| {
-        config.timeout = Duration::from_secs(2);
+        config.timeout = Duration::from_secs(10);
         config.max_deliveries = 1.try_into().ok();
     })
     .await;
-    let body = r#"{"answer":"applied", "sleep":1.5}"#;
+    let body = r#"{"answer":"applied", "sleep":7.5}"#;
     let mut first = receiver.begin(body.len());
     first.write_all(body.as_bytes()).unwrap();
     eventually("the database is at it", async || receiver.connections().await == 1).await;
@@ -190,18 +190,22 @@ async fn a_sender_who_hangs_up_keeps_the_place_until_the_database_is_done() {
 
 #[tokio::test]
 async fn a_body_that_is_slow_gives_way() {
-    let receiver = Receiver::start("way", |config| config.max_deliveries = 1.try_into().ok()).await;
+    let receiver = Receiver::start("way", |config| {
+        config.timeout = Duration::from_secs(60);
+        config.max_deliveries = 1.try_into().ok();
+    })
+    .await;
     let slow = receiver.begin(100);
     let start = Instant::now();
     assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::OK);
-    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert!(read(slow).await.starts_with("HTTP/1.1 408 "));
 }
 
 #[tokio::test]
 async fn a_sender_who_hangs_up_is_served_and_not_in_the_way() {
     let receiver = Receiver::start("hangup", |_| {}).await;
-    let body = r#"{"answer":"applied", "sleep":2}"#;
+    let body = r#"{"answer":"applied", "sleep":5}"#;
     let mut stream = receiver.begin(body.len());
     stream.write_all(body.as_bytes()).unwrap();
     eventually("the database is at it", async || receiver.connections().await == 1).await;
@@ -209,7 +213,7 @@ async fn a_sender_who_hangs_up_is_served_and_not_in_the_way() {
 
     let start = Instant::now();
     assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::OK);
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     assert_eq!(receiver.received().await.len(), 1);
     eventually("the delivery is applied", async || receiver.received().await.len() == 1).await;
 }
@@ -261,7 +265,7 @@ async fn the_public_is_told_nothing_about_the_server() {
 #[tokio::test]
 async fn readiness_does_not_wait_for_deliveries() {
     let receiver = Receiver::start("readiness", |config| config.pool_size = 1.try_into().unwrap()).await;
-    let delivery = receiver.post(r#"{"answer":"applied", "sleep":3}"#, &common::HEADERS).send();
+    let delivery = receiver.post(r#"{"answer":"applied", "sleep":5}"#, &common::HEADERS).send();
     let delivery = tokio::spawn(delivery);
     eventually("the database is at it", async || receiver.connections().await == 1).await;
     assert_eq!(receiver.get("/readyz").await.0, StatusCode::OK);
@@ -293,7 +297,7 @@ async fn everything_is_counted() {
 #[tokio::test]
 async fn stopping_finishes_what_is_in_flight() {
     let mut receiver = Receiver::start("stop", |_| {}).await;
-    let delivery = receiver.post(r#"{"answer":"applied", "sleep":0.7}"#, &common::HEADERS).send();
+    let delivery = receiver.post(r#"{"answer":"applied", "sleep":3}"#, &common::HEADERS).send();
     let delivery = tokio::spawn(delivery);
     eventually("the database is at it", async || receiver.connections().await == 1).await;
     receiver.stop();
@@ -304,12 +308,16 @@ async fn stopping_finishes_what_is_in_flight() {
 
 #[tokio::test]
 async fn stopping_does_not_wait_for_ever() {
-    let mut receiver = Receiver::start("stop_limit", |config| config.timeout = Duration::from_millis(300)).await;
+    let mut receiver = Receiver::start("stop_limit", |config| {
+        config.timeout = Duration::from_millis(300);
+        config.header_timeout = Duration::from_secs(120);
+    })
+    .await;
     // A request whose headers never end.
     let mut stream = TcpStream::connect(receiver.address()).unwrap();
     stream.write_all(b"POST /webhooks/clerk HTTP/1.1\r\n").unwrap();
     let start = Instant::now();
     receiver.stop();
     receiver.stopped().await;
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }

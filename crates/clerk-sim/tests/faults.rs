@@ -101,7 +101,7 @@ fn silence_lasts_until_the_client_goes() {
     drop(stream);
     let began = Instant::now();
     while sim.requests()[0].outcome != Outcome::Abandoned {
-        assert!(began.elapsed() < Duration::from_secs(5), "the simulator notices");
+        assert!(began.elapsed() < Duration::from_secs(60), "the simulator notices");
         thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(get(&sim, "/users").status, 200);
@@ -123,14 +123,14 @@ fn a_simulator_stops_in_the_middle_of_silence() {
 fn answers_can_be_slow() {
     let sim = start(5, 0, 0);
     sim.set_latency(Duration::from_millis(100));
-    sim.fault(Fault::slow(Duration::from_millis(200)));
+    sim.fault(Fault::slow(Duration::from_secs(2)));
     let time = || {
         let began = Instant::now();
         assert_eq!(get(&sim, "/users").status, 200);
         began.elapsed()
     };
-    assert!(time() >= Duration::from_millis(300));
-    assert!((Duration::from_millis(100)..Duration::from_millis(300)).contains(&time()));
+    assert!(time() >= Duration::from_millis(2100));
+    assert!((Duration::from_millis(100)..Duration::from_millis(2100)).contains(&time()));
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| get(&sim, "/users").status);

@@ -118,7 +118,7 @@ fn advisory_locks_stop_no_sync_and_no_webhook() {
     eve.session.run(
         "SELECT pg_advisory_lock(hashtextextended(format('clerk_fdw %s users', n), 0)) FROM generate_series(0, 100) n",
     );
-    eve.world.run("SET statement_timeout = '10s'");
+    eve.world.run("SET statement_timeout = '30s'");
     eve.world.run("CALL clerk_fdw.sync('m')");
     eve.world.run(&eve.webhook());
     assert_eq!(eve.world.one::<i64>("SELECT count(*) FROM clerk_fdw.webhook_events WHERE outcome = 'applied'"), 1);
