@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -39,26 +40,25 @@ pub struct World {
 
 impl World {
     /// With the server's default options, but for a rate limit that never bites.
-    pub fn new(name: &str, config: Config) -> World {
-        World::with(name, config, "")
+    pub fn new(config: Config) -> World {
+        World::with(config, "")
     }
 
     /// With more options for the server: `page_size '10', max_retries '0'`.
-    pub fn with(name: &str, config: Config, options: &str) -> World {
-        World::of_encoding(name, config, options, "")
+    pub fn with(config: Config, options: &str) -> World {
+        World::of_encoding(config, options, "")
     }
 
     /// In a database that is created with these words: `ENCODING 'LATIN1' …`.
-    pub fn of_encoding(name: &str, config: Config, options: &str, words: &str) -> World {
-        World::at(&variable("PGHOST"), name, config, options, words)
+    pub fn of_encoding(config: Config, options: &str, words: &str) -> World {
+        World::at(&variable("PGHOST"), config, options, words)
     }
 
     /// In another server than the one that all tests share.
-    pub fn at(host: &str, name: &str, config: Config, options: &str, words: &str) -> World {
+    pub fn at(host: &str, config: Config, options: &str, words: &str) -> World {
         let sim = Sim::start(config).expect("a simulator");
-        let database = format!("t_{name}");
+        let database = unique_name();
         let admin = Session::open(host, "postgres");
-        admin.run(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"));
         admin.run(&format!("CREATE DATABASE {database} {words}"));
         let session = Session::open(host, &database);
         session.run("CREATE EXTENSION clerk_fdw");
@@ -109,6 +109,11 @@ impl World {
 
     pub fn database(&self) -> &str {
         &self.database
+    }
+
+    /// What a role of this world is called: roles are the whole cluster's, so no other world's has that name.
+    pub fn role(&self, purpose: &str) -> String {
+        format!("{}_{purpose}", self.database)
     }
 
     /// Waits until no request of an earlier query is on its way any more.
@@ -262,6 +267,16 @@ impl Session {
     pub fn canceller(&self) -> CancelToken {
         self.client().cancel_token()
     }
+}
+
+/// A name that no other test has, nor another world of this one: with the test's name, so that whoever looks into what a
+/// failed test has left knows whose it is.
+pub fn unique_name() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let thread = std::thread::current();
+    let test = thread.name().and_then(|name| name.rsplit("::").next()).unwrap_or_default();
+    let test: String = test.chars().take(32).collect();
+    format!("t_{test}_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// What `bin/with-postgres` tells.

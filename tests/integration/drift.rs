@@ -106,8 +106,8 @@ fn change(list: List, kind: u8, page: usize, seed: u64, state: &mut State, model
 }
 
 /// Scans while changes are made before some of its requests; `kinds` says which changes.
-fn drift(name: &str, list: List, config: Config, page: usize, rounds: u64, kinds: &[u8]) {
-    let world = World::with(name, config.clone(), &format!("page_size '{page}', max_concurrency '3'"));
+fn drift(list: List, config: Config, page: usize, rounds: u64, kinds: &[u8]) {
+    let world = World::with(config.clone(), &format!("page_size '{page}', max_concurrency '3'"));
     for round in 0..rounds {
         let mut random = Rng::with_seed(round);
         let sim = Sim::start(config.clone()).unwrap();
@@ -181,53 +181,53 @@ fn memberships() -> Config {
 /// Users who sign up and go while the users are read.
 #[test]
 fn users_come_and_go() {
-    drift("users_go", USERS, users(), 20, 60, ANYWHERE);
+    drift(USERS, users(), 20, 60, ANYWHERE);
 }
 
 /// The same while one cursor reads alone.
 #[test]
 fn few_users_come_and_go() {
-    drift("few_users_go", USERS, Config { users: 70, ..small() }, 20, 40, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    drift(USERS, Config { users: 70, ..small() }, 20, 40, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 }
 
 /// More users than a page holds are deleted at once.
 #[test]
 fn users_go_in_masses() {
-    drift("users_masses", USERS, users(), 20, 60, MASSES);
+    drift(USERS, users(), 20, 60, MASSES);
 }
 
 /// Users are imported with old times of creation.
 #[test]
 fn users_are_imported() {
-    drift("users_import", USERS, users(), 20, 40, IMPORTS);
+    drift(USERS, users(), 20, 40, IMPORTS);
 }
 
 /// Organizations that come and go while the list is read by offset.
 #[test]
 fn organizations_come_and_go() {
-    drift("organizations_go", ORGANIZATIONS, organizations(), 10, 60, ANYWHERE);
+    drift(ORGANIZATIONS, organizations(), 10, 60, ANYWHERE);
 }
 
 /// More organizations than a page holds are deleted at once.
 #[test]
 fn organizations_go_in_masses() {
-    drift("organizations_masses", ORGANIZATIONS, organizations(), 10, 60, MASSES);
+    drift(ORGANIZATIONS, organizations(), 10, 60, MASSES);
 }
 
 /// Organizations are imported with old times of creation.
 #[test]
 fn organizations_are_imported() {
-    drift("organizations_import", ORGANIZATIONS, organizations(), 10, 40, IMPORTS);
+    drift(ORGANIZATIONS, organizations(), 10, 40, IMPORTS);
 }
 
 /// Memberships that come and go while the list is read by offset.
 #[test]
 fn memberships_come_and_go() {
-    drift("memberships_go", MEMBERSHIPS, memberships(), 20, 60, ANYWHERE);
+    drift(MEMBERSHIPS, memberships(), 20, 60, ANYWHERE);
 }
 
 /// More memberships than a page holds are deleted at once.
 #[test]
 fn memberships_go_in_masses() {
-    drift("memberships_masses", MEMBERSHIPS, memberships(), 20, 60, MASSES);
+    drift(MEMBERSHIPS, memberships(), 20, 60, MASSES);
 }

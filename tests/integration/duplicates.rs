@@ -12,7 +12,7 @@ fn list(values: &[String]) -> String {
 
 #[test]
 fn users_are_found_once_by_their_many_addresses() {
-    let world = World::new("duplicate_addresses", small());
+    let world = World::new(small());
     let mut random = fastrand::Rng::with_seed(7);
     let (mut users, mut addresses) = (Vec::new(), Vec::new());
     for n in 0..80 {
@@ -42,7 +42,7 @@ fn users_are_found_once_by_their_many_addresses() {
 
 #[test]
 fn an_organization_is_found_once_by_its_slug_and_its_id() {
-    let world = World::new("duplicate_slugs", small());
+    let world = World::new(small());
     let rows = world.rows("SELECT slug, organization_id FROM clerk.organizations ORDER BY created_at LIMIT 3");
     let slugs: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     let ids: Vec<String> = rows.iter().map(|row| row.get(1)).collect();
@@ -57,7 +57,7 @@ fn an_organization_is_found_once_by_its_slug_and_its_id() {
 /// An answer without the count that was asked for is an error, not a count of nothing.
 #[test]
 fn a_count_that_is_missing_is_an_error() {
-    let world = World::new("duplicate_counts", small());
+    let world = World::new(small());
     world.sim.fault(Fault::body(200, r#"{"data": []}"#).on_path("/v1/organizations").always());
     world.sim.fault(Fault::body(200, r#"{"object": "total_count"}"#).on_path("/v1/users/count").always());
     for table in ["organizations", "users"] {
@@ -70,7 +70,7 @@ fn a_count_that_is_missing_is_an_error() {
 #[test]
 fn a_column_name_that_is_not_utf_8_does_not_end_the_server() {
     let words = "ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'";
-    let world = World::of_encoding("duplicate_ascii", small(), "", words);
+    let world = World::of_encoding(small(), "", words);
     world.run(
         "DO $$ BEGIN EXECUTE 'CREATE FOREIGN TABLE odd (user_id text, \"' || chr(233) || '\" text) SERVER clerk OPTIONS (object ''users'')';
            EXECUTE 'CREATE VIEW odd_view AS SELECT user_id, \"' || chr(233) || '\" AS e FROM odd'; END $$;

@@ -71,9 +71,9 @@ fn set_timeout(world: &World, kind: &str) {
 }
 
 /// Every fault at the first, a middle and the last request of a list, once and from then on.
-fn every_fault(name: &str, config: Config, page_size: u32, list: &List) {
+fn every_fault(config: Config, page_size: u32, list: &List) {
     let options = format!("page_size '{page_size}', max_retries '1', timeout_ms '10000'");
-    let world = World::with(name, config, &options);
+    let world = World::with(config, &options);
     let all = ids(&(list.all)(&world.sim));
     assert_same(world.column(list.query), &all, "without a fault");
     let pages = world.requests().iter().filter(|request| request.path == list.path).count() as u64;
@@ -125,35 +125,32 @@ fn every_fault(name: &str, config: Config, page_size: u32, list: &List) {
 /// Users, one page after the other.
 #[test]
 fn few_users_survive_every_fault() {
-    every_fault("few_users", Config { users: 130, ..small() }, 40, &USERS);
+    every_fault(Config { users: 130, ..small() }, 40, &USERS);
 }
 
 /// Users in ranges of time that are read side by side.
 #[test]
 fn many_users_survive_every_fault() {
-    every_fault("many_users", Config { users: 600, ..small() }, 30, &USERS);
+    every_fault(Config { users: 600, ..small() }, 30, &USERS);
 }
 
 /// Organizations, a list by offset.
 #[test]
 fn organizations_survive_every_fault() {
-    every_fault("organizations", Config { organizations: 60, ..small() }, 10, &ORGANIZATIONS);
+    every_fault(Config { organizations: 60, ..small() }, 10, &ORGANIZATIONS);
 }
 
 /// Memberships, the other list by offset.
 #[test]
 fn memberships_survive_every_fault() {
-    every_fault("memberships", Config { users: 100, memberships: 350, ..small() }, 50, &MEMBERSHIPS);
+    every_fault(Config { users: 100, memberships: 350, ..small() }, 50, &MEMBERSHIPS);
 }
 
 /// The members of one organization, whose endpoint's 404 could mean that there is no such organization.
 #[test]
 fn members_of_an_organization_survive_every_fault() {
-    let world = World::with(
-        "member_faults",
-        Config { organizations: 1, ..small() },
-        "page_size '20', max_retries '1', timeout_ms '10000'",
-    );
+    let world =
+        World::with(Config { organizations: 1, ..small() }, "page_size '20', max_retries '1', timeout_ms '10000'");
     let id = world.sim.organizations()[0].id.clone();
     let all = ids(&world.sim.memberships());
     let query = format!("SELECT membership_id FROM clerk.organization_memberships WHERE organization_id = '{id}'");
@@ -179,7 +176,7 @@ fn members_of_an_organization_survive_every_fault() {
 #[test]
 fn a_wrong_count_changes_no_rows() {
     let options = "page_size '30', max_retries '1', timeout_ms '10000'";
-    let world = World::with("wrong_count", Config { users: 600, ..small() }, options);
+    let world = World::with(Config { users: 600, ..small() }, options);
     let all = ids(&world.sim.users());
     let wrong = ["0", "1", "599", "601", "7", "100000", "18446744073709551615"];
     let wrong =
@@ -205,7 +202,7 @@ fn a_wrong_count_changes_no_rows() {
 /// What a query writes from a failing scan is rolled back whole.
 #[test]
 fn a_failing_scan_writes_nothing() {
-    let world = World::with("writes", Config { users: 300, ..small() }, "page_size '20', max_retries '0'");
+    let world = World::with(Config { users: 300, ..small() }, "page_size '20', max_retries '0'");
     world.run("CREATE TABLE copy (user_id text)");
     world.sim.fault(Fault::status(500).on_path("/v1/users").nth(9).always());
     world.error("INSERT INTO copy SELECT user_id FROM clerk.users");
@@ -236,7 +233,7 @@ fn a_failing_scan_writes_nothing() {
 #[test]
 fn every_failure_says_what_to_do() {
     let options = "page_size '20', max_retries '2', timeout_ms '10000'";
-    let world = World::with("says", small(), options);
+    let world = World::with(small(), options);
     let id = world.sim.users()[0].id.clone();
     let by_id = format!("SELECT * FROM clerk.users WHERE user_id = '{id}'");
     let error = |fault: Fault, query: &str| {
@@ -294,7 +291,7 @@ fn every_failure_says_what_to_do() {
 /// A slow Clerk is no fault, as long as each answer comes in time.
 #[test]
 fn a_slow_clerk_is_waited_for() {
-    let world = World::with("slow", small(), "page_size '20', max_retries '0', timeout_ms '20000'");
+    let world = World::with(small(), "page_size '20', max_retries '0', timeout_ms '20000'");
     world.sim.fault(Fault::slow(Duration::from_millis(700)).on_path("/v1/users").nth(2));
     assert_eq!(sorted(world.column::<String>(USERS.query)), ids(&world.sim.users()));
 }

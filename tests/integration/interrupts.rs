@@ -15,14 +15,14 @@ const WAITS: [&str; 6] = ["silence", "retry_after", "latency", "backoff", "rate_
 const QUERY: &str = "SELECT count(user_id) FROM clerk.users";
 
 /// A world in which [`QUERY`] takes minutes.
-fn waiting(test: &str, wait: &str) -> World {
+fn waiting(wait: &str) -> World {
     let options = match wait {
         "backoff" => "page_size '10', max_retries '100'",
         "rate_limit" => "page_size '10', rate_limit '1'",
         "interval" => "page_size '10', request_interval_ms '60000'",
         _ => "page_size '10', max_concurrency '2'",
     };
-    let world = World::with(&format!("{test}_{wait}"), Config { users: 1000, ..small() }, options);
+    let world = World::with(Config { users: 1000, ..small() }, options);
     let page = |fault: Fault| fault.on_path("/v1/users").nth(2).always();
     match wait {
         "silence" => world.sim.fault(page(Fault::silence())),
@@ -67,7 +67,7 @@ fn assert_prompt(wait: &str, mut interrupt: impl FnMut() -> Duration) {
 #[test]
 fn cancel_ends_every_wait() {
     for wait in WAITS {
-        let world = waiting("cancel", wait);
+        let world = waiting(wait);
         assert_prompt(wait, || {
             let canceller = world.canceller();
             let cancelled = thread::spawn(move || {
@@ -88,7 +88,7 @@ fn cancel_ends_every_wait() {
 #[test]
 fn statement_timeout_ends_every_wait() {
     for wait in WAITS {
-        let world = waiting("timeout", wait);
+        let world = waiting(wait);
         world.run("SET statement_timeout = '400ms'");
         assert_prompt(wait, || {
             let start = Instant::now();
@@ -105,7 +105,7 @@ fn statement_timeout_ends_every_wait() {
 #[test]
 fn terminate_ends_every_wait() {
     for wait in WAITS {
-        let world = waiting("terminate", wait);
+        let world = waiting(wait);
         assert_prompt(wait, || {
             let victim = world.connect();
             let pid = victim.pid();
@@ -131,7 +131,7 @@ fn terminate_ends_every_wait() {
 /// Nothing is read for a cursor that was closed, or whose transaction has ended.
 #[test]
 fn a_cursor_that_is_given_up_stops_reading() {
-    let world = World::with("given_up", Config { users: 2000, ..small() }, "page_size '10'");
+    let world = World::with(Config { users: 2000, ..small() }, "page_size '10'");
     for end in ["CLOSE c", "ROLLBACK", "COMMIT"] {
         world.run("BEGIN; DECLARE c CURSOR FOR SELECT user_id FROM clerk.users");
         world.rows("FETCH 25 FROM c");
@@ -145,7 +145,7 @@ fn a_cursor_that_is_given_up_stops_reading() {
 #[test]
 fn interrupting_again_and_again_harms_nothing() {
     let latency = Duration::from_millis(3);
-    let world = World::with("again", Config { users: 1000, latency, ..small() }, "page_size '20'");
+    let world = World::with(Config { users: 1000, latency, ..small() }, "page_size '20'");
     let pid = world.pid();
     let mut cut_off = 0;
     for round in 0..60 {

@@ -21,7 +21,7 @@ fn memberships(sim: &Sim) -> Vec<(String, String, String)> {
 #[test]
 fn joins_are_what_clerk_has() {
     let config = Config { users: 200, organizations: 30, memberships: 400, lone_surrogates: false, ..small() };
-    let world = World::with("joins", config, "page_size '30'");
+    let world = World::with(config, "page_size '30'");
     let expected = memberships(&world.sim).into_iter().collect::<BTreeSet<_>>();
     let query = "SELECT u.user_id, o.organization_id, m.role
                  FROM clerk.organization_memberships m
@@ -56,7 +56,7 @@ fn joins_are_what_clerk_has() {
 /// The plan of a join is never one that reads a whole table for each row of another.
 #[test]
 fn no_join_reads_a_table_for_each_row() {
-    let world = World::with("join_cost", Config { users: 300, organizations: 40, ..small() }, "page_size '100'");
+    let world = World::with(Config { users: 300, organizations: 40, ..small() }, "page_size '100'");
     for query in [
         "SELECT count(*) FROM clerk.users u JOIN clerk.organization_memberships m USING (user_id)
          JOIN clerk.organizations o USING (organization_id)",
@@ -75,7 +75,7 @@ fn no_join_reads_a_table_for_each_row() {
 /// A table joined with itself is read twice, and each time whole.
 #[test]
 fn a_table_joins_itself() {
-    let world = World::with("self_join", Config { users: 150, ..small() }, "page_size '20'");
+    let world = World::with(Config { users: 150, ..small() }, "page_size '20'");
     let query = "SELECT a.user_id FROM clerk.users a JOIN clerk.users b USING (user_id) WHERE a.attrs = b.attrs";
     assert_same(world.column(query), &ids(&world.sim.users()), query);
     let pairs = "SELECT count(*) FROM clerk.organizations a, clerk.organizations b";
@@ -86,7 +86,7 @@ fn a_table_joins_itself() {
 #[test]
 fn lists_are_read_in_turns() {
     let config = Config { users: 1500, organizations: 300, ..small() };
-    let world = World::with("turns", config, "page_size '10', max_concurrency '2'");
+    let world = World::with(config, "page_size '10', max_concurrency '2'");
     world.run("BEGIN");
     for cursor in 0..6 {
         let table = ["users", "organizations"][cursor % 2];
@@ -104,7 +104,7 @@ fn lists_are_read_in_turns() {
 #[test]
 fn each_server_has_its_own_key() {
     let keys = ["sk_live_one", "sk_live_two", KEY].map(str::to_owned).to_vec();
-    let world = World::new("two_keys", Config { keys, ..small() });
+    let world = World::new(Config { keys, ..small() });
     world.server("one", &world.sim, "sk_live_one", "page_size '20'");
     world.server("two", &world.sim, "sk_live_two", "page_size '3'");
     let query = "SELECT count(*) FROM one.users u LEFT JOIN two.organizations o ON o.created_by = u.user_id";
@@ -131,11 +131,10 @@ fn each_server_has_its_own_key() {
 #[test]
 fn a_views_owner_lends_the_key() {
     let keys = [KEY, "sk_live_owner", "sk_live_reader"].map(str::to_owned).to_vec();
-    let world = World::new("roles", Config { keys, ..small() });
-    let (owner, reader) = ("t_roles_owner", "t_roles_reader");
+    let world = World::new(Config { keys, ..small() });
+    let (owner, reader) = (&world.role("owner"), &world.role("reader"));
     world.run(&format!(
-        "DROP ROLE IF EXISTS {owner}, {reader};
-         CREATE ROLE {owner}; CREATE ROLE {reader};
+        "CREATE ROLE {owner}; CREATE ROLE {reader};
          GRANT USAGE ON SCHEMA clerk TO {owner}, {reader};
          GRANT SELECT ON ALL TABLES IN SCHEMA clerk TO {owner}, {reader};
          CREATE USER MAPPING FOR {owner} SERVER clerk OPTIONS (api_key 'sk_live_owner');

@@ -42,9 +42,9 @@ fn told(world: &World, query: &str) -> Option<BTreeSet<String>> {
     Some(set)
 }
 
-fn world(name: &str) -> World {
+fn world() -> World {
     let config = Config { users: 0, organizations: 0, memberships: 0, ..small() };
-    let world = World::with(name, config, "page_size '10', max_concurrency '3', max_retries '0'");
+    let world = World::with(config, "page_size '10', max_concurrency '3', max_retries '0'");
     world.sim.change(|state| {
         // Several of each were created at the same moment.
         let at = |number: i64| 1_700_000_000_000 + number / 6 * 1000;
@@ -67,7 +67,7 @@ fn world(name: &str) -> World {
 
 #[test]
 fn a_scan_gives_the_right_rows_or_an_error() {
-    let world = world("lies_scans");
+    let world = world();
     for (object, id, path) in IDS {
         let truth = truth(&world, object);
         let mut always_right = 0;
@@ -101,7 +101,7 @@ fn a_scan_gives_the_right_rows_or_an_error() {
 
 #[test]
 fn a_sync_gives_the_right_rows_or_an_error() {
-    let world = world("lies_syncs");
+    let world = world();
     world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'm')");
     world.run("CALL clerk_fdw.sync('m')");
     let mut number = 0;

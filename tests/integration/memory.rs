@@ -54,14 +54,14 @@ fn leaves_nothing_behind(world: &World, what: &str, mut scan: impl FnMut(&Sessio
     assert!(after.files - before.files <= 8, "{told}");
 }
 
-fn world(name: &str) -> World {
-    World::with(name, Config { users: 400, organizations: 60, ..small() }, "page_size '50', max_retries '0'")
+fn world() -> World {
+    World::with(Config { users: 400, organizations: 60, ..small() }, "page_size '50', max_retries '0'")
 }
 
 /// Scans that fail leave nothing behind.
 #[test]
 fn failed_scans_leave_nothing_behind() {
-    let world = world("leak_failed");
+    let world = world();
     for (what, fault) in [("500", Fault::status(500)), ("cut JSON", Fault::cut_json()), ("reset", Fault::reset())] {
         world.sim.clear_faults();
         world.sim.fault(fault.clone().on_path("/v1/users").has("starting_after").always());
@@ -76,7 +76,7 @@ fn failed_scans_leave_nothing_behind() {
 /// A value that does not fit its column ends a scan in the middle of a row, and leaves nothing behind.
 #[test]
 fn values_that_do_not_fit_leave_nothing_behind() {
-    let world = world("leak_misfit");
+    let world = world();
     world.run(
         "CREATE DOMAIN short AS text CHECK (length(VALUE) < 3);
          CREATE FOREIGN TABLE misfits (user_id text, attrs jsonb, created_at integer) SERVER clerk OPTIONS (object 'users');
@@ -91,7 +91,7 @@ fn values_that_do_not_fit_leave_nothing_behind() {
 /// Scans that are cut off early leave nothing behind.
 #[test]
 fn scans_cut_off_leave_nothing_behind() {
-    let world = world("leak_cut_off");
+    let world = world();
     leaves_nothing_behind(&world, "LIMIT", |session| {
         session.rows("SELECT * FROM clerk.users WHERE attrs IS NOT NULL LIMIT 60");
         session.rows("SELECT * FROM clerk.organizations WHERE attrs IS NOT NULL LIMIT 1");
@@ -104,7 +104,7 @@ fn scans_cut_off_leave_nothing_behind() {
 /// Scans that are rolled back and scans that time out leave nothing behind.
 #[test]
 fn interrupted_scans_leave_nothing_behind() {
-    let world = world("leak_interrupted");
+    let world = world();
     leaves_nothing_behind(&world, "rolled back", |session| {
         session.run("BEGIN; DECLARE c CURSOR FOR SELECT * FROM clerk.users; FETCH 70 FROM c; ROLLBACK");
     });
@@ -117,7 +117,7 @@ fn interrupted_scans_leave_nothing_behind() {
 /// Scans that succeed leave nothing behind, one by one and within one transaction.
 #[test]
 fn complete_scans_leave_nothing_behind() {
-    let world = world("leak_complete");
+    let world = world();
     leaves_nothing_behind(&world, "complete", |session| {
         session.rows("SELECT count(attrs) FROM clerk.users");
     });
@@ -134,7 +134,7 @@ fn complete_scans_leave_nothing_behind() {
 #[test]
 fn memory_does_not_grow_with_rows() {
     let many = Sim::start(Config { users: 100_000, organizations: 1, memberships: 0, ..small() }).unwrap();
-    let world = World::new("peak", Config { users: 10_000, ..small() });
+    let world = World::new(Config { users: 10_000, ..small() });
     world.server("many", &many, KEY, "");
     let peak = |schema: &str, count: i64| {
         let session = world.connect();

@@ -26,15 +26,15 @@ pub struct Changes {
 }
 
 /// A world with a mirror that has not been synced yet.
-pub fn mirrored(name: &str, config: Config, options: &str) -> World {
-    let world = World::with(name, config, options);
+pub fn mirrored(config: Config, options: &str) -> World {
+    let world = World::with(config, options);
     world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'm')");
     world
 }
 
 /// A world with a mirror that is in step.
-pub fn in_step(name: &str, config: Config, options: &str) -> World {
-    let world = mirrored(name, config, options);
+pub fn in_step(config: Config, options: &str) -> World {
+    let world = mirrored(config, options);
     world.run("CALL clerk_fdw.sync('m')");
     assert_in_step(&world, "the first sync");
     world

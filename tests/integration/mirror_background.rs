@@ -18,7 +18,7 @@ fn ended(world: &World, run: i64) -> String {
 
 #[test]
 fn a_sync_runs_in_the_background() {
-    let world = mirrored("mirror_background", many(), "page_size '20'");
+    let world = mirrored(many(), "page_size '20'");
     world.sim.set_latency(Duration::from_millis(100));
     let run: i64 = world.one("SELECT clerk_fdw.start_sync('m', dry_run => true, objects => '{organizations}')");
     assert_eq!(ended(&world, run), "succeeded");
@@ -36,7 +36,7 @@ fn a_sync_runs_in_the_background() {
 
 #[test]
 fn a_sync_in_the_background_can_be_cancelled() {
-    let world = mirrored("mirror_cancel", many(), "page_size '20'");
+    let world = mirrored(many(), "page_size '20'");
     world.sim.set_latency(Duration::from_millis(200));
     let run: i64 = world.one("SELECT clerk_fdw.start_sync('m')");
     until("some is read", || world.one("SELECT count(*) > 0 FROM clerk_fdw.sync_progress WHERE rows_read > 0"));
@@ -56,7 +56,7 @@ fn a_sync_in_the_background_can_be_cancelled() {
 
 #[test]
 fn a_sync_that_fails_in_the_background_says_why() {
-    let world = mirrored("mirror_background_fails", small(), "max_retries '0'");
+    let world = mirrored(small(), "max_retries '0'");
     world.sim.fault(clerk_sim::Fault::status(500).on_path("/v1/users").always());
     let run: i64 = world.one("SELECT clerk_fdw.start_sync('m')");
     assert_eq!(ended(&world, run), "failed");
@@ -66,7 +66,7 @@ fn a_sync_that_fails_in_the_background_says_why() {
 
 #[test]
 fn a_sync_that_was_rolled_back_does_not_run() {
-    let world = mirrored("mirror_rolled_back", small(), "");
+    let world = mirrored(small(), "");
     world.requests();
     world.run("BEGIN; SELECT clerk_fdw.start_sync('m'); ROLLBACK");
     let workers =
@@ -78,7 +78,7 @@ fn a_sync_that_was_rolled_back_does_not_run() {
 
 #[test]
 fn without_anything_to_keep_it_a_schedule_is_an_error() {
-    let world = mirrored("mirror_no_schedule", small(), "");
+    let world = mirrored(small(), "");
     let error = world.error("SELECT clerk_fdw.schedule_sync('m', '*/15 * * * *')");
     assert_eq!(error.code().code(), "55000");
     assert!(told(&error).contains("pg_cron") && told(&error).contains("shared_preload_libraries"), "{}", told(&error));
@@ -90,8 +90,8 @@ fn without_anything_to_keep_it_a_schedule_is_an_error() {
 
 #[test]
 fn syncs_run_when_they_are_due() {
-    let cluster = Cluster::with("mirror_due", "shared_preload_libraries = 'clerk_fdw'\nclerk_fdw.naptime = 1\n");
-    let world = cluster.mirrored("mirror_due");
+    let cluster = Cluster::with("shared_preload_libraries = 'clerk_fdw'\nclerk_fdw.naptime = 1\n");
+    let world = cluster.mirrored();
     assert_eq!(world.one::<String>("SELECT clerk_fdw.schedule_sync('m', '0 0 1 1 *')"), "clerk_fdw");
     let next =
         "SELECT next_run > now() AND extract(day FROM next_run AT TIME ZONE 'UTC') = 1 FROM clerk_fdw_internal.mirror";

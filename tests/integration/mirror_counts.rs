@@ -25,7 +25,7 @@ fn assert_counted(world: &World, story: &str) {
 #[test]
 fn counts_follow_every_way_that_rows_change() {
     for deletes in ["soft", "hard"] {
-        let world = World::new("mirror_counts", small());
+        let world = World::new(small());
         world.run(&format!(
             "SELECT clerk_fdw.create_mirror('clerk', schema => 'm', deletes => '{deletes}');
              SELECT clerk_fdw.add_webhook_secret('m', '{SECRET}')"
@@ -80,7 +80,7 @@ fn counts_follow_every_way_that_rows_change() {
 /// Transactions that stay open keep nobody waiting, and what they change counts when they commit.
 #[test]
 fn open_transactions_count_when_they_commit() {
-    let world = in_step("mirror_counts_open", small(), "");
+    let world = in_step(small(), "");
     let users: Vec<String> = world.sim.users().iter().map(|user| user.id.clone()).collect();
     world.run("SET lock_timeout = '20s'");
     let mut open = Vec::new();
@@ -108,7 +108,7 @@ fn open_transactions_count_when_they_commit() {
 /// An incremental sync looks up what has changed, and does not read the table for its count.
 #[test]
 fn an_incremental_sync_does_not_count_the_table() {
-    let world = in_step("mirror_counts_cost", Config { users: 2000, ..small() }, "page_size '20'");
+    let world = in_step(Config { users: 2000, ..small() }, "page_size '20'");
     world.run("VACUUM ANALYZE m.users");
     world.sim.update_user(&world.sim.users()[5].id, json!({"first_name": "Ada"})).unwrap();
     let scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relid = 'm.users'::regclass";

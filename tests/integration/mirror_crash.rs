@@ -21,23 +21,23 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub fn start(name: &str) -> Cluster {
-        Cluster::with(name, "")
+    pub fn start() -> Cluster {
+        Cluster::with("")
     }
 
     /// With more lines in postgresql.conf.
-    pub fn with(name: &str, lines: &str) -> Cluster {
-        Cluster::in_environment(name, lines, Vec::new())
+    pub fn with(lines: &str) -> Cluster {
+        Cluster::in_environment(lines, Vec::new())
     }
 
     /// And with more variables in the server process's environment.
-    pub fn in_environment(name: &str, lines: &str, environment: Vec<(&'static str, String)>) -> Cluster {
+    pub fn in_environment(lines: &str, environment: Vec<(&'static str, String)>) -> Cluster {
         let (socket, config) = (PathBuf::from(variable("PGHOST")), PathBuf::from(variable("PG_CONFIG")));
         // bin/with-postgres keeps the programs beside the socket, at their own paths.
         let programs = config.parent().unwrap().strip_prefix("/").unwrap();
         let programs = socket.parent().unwrap().join("root").join(programs);
         let user = fs::metadata(&socket).unwrap().uid();
-        let home = std::env::temp_dir().join(format!("{name}.{}", std::process::id()));
+        let home = std::env::temp_dir().join(unique_name());
         fs::create_dir(&home).unwrap();
         chown(&home, Some(user), None).unwrap();
         let cluster = Cluster { home, programs, user, environment };
@@ -84,8 +84,8 @@ impl Cluster {
     }
 
     /// A world in this server, with a mirror that has not been synced yet.
-    pub fn mirrored(&self, name: &str) -> World {
-        let world = World::at(self.host(), name, many(), "page_size '20'", "");
+    pub fn mirrored(&self) -> World {
+        let world = World::at(self.host(), many(), "page_size '20'", "");
         world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'm')");
         world
     }
@@ -104,8 +104,8 @@ fn kill(pid: i32) {
 
 #[test]
 fn a_sync_whose_backend_was_killed_goes_on() {
-    let cluster = Cluster::start("mirror_killed");
-    let mut world = cluster.mirrored("mirror_killed");
+    let cluster = Cluster::start();
+    let mut world = cluster.mirrored();
     cut_off(&mut world, |world, pid, _| {
         kill(pid);
         until("all other sessions have ended, too", || world.client().batch_execute("").is_err());
@@ -115,8 +115,8 @@ fn a_sync_whose_backend_was_killed_goes_on() {
 
 #[test]
 fn a_sync_whose_server_was_killed_goes_on() {
-    let cluster = Cluster::start("mirror_crashed");
-    let mut world = cluster.mirrored("mirror_crashed");
+    let cluster = Cluster::start();
+    let mut world = cluster.mirrored();
     cut_off(&mut world, |world, _, _| {
         // It starts again when all of its backends have noticed, which they do when they wait.
         world.sim.set_latency(Duration::from_secs(1));

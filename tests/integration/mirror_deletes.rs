@@ -10,7 +10,7 @@ const ALIVE: &str = "SELECT count(*) FROM m.users WHERE deleted_at IS NULL";
 
 #[test]
 fn what_is_deleted_softly_stays_with_the_time() {
-    let world = in_step("mirror_soft", small(), "");
+    let world = in_step(small(), "");
     let gone = world.sim.users()[7].id.clone();
     let row = world.one::<String>(&format!("SELECT attrs::text FROM m.users WHERE user_id = '{gone}'"));
     world.sim.delete_user(&gone).unwrap();
@@ -29,7 +29,7 @@ fn what_is_deleted_softly_stays_with_the_time() {
 
 #[test]
 fn what_is_deleted_hard_is_gone() {
-    let world = World::new("mirror_hard", small());
+    let world = World::new(small());
     world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'm', deletes => 'hard')");
     for mode in ["full", "incremental"] {
         world.run("CALL clerk_fdw.sync('m')");
@@ -43,7 +43,7 @@ fn what_is_deleted_hard_is_gone() {
 
 #[test]
 fn what_comes_back_is_undeleted() {
-    let world = in_step("mirror_undeleted", small(), "");
+    let world = in_step(small(), "");
     for mode in ["full", "incremental"] {
         let gone = world.sim.users()[5].clone();
         world.sim.delete_user(&gone.id).unwrap();
@@ -61,7 +61,7 @@ fn what_comes_back_is_undeleted() {
 #[test]
 fn so_many_deletes_that_they_look_like_an_accident_need_force() {
     for mode in ["full", "incremental"] {
-        let world = in_step("mirror_accident", Config { users: 240, memberships: 0, ..small() }, "page_size '20'");
+        let world = in_step(Config { users: 240, memberships: 0, ..small() }, "page_size '20'");
         for user in &world.sim.users()[..60] {
             world.sim.delete_user(&user.id).unwrap();
         }
@@ -84,7 +84,7 @@ fn so_many_deletes_that_they_look_like_an_accident_need_force() {
 
 #[test]
 fn a_fifth_of_few_rows_is_no_accident() {
-    let world = in_step("mirror_no_accident", small(), "");
+    let world = in_step(small(), "");
     for user in &world.sim.users()[..30] {
         world.sim.delete_user(&user.id).unwrap();
     }
@@ -95,7 +95,7 @@ fn a_fifth_of_few_rows_is_no_accident() {
 /// A list that ends too soon, or answers nothing, must not look like a list of few.
 #[test]
 fn an_incomplete_reading_deletes_nothing() {
-    let world = in_step("mirror_incomplete", small(), "page_size '10', max_retries '0'");
+    let world = in_step(small(), "page_size '10', max_retries '0'");
     world.sim.delete_user(&world.sim.users()[0].id).unwrap();
     let bodies = [Fault::body(200, "{}"), Fault::body(200, "[]")];
     let faults = [Fault::status(500), Fault::status(404), Fault::cut(), Fault::html()].into_iter().chain(bodies);
@@ -120,7 +120,7 @@ fn an_incomplete_reading_deletes_nothing() {
 
 #[test]
 fn another_instance_changes_nothing() {
-    let world = in_step("mirror_instance", small(), "");
+    let world = in_step(small(), "");
     let instance = world.sim.instance();
     assert_eq!(world.one::<String>("SELECT instance_id FROM clerk_fdw_internal.mirror"), instance);
     world.sim.update_user(&world.sim.users()[1].id, json!({"first_name": "Eve"})).unwrap();
@@ -166,7 +166,7 @@ fn a_dry_run_changes_nothing_and_tells_what_the_real_one_does() {
         "clerk_fdw_internal.sync_page",
     ];
     for mode in ["full", "incremental"] {
-        let world = mirrored("mirror_dry", small(), "page_size '10'");
+        let world = mirrored(small(), "page_size '10'");
         for round in ["empty", "changed"] {
             let before = tables.map(|table| fingerprint(&world, table));
             world.run(&format!("CALL clerk_fdw.sync('m', mode => '{mode}', dry_run => true)"));

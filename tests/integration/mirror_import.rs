@@ -29,7 +29,7 @@ fn a_first_sync_ends_while_an_import_goes_on() {
     // CLERK_FDW_IMPORT_USERS=200000 is the real thing.
     let many = std::env::var("CLERK_FDW_IMPORT_USERS").ok().and_then(|many| many.parse().ok());
     let options = if many.is_some() { "" } else { "page_size '50', max_concurrency '2'" };
-    let world = mirrored("mirror_import", Config { users: many.unwrap_or(3000), ..small() }, options);
+    let world = mirrored(Config { users: many.unwrap_or(3000), ..small() }, options);
     let times = times(&world);
     let before: Vec<String> = world.sim.users().iter().map(|user| user.id.clone()).collect();
     let (is_over, imported) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -58,7 +58,7 @@ fn a_first_sync_ends_while_an_import_goes_on() {
 /// What a pass did not see because it came late is read by time, and what only looks gone is not deleted.
 #[test]
 fn what_a_pass_did_not_see_is_asked_for_before_it_is_deleted() {
-    let world = in_step("mirror_import_pass", Config { users: 1200, ..small() }, "page_size '50', max_concurrency '1'");
+    let world = in_step(Config { users: 1200, ..small() }, "page_size '50', max_concurrency '1'");
     let users = world.sim.users();
     let first = times(&world).0;
     world.sim.delete_user(&users[7].id).unwrap();

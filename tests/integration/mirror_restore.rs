@@ -14,22 +14,22 @@ fn a_mirror_goes_on_where_it_was_dumped() {
     if !is_there("pg_dump") || !is_there("psql") {
         return;
     }
-    let world = in_step("mirror_dumped", small(), "page_size '10'");
+    let world = in_step(small(), "page_size '10'");
+    let reader = world.role("reader");
     world.run(&format!(
         "ALTER TABLE m.users ADD COLUMN plan text DEFAULT 'free';
-         DROP ROLE IF EXISTS t_mirror_dumped; CREATE ROLE t_mirror_dumped;
-         GRANT USAGE ON SCHEMA clerk_fdw, m TO t_mirror_dumped;
+         CREATE ROLE {reader};
+         GRANT USAGE ON SCHEMA clerk_fdw, m TO {reader};
          GRANT EXECUTE ON FUNCTION clerk_fdw.receive_webhook, clerk_fdw.current_user_id,
-           clerk_fdw.current_organizations, clerk_fdw.current_visible_user_ids TO t_mirror_dumped;
+           clerk_fdw.current_organizations, clerk_fdw.current_visible_user_ids TO {reader};
          SELECT clerk_fdw.enable_row_security('m'), clerk_fdw.add_webhook_secret('m', '{SECRET}');
-         GRANT SELECT ON m.visible_users TO t_mirror_dumped;
+         GRANT SELECT ON m.visible_users TO {reader};
          -- Other servers first, so that oids differ where the dump is restored.
          CREATE SERVER a_server FOREIGN DATA WRAPPER clerk_fdw OPTIONS (api_key 'sk_test_simulator')"
     ));
     world.sim.delete_user(&world.sim.users()[0].id).unwrap();
     world.run("CALL clerk_fdw.sync('m')");
     let restored = format!("{}_restored", world.database());
-    world.run(&format!("DROP DATABASE IF EXISTS {restored}"));
     world.run(&format!("CREATE DATABASE {restored}"));
     let mut dump = Command::new("pg_dump").arg(world.database()).stdout(Stdio::piped()).spawn().unwrap();
     let mut psql = Command::new("psql");
@@ -56,7 +56,7 @@ fn a_mirror_goes_on_where_it_was_dumped() {
     // Secrets and grants came with it: a role that may hand webhooks over still may, and one that may see people does.
     let ada = world.sim.create_user(json!({"first_name": "Ada"})).unwrap();
     let delivery = world.sim.webhooks().pop().unwrap();
-    session.run("SET ROLE t_mirror_dumped");
+    session.run(&format!("SET ROLE {reader}"));
     assert_eq!(receive(&session, &delivery).unwrap(), "applied");
     session.rows_of("SELECT set_config('request.jwt.claims', $1, false)", &[&json!({"sub": ada}).to_string()]);
     assert_eq!(session.column::<String>("SELECT user_id FROM m.visible_users"), [ada]);
@@ -65,5 +65,5 @@ fn a_mirror_goes_on_where_it_was_dumped() {
     session.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'another')");
     drop(session);
     world.run(&format!("DROP DATABASE {restored} WITH (FORCE)"));
-    world.run("DROP OWNED BY t_mirror_dumped; DROP ROLE t_mirror_dumped");
+    world.run(&format!("DROP OWNED BY {reader}; DROP ROLE {reader}"));
 }

@@ -59,14 +59,14 @@ pub fn assert_goes_on(world: &World, state: &str) {
 
 #[test]
 fn a_sync_whose_backend_was_ended_goes_on() {
-    let mut world = mirrored("mirror_ended", many(), "page_size '20'");
+    let mut world = mirrored(many(), "page_size '20'");
     cut_off(&mut world, |world, pid, _| world.run(&format!("SELECT pg_terminate_backend({pid})")));
     assert_goes_on(&world, "interrupted");
 }
 
 #[test]
 fn a_sync_that_was_cancelled_goes_on() {
-    let mut world = mirrored("mirror_cancelled", many(), "page_size '20'");
+    let mut world = mirrored(many(), "page_size '20'");
     let error = cut_off(&mut world, |world, pid, _| world.run(&format!("SELECT pg_cancel_backend({pid})")));
     assert_eq!(error.code().unwrap().code(), "57014", "{error:?}");
     assert_goes_on(&world, "cancelled");
@@ -74,14 +74,14 @@ fn a_sync_that_was_cancelled_goes_on() {
 
 #[test]
 fn a_sync_that_was_cancelled_by_its_client_goes_on() {
-    let mut world = mirrored("mirror_ctrl_c", many(), "page_size '20'");
+    let mut world = mirrored(many(), "page_size '20'");
     cut_off(&mut world, |_, _, canceller| canceller.cancel_query(postgres::NoTls).unwrap());
     assert_goes_on(&world, "cancelled");
 }
 
 #[test]
 fn a_sync_that_failed_goes_on() {
-    let world = mirrored("mirror_failed", many(), "page_size '20', max_retries '0'");
+    let world = mirrored(many(), "page_size '20', max_retries '0'");
     world.sim.fault(Fault::status(500).on_path("/v1/users").nth(70).always());
     let error = world.error("CALL clerk_fdw.sync('m')");
     assert_eq!(error.code().code(), "08006", "{error:?}");
@@ -94,7 +94,7 @@ fn a_sync_that_failed_goes_on() {
 /// Users that change and go between a sync's two halves.
 #[test]
 fn what_changes_between_the_halves_is_not_lost() {
-    let mut world = in_step("mirror_halves", many(), "page_size '20'");
+    let mut world = in_step(many(), "page_size '20'");
     cut_off(&mut world, |world, pid, _| world.run(&format!("SELECT pg_terminate_backend({pid})")));
     let users = world.sim.users();
     for user in users.iter().step_by(100) {

@@ -18,11 +18,11 @@ struct Roles {
 }
 
 impl Roles {
-    fn new(name: &str) -> Roles {
-        let world = World::with(name, small(), "page_size '10'");
-        let [owner, other] = ["owner", "other"].map(|role| format!("r_{name}_{role}"));
+    fn new() -> Roles {
+        let world = World::with(small(), "page_size '10'");
+        let [owner, other] = ["owner", "other"].map(|role| world.role(role));
         for role in [&owner, &other] {
-            world.run(&format!("DROP ROLE IF EXISTS {role}; CREATE ROLE {role}; {}", GRANTS.replace("ROLE", role)));
+            world.run(&format!("CREATE ROLE {role}; {}", GRANTS.replace("ROLE", role)));
         }
         world.run(&format!(
             "CREATE USER MAPPING FOR {owner} SERVER clerk OPTIONS (api_key '{}');
@@ -53,7 +53,7 @@ impl Drop for Roles {
 
 #[test]
 fn a_role_without_superuser_rights_has_a_mirror_of_its_own() {
-    let roles = Roles::new("mirror_own");
+    let roles = Roles::new();
     let owner = roles.session(&roles.owner);
     owner.run("CALL clerk_fdw.sync('m')");
     assert_in_step(&roles.world, "its first sync");
@@ -69,7 +69,7 @@ fn a_role_without_superuser_rights_has_a_mirror_of_its_own() {
 
 #[test]
 fn another_role_sees_nothing_of_it_and_cannot_sync_it() {
-    let roles = Roles::new("mirror_foreign");
+    let roles = Roles::new();
     roles.world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'supers')");
     let owner = roles.session(&roles.owner);
     owner.run("CALL clerk_fdw.sync('m')");
@@ -101,7 +101,7 @@ fn another_role_sees_nothing_of_it_and_cannot_sync_it() {
 /// Who owns a table must not do with a superuser's rights what its triggers do when the superuser syncs.
 #[test]
 fn a_superusers_sync_has_the_owners_rights() {
-    let roles = Roles::new("mirror_rights");
+    let roles = Roles::new();
     let owner = roles.session(&roles.owner);
     owner.run(
         "CREATE TABLE m.who (who text, super text, at text);
@@ -141,7 +141,7 @@ fn a_superusers_sync_has_the_owners_rights() {
 
 #[test]
 fn nothing_of_a_mirror_is_granted_to_everybody() {
-    let world = World::new("mirror_public", small());
+    let world = World::new(small());
     let granted: Vec<String> = world.column(
         "SELECT what || ' ' || privilege_type FROM (
            SELECT 'schema ' || nspname, coalesce(nspacl, acldefault('n', nspowner)) FROM pg_namespace WHERE nspname ~ '^clerk_fdw'

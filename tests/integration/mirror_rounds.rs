@@ -12,21 +12,21 @@ use crate::mirror::*;
 #[test]
 fn every_round_of_changes_ends_in_step() {
     for seed in 1..=3 {
-        rounds("mirror_rounds_soft", seed, 60, 60, "soft");
+        rounds(seed, 60, 60, "soft");
     }
 }
 
 #[test]
 fn every_round_of_changes_ends_in_step_where_deletes_are_hard() {
     for seed in 4..=6 {
-        rounds("mirror_rounds_hard", seed, 60, 60, "hard");
+        rounds(seed, 60, 60, "hard");
     }
 }
 
 /// With so many pages the places of deletions are found by counting.
 #[test]
 fn every_round_of_changes_to_many_pages_ends_in_step() {
-    let world = rounds("mirror_rounds_many", 7, 300, 60, "soft");
+    let world = rounds(7, 300, 60, "soft");
     let counted: i64 = world.one(
         "SELECT count(*) FROM clerk_fdw.sync_runs
           WHERE object = 'users' AND mode = 'incremental' AND deleted > 0 AND rows_read < 200",
@@ -34,9 +34,9 @@ fn every_round_of_changes_to_many_pages_ends_in_step() {
     assert!(counted > 10, "only {counted} syncs found deleted users without reading all");
 }
 
-fn rounds(name: &str, seed: u64, users: usize, rounds: usize, deletes: &str) -> World {
+fn rounds(seed: u64, users: usize, rounds: usize, deletes: &str) -> World {
     let config = Config { users, organizations: 12, memberships: 60, seed, ..small() };
-    let world = World::with(name, config, "page_size '10'");
+    let world = World::with(config, "page_size '10'");
     world.run(&format!("SELECT clerk_fdw.create_mirror('clerk', schema => 'm', deletes => '{deletes}')"));
     let mut random = Rng::with_seed(seed);
     for round in 0..rounds {

@@ -10,7 +10,7 @@ use crate::mirror::*;
 
 #[test]
 fn what_is_added_to_a_table_survives() {
-    let world = in_step("mirror_extended", small(), "");
+    let world = in_step(small(), "");
     let user = world.sim.users()[3].id.clone();
     world.run(&format!(
         "ALTER TABLE m.users ADD COLUMN plan text DEFAULT 'free', ADD COLUMN score int GENERATED ALWAYS AS (length(user_id)) STORED;
@@ -50,7 +50,7 @@ fn what_is_added_to_a_table_survives() {
 
 #[test]
 fn a_dropped_column_stays_dropped() {
-    let world = in_step("mirror_dropped", small(), "");
+    let world = in_step(small(), "");
     world.run(
         "ALTER TABLE m.users DROP COLUMN phone_number, DROP COLUMN attrs; ALTER TABLE m.organizations DROP COLUMN slug",
     );
@@ -70,7 +70,7 @@ fn a_dropped_column_stays_dropped() {
 
 #[test]
 fn a_table_that_was_there_keeps_what_is_its_own() {
-    let world = World::new("mirror_mapped", small());
+    let world = World::new(small());
     let user = world.sim.users()[0].id.clone();
     world.run(&format!(
         "CREATE TABLE users (id serial PRIMARY KEY, clerk_id text UNIQUE, email text, name text, theme text DEFAULT 'dark');
@@ -103,7 +103,7 @@ fn a_table_that_was_there_keeps_what_is_its_own() {
 
 #[test]
 fn columns_are_mapped_by_name_where_nothing_is_said() {
-    let world = World::new("mirror_by_name", small());
+    let world = World::new(small());
     world.run(
         "CREATE TABLE people (id serial PRIMARY KEY, clerk_id text NOT NULL UNIQUE, email text, first_name text, other int);
          SELECT clerk_fdw.create_mirror('clerk', schema => 'm', objects => '{users}', tables => '{\"users\": \"public.people\"}')",
@@ -116,7 +116,7 @@ fn columns_are_mapped_by_name_where_nothing_is_said() {
 
 #[test]
 fn what_cannot_be_a_mirror_is_refused_with_the_reason() {
-    let world = World::new("mirror_refused", small());
+    let world = World::new(small());
     world.run("CREATE TABLE plain (clerk_id text, email text); CREATE TABLE other (x int PRIMARY KEY); CREATE VIEW v AS SELECT 1 AS clerk_id");
     for (arguments, code, words) in [
         ("'clerk', objects => '{users,cats}'", "22023", "cats"),
@@ -155,7 +155,7 @@ fn what_cannot_be_a_mirror_is_refused_with_the_reason() {
 
 #[test]
 fn two_instances_have_mirrors_side_by_side() {
-    let world = in_step("mirror_two", small(), "");
+    let world = in_step(small(), "");
     let other = Sim::start(clerk_sim::Config { seed: 9, users: 30, ..small() }).unwrap();
     world.server("staging", &other, other.key(), "");
     // The schema is there already, with foreign tables in it.
@@ -174,7 +174,7 @@ fn two_instances_have_mirrors_side_by_side() {
 #[test]
 fn a_record_that_a_table_does_not_take_is_told_of_and_tried_again() {
     for mode in ["incremental", "full"] {
-        let world = mirrored("mirror_refusal", small(), "page_size '10'");
+        let world = mirrored(small(), "page_size '10'");
         let (bad, twin) = (world.sim.users()[17].id.clone(), world.sim.users()[40].id.clone());
         world.run("ALTER TABLE m.users ADD CONSTRAINT known CHECK (first_name <> 'Mallory'), ADD CONSTRAINT own UNIQUE (last_name)");
         for (index, user) in world.sim.users().iter().enumerate() {
@@ -208,7 +208,7 @@ fn a_record_that_a_table_does_not_take_is_told_of_and_tried_again() {
 
 #[test]
 fn what_the_application_writes_meanwhile_survives() {
-    let world = in_step("mirror_meanwhile", small(), "page_size '10'");
+    let world = in_step(small(), "page_size '10'");
     world.run("ALTER TABLE m.users ADD COLUMN score int NOT NULL DEFAULT 0");
     for user in world.sim.users() {
         world.sim.update_user(&user.id, json!({"first_name": "Ada"})).unwrap();
@@ -231,7 +231,7 @@ fn what_the_application_writes_meanwhile_survives() {
 
 #[test]
 fn one_sync_at_a_time() {
-    let world = in_step("mirror_busy", small(), "page_size '10'");
+    let world = in_step(small(), "page_size '10'");
     world.sim.set_latency(Duration::from_millis(400));
     let syncer = world.connect();
     std::thread::scope(|scope| {
@@ -259,7 +259,7 @@ fn one_sync_at_a_time() {
 /// Tables as people have them: partitioned, with columns whose type cuts what is too long when it is cast.
 #[test]
 fn tables_of_any_make_take_clerks_rows() {
-    let world = World::new("mirror_makes", small());
+    let world = World::new(small());
     let long = world.sim.create_user(json!({"first_name": "Maximiliane"})).unwrap();
     world.run(
         r#"CREATE DOMAIN short AS varchar(8);
@@ -291,7 +291,7 @@ fn tables_of_any_make_take_clerks_rows() {
 /// A refresh deletes nothing that was written since Clerk answered, nor what is not Clerk's.
 #[test]
 fn a_refresh_keeps_what_it_cannot_know() {
-    let world = in_step("mirror_refresh_keeps", small(), "");
+    let world = in_step(small(), "");
     let user: String = world.one("SELECT user_id FROM m.organization_memberships LIMIT 1");
     world.run(&format!(
         "ALTER TABLE m.organization_memberships ALTER synced_at DROP NOT NULL;
@@ -308,7 +308,7 @@ fn a_refresh_keeps_what_it_cannot_know() {
 /// Tombstones do not stay for ever where no webhook comes.
 #[test]
 fn syncs_forget_old_tombstones() {
-    let world = in_step("mirror_tombstones", small(), "");
+    let world = in_step(small(), "");
     world.sim.delete_user(&world.sim.users()[0].id).unwrap();
     world.run("CALL clerk_fdw.sync('m')");
     world.run("UPDATE clerk_fdw_internal.tombstone SET recorded_at = now() - interval '101 days'");

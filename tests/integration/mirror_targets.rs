@@ -17,7 +17,7 @@ fn object(session: &Session, object: &str, id: &str) -> Option<Value> {
 
 #[test]
 fn an_object_is_fetched_updated_and_deleted() {
-    let world = mirrored("target_object", small(), "");
+    let world = mirrored(small(), "");
     let user = world.sim.users()[4].id.clone();
     let organization = world.sim.organizations()[2].id.clone();
     for (kind, id, name) in [("users", &user, "first_name"), ("organizations", &organization, "name")] {
@@ -46,7 +46,7 @@ fn an_object_is_fetched_updated_and_deleted() {
 
 #[test]
 fn it_is_part_of_the_callers_transaction() {
-    let world = mirrored("target_transaction", small(), "");
+    let world = mirrored(small(), "");
     let user = world.sim.users()[4].id.clone();
     world.run("BEGIN");
     assert!(object(&world, "users", &user).is_some());
@@ -57,7 +57,7 @@ fn it_is_part_of_the_callers_transaction() {
 /// Clerk finds memberships by their organization alone: that is what the row is for.
 #[test]
 fn a_membership_is_found_by_its_row() {
-    let world = in_step("target_membership", small(), "");
+    let world = in_step(small(), "");
     let membership = world.sim.memberships()[10].id.clone();
     world.sim.update_membership(&membership, json!({"role": "org:owner"})).unwrap();
     assert_eq!(object(&world, "organization_memberships", &membership).unwrap()["role"], "org:owner");
@@ -70,7 +70,7 @@ fn a_membership_is_found_by_its_row() {
 
 #[test]
 fn a_user_comes_with_organizations_and_memberships() {
-    let world = in_step("target_user", small(), "");
+    let world = in_step(small(), "");
     let sim = &world.sim;
     let user = sim.create_user(json!({"first_name": "Ada"})).unwrap();
     let organizations: Vec<_> = ids(&sim.organizations())[..3].to_vec();
@@ -100,7 +100,7 @@ fn a_user_comes_with_organizations_and_memberships() {
 
 #[test]
 fn where_clerk_cannot_be_reached_the_row_stands_in_if_that_is_wished_for() {
-    let world = in_step("target_fallback", small(), "max_retries '0'");
+    let world = in_step(small(), "max_retries '0'");
     let user = world.sim.users()[4].id.clone();
     // A port that was free a moment ago and that nobody listens on.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

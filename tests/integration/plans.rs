@@ -10,7 +10,7 @@ const MODES: [&str; 3] = ["auto", "force_custom_plan", "force_generic_plan"];
 /// A prepared statement gives the right rows however often it runs and whichever plan is chosen.
 #[test]
 fn a_prepared_statement_runs_ten_times() {
-    let world = World::with("prepared", small(), "page_size '10'");
+    let world = World::with(small(), "page_size '10'");
     let users = world.sim.users();
     for mode in MODES {
         world.run(&format!("SET plan_cache_mode = {mode}"));
@@ -34,7 +34,7 @@ fn a_prepared_statement_runs_ten_times() {
 /// The same through the protocol, as drivers prepare statements.
 #[test]
 fn a_drivers_prepared_statement_runs_ten_times() {
-    let world = World::new("driver", small());
+    let world = World::new(small());
     for mode in MODES {
         world.run(&format!("SET plan_cache_mode = {mode}"));
         let mut client = world.client();
@@ -49,7 +49,7 @@ fn a_drivers_prepared_statement_runs_ten_times() {
 /// A function's queries are planned once and run in every turn of its loop.
 #[test]
 fn a_function_loops_over_a_query_with_a_parameter() {
-    let world = World::new("loops", small());
+    let world = World::new(small());
     world.run(
         "CREATE FUNCTION known(ids text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
          DECLARE id text; found text;
@@ -73,7 +73,7 @@ fn a_function_loops_over_a_query_with_a_parameter() {
 /// A recursive function has the same plan open at every depth.
 #[test]
 fn a_recursive_function_has_one_plan_open_many_times() {
-    let world = World::with("recursive", small(), "page_size '2'");
+    let world = World::with(small(), "page_size '2'");
     world.run(
         "CREATE FUNCTION tree(depth int) RETURNS bigint LANGUAGE plpgsql AS $$
          DECLARE branch record; leaves bigint := 0;
@@ -94,7 +94,7 @@ fn a_recursive_function_has_one_plan_open_many_times() {
 /// Two cursors on one cached plan, read in turns, each give their own rows.
 #[test]
 fn two_cursors_share_a_plan() {
-    let world = World::with("two_cursors", Config { memberships: 200, ..small() }, "page_size '3'");
+    let world = World::with(Config { memberships: 200, ..small() }, "page_size '3'");
     world.run(
         "SET plan_cache_mode = force_generic_plan;
          CREATE FUNCTION members(organization text) RETURNS refcursor LANGUAGE plpgsql AS $$
@@ -142,7 +142,7 @@ fn two_cursors_share_a_plan() {
 /// A cursor WITH HOLD outlives its transaction, and one with SCROLL goes backwards.
 #[test]
 fn cursors_hold_and_scroll() {
-    let world = World::with("hold", small(), "page_size '10'");
+    let world = World::with(small(), "page_size '10'");
     world.run("BEGIN; DECLARE held CURSOR WITH HOLD FOR SELECT user_id FROM clerk.users");
     let mut found: Vec<String> = world.column("FETCH 25 FROM held");
     world.run("COMMIT");
@@ -161,7 +161,7 @@ fn cursors_hold_and_scroll() {
 /// A prepared statement follows ALTER SERVER, ALTER USER MAPPING and ALTER FOREIGN TABLE at once.
 #[test]
 fn prepared_statements_follow_alter() {
-    let world = World::new("alter", small());
+    let world = World::new(small());
     let other = Sim::start(Config { users: 33, ..small() }).unwrap();
     world.run(
         "SET plan_cache_mode = force_generic_plan;
@@ -195,7 +195,7 @@ fn prepared_statements_follow_alter() {
 /// A subquery that runs once for each row asks each time with that row's value.
 #[test]
 fn a_correlated_subquery_asks_with_each_rows_value() {
-    let world = World::with("correlated", small(), "page_size '4'");
+    let world = World::with(small(), "page_size '4'");
     let memberships = world.sim.memberships();
     let rows = world.rows(
         "SELECT o.organization_id,
@@ -218,7 +218,7 @@ fn a_correlated_subquery_asks_with_each_rows_value() {
 /// Rows of a foreign table can be locked, written elsewhere and used in an UPDATE of a local table.
 #[test]
 fn rows_feed_other_statements() {
-    let world = World::with("feed", small(), "page_size '10'");
+    let world = World::with(small(), "page_size '10'");
     assert_eq!(world.rows("SELECT * FROM clerk.users FOR UPDATE").len(), 60);
     world.run(
         "CREATE TABLE mirror AS SELECT user_id, first_name AS name, attrs FROM clerk.users;

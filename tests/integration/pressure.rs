@@ -16,7 +16,7 @@ fn sixteen_backends_under_the_rate_limit_lose_nothing() {
     // Each of them believes that it has all of it for itself.
     config.rate_limit = RateLimit::Requests(80);
     config.latency = Duration::from_millis(5);
-    let world = World::with("pressure", config, "page_size '40'");
+    let world = World::with(config, "page_size '40'");
     let users = ids(&world.sim.users());
     let organizations = ids(&world.sim.organizations());
     let start = Instant::now();
@@ -42,7 +42,7 @@ fn sixteen_backends_under_the_rate_limit_lose_nothing() {
 /// Sixteen backends at once, without any limit, each with queries of its own.
 #[test]
 fn sixteen_backends_at_once_do_not_disturb_each_other() {
-    let world = World::with("crowd", Config { users: 400, memberships: 500, ..small() }, "page_size '50'");
+    let world = World::with(Config { users: 400, memberships: 500, ..small() }, "page_size '50'");
     let users = ids(&world.sim.users());
     let sessions: Vec<_> = (0..BACKENDS).map(|_| world.connect()).collect();
     thread::scope(|scope| {

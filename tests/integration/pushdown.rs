@@ -10,7 +10,7 @@ const NOTHING: &[&str] = &[];
 /// One user by its id is a request for just that one; many are asked for by the hundred.
 #[test]
 fn users_by_id() {
-    let twin = Twin::new("push_ids", small(), "");
+    let twin = Twin::new(small(), "");
     twin.check(
         "SELECT user_id, email, attrs FROM clerk.users WHERE ",
         &[
@@ -79,7 +79,7 @@ fn users_by_id() {
 /// What a user is known by, primary or not, is looked up at Clerk; Postgres leaves out what is not the primary one.
 #[test]
 fn users_by_what_they_are_known_by() {
-    let twin = Twin::new("push_known", small(), "");
+    let twin = Twin::new(small(), "");
     let long = "x".repeat(100_000);
     twin.check(
         "SELECT user_id, email, phone_number FROM clerk.users WHERE ",
@@ -120,7 +120,7 @@ fn users_by_what_they_are_known_by() {
 /// Whether a user is banned.
 #[test]
 fn banned_users() {
-    let twin = Twin::new("push_banned", small(), "");
+    let twin = Twin::new(small(), "");
     let (banned, free): (&[&str], &[&str]) = (&["/users?banned=true"], &["/users?banned=false"]);
     twin.check(
         "SELECT user_id FROM clerk.users WHERE ",
@@ -161,7 +161,7 @@ fn banned_users() {
 /// Texts in other texts. Case and the wildcards are for Postgres to judge.
 #[test]
 fn users_by_parts_of_texts() {
-    let twin = Twin::new("push_like", small(), "");
+    let twin = Twin::new(small(), "");
     twin.check(
         "SELECT user_id FROM clerk.users WHERE ",
         &[
@@ -197,7 +197,7 @@ fn users_by_parts_of_texts() {
 /// Organizations by their ids, slugs and parts of their names.
 #[test]
 fn organizations() {
-    let twin = Twin::new("push_orgs", small(), "");
+    let twin = Twin::new(small(), "");
     let all: &[&str] = &["/organizations"];
     twin.check(
         "SELECT organization_id, name, slug FROM clerk.organizations WHERE ",
@@ -239,7 +239,7 @@ fn organizations() {
 /// Memberships by the organization, the user, both, and the role within an organization.
 #[test]
 fn memberships() {
-    let twin = Twin::new("push_members", small(), "");
+    let twin = Twin::new(small(), "");
     let all: &[&str] = &["/organization_memberships"];
     let (acme, zoo) = ("/organizations/org_acme/memberships", "/organizations/org_zoo/memberships");
     twin.check(

@@ -9,7 +9,7 @@ use crate::twin::*;
 /// The plan in words, and nothing was asked for it.
 #[test]
 fn explain_says_what_would_be_asked() {
-    let twin = Twin::new("push_explain", small(), "");
+    let twin = Twin::new(small(), "");
     for (query, lines) in [
         ("clerk.users", &["Clerk: GET /users?order_by=created_at&limit=500", "Expected Requests: 1"][..]),
         (
@@ -78,7 +78,7 @@ fn scans(plan: &Value) -> Vec<Value> {
 /// In JSON the same are fields, and ANALYZE's are what the other side saw.
 #[test]
 fn explain_analyze_counts_what_was_asked() {
-    let twin = Twin::new("push_analyze", Config { users: 700, ..small() }, "page_size '100'");
+    let twin = Twin::new(Config { users: 700, ..small() }, "page_size '100'");
     for query in [
         "SELECT * FROM clerk.users",
         "SELECT * FROM clerk.users WHERE user_id = 'user_ada'",
@@ -127,7 +127,7 @@ fn explain_analyze_counts_what_was_asked() {
 #[test]
 fn analyze_knows_the_tables() {
     let config = Config { users: 4000, organizations: 30, memberships: 3200, ..small() };
-    let world = World::with("push_statistics", config, "page_size '100'");
+    let world = World::with(config, "page_size '100'");
     for (table, all, most) in [("users", 4000, 41), ("organizations", 30, 2), ("organization_memberships", 3200, 33)] {
         // Postgres wants 300 rows for each unit of the target.
         world.run("SET default_statistics_target = 5");

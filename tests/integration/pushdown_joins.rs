@@ -6,8 +6,8 @@ use crate::common::*;
 use crate::twin::*;
 
 /// A world with local orders of its users: 5,000 of them, of which number 42 is Ada's.
-fn world(name: &str) -> Twin {
-    let twin = Twin::new(name, Config { users: 1200, organizations: 30, memberships: 600, ..small() }, "");
+fn world() -> Twin {
+    let twin = Twin::new(Config { users: 1200, organizations: 30, memberships: 600, ..small() }, "");
     twin.run(
         "CREATE SCHEMA own;
          CREATE TABLE own.orders AS
@@ -27,7 +27,7 @@ fn world(name: &str) -> Twin {
 /// A row's value is looked up in one request; a row that was looked up before, or has no value, in none.
 #[test]
 fn few_rows_are_looked_up() {
-    let twin = world("push_few");
+    let twin = world();
     let ada: &[&str] = &["/users/user_ada"];
     twin.check(
         "",
@@ -64,7 +64,7 @@ fn few_rows_are_looked_up() {
 /// Where many rows are joined, Clerk's list is read once.
 #[test]
 fn many_rows_are_joined_with_one_reading() {
-    let twin = world("push_many");
+    let twin = world();
     for query in [
         "SELECT o.id, u.email FROM own.orders o JOIN clerk.users u ON u.user_id = o.user_id",
         "SELECT o.id, u.email FROM own.orders o LEFT JOIN clerk.users u USING (user_id)",
@@ -88,7 +88,7 @@ fn many_rows_are_joined_with_one_reading() {
 /// Values that come again are looked up once: Postgres remembers what a lookup gave.
 #[test]
 fn repeated_values_are_looked_up_once() {
-    let twin = world("push_memoize");
+    let twin = world();
     twin.run("SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off");
     twin.run("CREATE TABLE own.visits AS SELECT n, 'user_' || (ARRAY['ada', 'bob', 'cyd'])[n % 3 + 1] AS user_id FROM generate_series(1, 300) n; ANALYZE own.visits");
     twin.requests();

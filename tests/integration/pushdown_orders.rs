@@ -6,14 +6,14 @@ use serde_json::json;
 use crate::common::*;
 use crate::twin::*;
 
-fn world(name: &str) -> Twin {
-    Twin::new(name, Config { users: 120, organizations: 12, ..small() }, "page_size '50'")
+fn world() -> Twin {
+    Twin::new(Config { users: 120, organizations: 12, ..small() }, "page_size '50'")
 }
 
 /// Orders of Clerk's are read in that order; Postgres sorts nothing, or only what Clerk cannot.
 #[test]
 fn orders() {
-    let twin = world("push_orders");
+    let twin = world();
     let sorts = |query: &str| {
         let plan = twin.plan(query);
         match (plan.contains("Incremental Sort"), plan.contains("Sort")) {
@@ -62,7 +62,7 @@ fn orders() {
 /// A limit sizes the first page where every condition is Clerk's, and only there.
 #[test]
 fn limits() {
-    let twin = world("push_limits");
+    let twin = world();
     twin.check(
         "",
         &[
@@ -88,7 +88,7 @@ fn limits() {
 /// What Clerk can count it counts; everything else is read.
 #[test]
 fn counts() {
-    let twin = world("push_counts");
+    let twin = world();
     twin.check(
         "",
         &[
@@ -144,7 +144,7 @@ fn counts() {
 /// Whatever surrounds a count, it is right.
 #[test]
 fn counts_in_company() {
-    let twin = world("push_company");
+    let twin = world();
     for query in [
         "SELECT count(*) + 1 FROM clerk.users",
         "SELECT count(*), 1, 'x' FROM clerk.users",
@@ -186,10 +186,10 @@ fn counts_in_company() {
 #[test]
 fn counts_have_owners_and_values() {
     let keys = [KEY, "sk_live_owner", "sk_live_reader"].map(str::to_owned).to_vec();
-    let twin = Twin::new("push_count_roles", Config { keys, ..small() }, "");
-    let (owner, reader) = ("t_count_owner", "t_count_reader");
+    let twin = Twin::new(Config { keys, ..small() }, "");
+    let (owner, reader) = (&twin.role("owner"), &twin.role("reader"));
     twin.run(&format!(
-        "DROP ROLE IF EXISTS {owner}, {reader}; CREATE ROLE {owner}; CREATE ROLE {reader};
+        "CREATE ROLE {owner}; CREATE ROLE {reader};
          GRANT USAGE ON SCHEMA clerk TO {owner}, {reader};
          GRANT SELECT ON ALL TABLES IN SCHEMA clerk TO {owner};
          CREATE USER MAPPING FOR {owner} SERVER clerk OPTIONS (api_key 'sk_live_owner');
@@ -210,7 +210,7 @@ fn counts_have_owners_and_values() {
             assert_eq!((requests[0].path.as_str(), requests[0].key), ("/v1/users/count", Some(1)), "{role}: {query}");
         }
     }
-    let refused = twin.error("SET ROLE t_count_reader; SELECT count(*) FROM clerk.users");
+    let refused = twin.error(&format!("SET ROLE {reader}; SELECT count(*) FROM clerk.users"));
     assert_eq!(refused.code().code(), "42501", "{refused:?}");
     twin.run(&format!("RESET ROLE; DROP OWNED BY {owner}, {reader} CASCADE; DROP ROLE {owner}, {reader}"));
 
@@ -231,7 +231,7 @@ fn counts_have_owners_and_values() {
 /// What a plan was made for may be another when it is executed again, and what sorts may not be what usually does.
 #[test]
 fn only_what_is_fixed_and_usual_is_clerks() {
-    let twin = world("push_suspects");
+    let twin = world();
     twin.sim.create_user(json!({"id": "user_tr", "first_name": "\u{130}smet", "created_at": NOON})).unwrap();
     twin.run(
         "SET my.few = 10;

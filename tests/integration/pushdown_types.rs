@@ -23,7 +23,7 @@ const TABLES: &str = r#"
 /// The bounds of a time, to the millisecond, whichever type the column and the value have.
 #[test]
 fn times_within_bounds() {
-    let twin = Twin::with("push_times", small(), "", TABLES);
+    let twin = Twin::with(small(), "", TABLES);
     let after = |milliseconds: i64| format!("/users?created_at_after={milliseconds}");
     let before = |milliseconds: i64| format!("/users?created_at_before={milliseconds}");
     let between = |after: i64, before: i64| format!("/users?created_at_after={after}&created_at_before={before}");
@@ -142,7 +142,7 @@ fn times_within_bounds() {
 /// Columns under other names, of other types, with other collations, and with paths of their own.
 #[test]
 fn columns_that_are_declared_otherwise() {
-    let twin = Twin::with("push_columns", small(), "", TABLES);
+    let twin = Twin::with(small(), "", TABLES);
     twin.check(
         "SELECT * FROM clerk.plain WHERE ",
         &[("id = 'user_ada'", &["/users/user_ada"]), ("id IN ('a', 'b')", &["/users?user_id=a&user_id=b"])],
@@ -171,7 +171,7 @@ fn columns_that_are_declared_otherwise() {
 /// A table is a table below views, subqueries, unions and partitions, with locks, and in prepared statements.
 #[test]
 fn tables_that_are_named_otherwise() {
-    let twin = Twin::with("push_places", small(), "", TABLES);
+    let twin = Twin::with(small(), "", TABLES);
     for schema in ["clerk", "copy"] {
         let child = if schema == "clerk" { "FOREIGN TABLE clerk.part" } else { "TABLE copy.part" };
         let server = if schema == "clerk" { "SERVER clerk OPTIONS (object 'users')" } else { "" };

@@ -14,7 +14,7 @@ use crate::common::*;
 /// A LIMIT on a whole table asks for as many objects as it needs, in one request.
 #[test]
 fn limit_asks_for_as_many_objects_as_it_needs() {
-    let world = World::new("limit", Config { users: 1200, organizations: 30, ..small() });
+    let world = World::new(Config { users: 1200, organizations: 30, ..small() });
     for (table, path) in [
         ("users", "/v1/users"),
         ("organizations", "/v1/organizations"),
@@ -36,7 +36,7 @@ fn limit_asks_for_as_many_objects_as_it_needs() {
 /// LIMIT 0 and conditions that are false ask for nothing.
 #[test]
 fn nothing_is_asked_for_nothing() {
-    let world = World::new("nothing", small());
+    let world = World::new(small());
     world.run(
         "PREPARE by_id(text) AS SELECT * FROM clerk.users WHERE user_id = $1; SET plan_cache_mode = force_generic_plan",
     );
@@ -58,7 +58,7 @@ fn nothing_is_asked_for_nothing() {
 /// One user or organization by its id is one request for just that one.
 #[test]
 fn one_object_by_id_is_one_request() {
-    let world = World::new("by_id", small());
+    let world = World::new(small());
     let user = world.sim.users()[17].id.clone();
     let organization = world.sim.organizations()[3].id.clone();
     for (query, id, path) in [
@@ -81,7 +81,7 @@ fn one_object_by_id_is_one_request() {
 /// A slug in the place of an id finds the organization at Clerk, but it is not what the query asked for.
 #[test]
 fn postgres_has_the_last_word_on_ids() {
-    let world = World::new("slugs", small());
+    let world = World::new(small());
     let slug: String = world.one("SELECT slug FROM clerk.organizations LIMIT 1");
     assert_eq!(world.rows(&format!("SELECT * FROM clerk.organizations WHERE organization_id = '{slug}'")).len(), 0);
     let members = format!("SELECT * FROM clerk.organization_memberships WHERE organization_id = '{slug}'");
@@ -91,7 +91,7 @@ fn postgres_has_the_last_word_on_ids() {
 /// Whatever stands in a query as an id, it is data: it never reaches another endpoint.
 #[test]
 fn an_id_never_reaches_another_endpoint() {
-    let world = World::new("hostile_ids", small());
+    let world = World::new(small());
     let user = world.sim.users()[0].id.clone();
     let with_count = format!("{user}?include_members_count=true");
     let below = format!("{user}/organization_memberships");
@@ -152,7 +152,7 @@ fn an_id_never_reaches_another_endpoint() {
 /// Members are counted by Clerk only for queries that use the count.
 #[test]
 fn members_are_counted_only_when_used() {
-    let world = World::with("members_count", small(), "page_size '3'");
+    let world = World::with(small(), "page_size '3'");
     world.rows("SELECT organization_id, name, attrs FROM clerk.organizations");
     assert!(world.requests().iter().all(|request| request.parameter("include_members_count").is_none()));
 
@@ -172,7 +172,7 @@ fn members_are_counted_only_when_used() {
 /// The members of one organization are read from that organization alone, however many they are.
 #[test]
 fn members_of_one_organization_are_read_from_it_alone() {
-    let world = World::with("members", Config { users: 200, memberships: 700, ..small() }, "page_size '10'");
+    let world = World::with(Config { users: 200, memberships: 700, ..small() }, "page_size '10'");
     let memberships = world.sim.memberships();
     for organization in world.sim.organizations() {
         let id = &organization.id;
@@ -190,7 +190,7 @@ fn members_of_one_organization_are_read_from_it_alone() {
 #[test]
 fn reading_stops_when_postgres_stops_asking() {
     let config = Config { users: 2000, organizations: 200, memberships: 2000, ..small() };
-    let world = World::with("stops", config, "page_size '10', max_concurrency '4'");
+    let world = World::with(config, "page_size '10', max_concurrency '4'");
     for table in ["users", "organizations", "organization_memberships"] {
         world.rows(&format!("SELECT * FROM clerk.{table} WHERE attrs IS NOT NULL LIMIT 1"));
         // Users may be counted beside their first page.
@@ -217,7 +217,7 @@ fn reading_stops_when_postgres_stops_asking() {
 /// TCP connections stay open from query to query.
 #[test]
 fn connections_survive_from_query_to_query() {
-    let world = World::new("connections", Config { users: 1200, ..small() });
+    let world = World::new(Config { users: 1200, ..small() });
     let relay = Relay::start(world.sim.address());
     world.run(&format!("ALTER SERVER clerk OPTIONS (SET api_url 'http://{}/v1')", relay.address));
     let id = &world.sim.users()[0].id;
@@ -270,7 +270,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream) {
 #[test]
 fn requests_in_flight_are_limited() {
     let config = Config { users: 1000, organizations: 200, latency: Duration::from_millis(10), ..small() };
-    let world = World::with("in_flight", config, "page_size '10', max_concurrency '3'");
+    let world = World::with(config, "page_size '10', max_concurrency '3'");
     for table in ["users", "organizations"] {
         world.rows(&format!("SELECT * FROM clerk.{table}"));
         assert_eq!(world.sim.in_flight_peak(), 3, "{table}");
@@ -280,7 +280,7 @@ fn requests_in_flight_are_limited() {
 /// request_interval_ms separates the starts of requests.
 #[test]
 fn an_interval_separates_requests() {
-    let world = World::with("interval", Config { users: 200, ..small() }, "page_size '10', request_interval_ms '50'");
+    let world = World::with(Config { users: 200, ..small() }, "page_size '10', request_interval_ms '50'");
     world.rows("SELECT user_id FROM clerk.users");
     world.rows("SELECT organization_id FROM clerk.organizations");
     let requests = world.requests();
@@ -296,7 +296,7 @@ fn an_interval_separates_requests() {
 /// rate_limit is a token bucket: so many at once, then as many in ten seconds.
 #[test]
 fn the_rate_limit_is_kept() {
-    let world = World::with("rate_limit", Config { organizations: 60, ..small() }, "page_size '2', rate_limit '40'");
+    let world = World::with(Config { organizations: 60, ..small() }, "page_size '2', rate_limit '40'");
     world.rows("SELECT organization_id FROM clerk.organizations");
     let at: Vec<_> = world.requests().into_iter().map(|request| request.at).collect();
     assert!(at.len() >= 50, "{} requests", at.len());
@@ -313,7 +313,7 @@ fn the_rate_limit_is_kept() {
 fn the_rate_limit_follows_the_key() {
     let keys = vec!["sk_test_simulator".to_owned(), KEY.to_owned()];
     let config = Config { organizations: 41, keys, ..small() };
-    let world = World::with("default_rate", config, "page_size '2'");
+    let world = World::with(config, "page_size '2'");
     world.run("ALTER SERVER clerk OPTIONS (DROP rate_limit)");
     world.rows("SELECT organization_id FROM clerk.organizations");
     let at: Vec<_> = world.requests().into_iter().map(|request| request.at).collect();
@@ -332,7 +332,7 @@ fn the_rate_limit_follows_the_key() {
 fn retry_after_makes_everything_wait() {
     let latency = Duration::from_millis(20);
     let config = Config { users: 1000, organizations: 200, memberships: 500, latency, ..small() };
-    let world = World::with("retry_after", config, "page_size '10'");
+    let world = World::with(config, "page_size '10'");
     for (table, path) in [
         ("users", "/v1/users"),
         ("organizations", "/v1/organizations"),
@@ -360,7 +360,7 @@ fn retry_after_makes_everything_wait() {
 /// Clerk is told which version of its API is meant and who asks.
 #[test]
 fn requests_say_which_version_they_mean() {
-    let world = World::new("version", small());
+    let world = World::new(small());
     world.rows("SELECT * FROM clerk.users LIMIT 1");
     let requests = world.requests();
     assert_eq!(requests[0].api_version.as_deref(), Some("2026-05-12"));

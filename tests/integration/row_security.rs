@@ -16,20 +16,19 @@ struct Guarded {
 }
 
 impl Guarded {
-    fn new(name: &str) -> Guarded {
-        let world = World::new(name, clerk_sim::Config { users: 4, organizations: 2, memberships: 4, ..small() });
+    fn new() -> Guarded {
+        let world = World::new(clerk_sim::Config { users: 4, organizations: 2, memberships: 4, ..small() });
         let user = |name: &str| world.sim.create_user(json!({"first_name": name})).unwrap();
         let (ada, grace, eve) = (user("Ada"), user("Grace"), user("Eve"));
         let organization = world.sim.create_organization(json!({"name": "Engines"})).unwrap();
         for member in [&ada, &grace] {
             world.sim.create_membership(member, &organization, json!({})).unwrap();
         }
-        let role = format!("t_{name}_reader");
+        let role = world.role("reader");
         world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'm')");
         world.run("CALL clerk_fdw.sync('m')");
         world.run(&format!(
-            "DROP ROLE IF EXISTS {role};
-             CREATE ROLE {role};
+            "CREATE ROLE {role};
              GRANT USAGE ON SCHEMA m TO {role};
              GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA m TO {role};
              GRANT EXECUTE ON FUNCTION clerk_fdw.current_user_id, clerk_fdw.current_organizations,
@@ -64,7 +63,7 @@ impl Drop for Guarded {
 
 #[test]
 fn people_see_themselves_and_who_and_what_they_belong_to() {
-    let guarded = Guarded::new("row_security");
+    let guarded = Guarded::new();
     let Guarded { world, ada, grace, eve, organization, .. } = &guarded;
     let all = guarded.sees(json!({}), "SELECT user_id FROM m.users").len();
     assert_eq!(all, 0, "before anybody says what is to be seen");
@@ -127,7 +126,7 @@ fn people_see_themselves_and_who_and_what_they_belong_to() {
 
 #[test]
 fn row_security_can_be_taken_back_and_leaves_other_policies_alone() {
-    let guarded = Guarded::new("row_security_back");
+    let guarded = Guarded::new();
     let Guarded { world, eve, role, .. } = &guarded;
     world.run(&format!(
         "ALTER TABLE m.organizations ENABLE ROW LEVEL SECURITY;
@@ -151,7 +150,7 @@ fn row_security_can_be_taken_back_and_leaves_other_policies_alone() {
 
 #[test]
 fn both_kinds_of_claims_are_understood() {
-    let world = World::new("row_security_claims", small());
+    let world = World::new(small());
     let read = |claims: &str| -> [Option<String>; 3] {
         world.rows_of("SELECT set_config('request.jwt.claims', $1, false)", &[&claims]);
         let row = &world
@@ -173,7 +172,7 @@ fn both_kinds_of_claims_are_understood() {
 
 #[test]
 fn row_security_works_on_tables_that_were_there_before() {
-    let world = World::new("row_security_mapped", clerk_sim::Config { users: 3, ..small() });
+    let world = World::new(clerk_sim::Config { users: 3, ..small() });
     world.run(
         r#"CREATE TABLE people (id serial PRIMARY KEY, clerk_id text UNIQUE, first_name text);
            SELECT clerk_fdw.create_mirror('clerk', schema => 'm', objects => '{organizations}', tables => '{"users": "public.people"}')"#,
@@ -181,22 +180,22 @@ fn row_security_works_on_tables_that_were_there_before() {
     world.run("CALL clerk_fdw.sync('m')");
     world.run("SELECT clerk_fdw.enable_row_security('m')");
     let id: String = world.one("SELECT min(clerk_id) FROM people");
-    world.run(
-        "DROP ROLE IF EXISTS t_row_security_mapped;
-         CREATE ROLE t_row_security_mapped;
-         GRANT USAGE ON SCHEMA m TO t_row_security_mapped;
-         GRANT SELECT ON people, m.organizations TO t_row_security_mapped;
+    let reader = world.role("reader");
+    world.run(&format!(
+        "CREATE ROLE {reader};
+         GRANT USAGE ON SCHEMA m TO {reader};
+         GRANT SELECT ON people, m.organizations TO {reader};
          GRANT EXECUTE ON FUNCTION clerk_fdw.current_user_id, clerk_fdw.current_organizations,
-           clerk_fdw.current_visible_user_ids TO t_row_security_mapped",
-    );
+           clerk_fdw.current_visible_user_ids TO {reader}"
+    ));
     let organization: String = world.one("SELECT min(organization_id) FROM m.organizations");
     let claims = json!({"sub": id, "org_id": organization}).to_string();
     world.rows_of("SELECT set_config('request.jwt.claims', $1, false)", &[&claims]);
-    world.run("SET ROLE t_row_security_mapped");
+    world.run(&format!("SET ROLE {reader}"));
     assert_eq!(world.column::<String>("SELECT clerk_id FROM people"), [id]);
     // Where there are no memberships, the token says which organization is theirs.
     assert_eq!(world.column::<String>("SELECT organization_id FROM m.organizations"), [organization]);
-    world.run("RESET ROLE; SELECT clerk_fdw.drop_mirror('m', keep_tables => true); SET ROLE t_row_security_mapped");
+    world.run(&format!("RESET ROLE; SELECT clerk_fdw.drop_mirror('m', keep_tables => true); SET ROLE {reader}"));
     assert_eq!(world.one::<i64>("SELECT count(*) FROM people"), 0, "of a mirror that is gone nobody sees anything");
-    world.run("RESET ROLE; DROP OWNED BY t_row_security_mapped; DROP ROLE t_row_security_mapped");
+    world.run(&format!("RESET ROLE; DROP OWNED BY {reader}; DROP ROLE {reader}"));
 }

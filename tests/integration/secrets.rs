@@ -34,13 +34,14 @@ fn assert_hidden(secret: &str, text: &str, place: &str) {
 }
 
 /// A world with the secret as its key, whose sessions log all there is to log.
-fn world(name: &str, secret: &str, options: &str) -> World {
-    let world = World::with(name, Config { keys: vec![secret.to_owned()], ..small() }, options);
+fn world(secret: &str, options: &str) -> World {
+    let world = World::with(Config { keys: vec![secret.to_owned()], ..small() }, options);
+    let database = world.database();
     world.run(&format!(
-        "ALTER DATABASE t_{name} SET log_min_messages = debug5;
-         ALTER DATABASE t_{name} SET log_error_verbosity = verbose;
-         ALTER DATABASE t_{name} SET log_min_duration_statement = 0;
-         ALTER DATABASE t_{name} SET debug_print_plan = on"
+        "ALTER DATABASE {database} SET log_min_messages = debug5;
+         ALTER DATABASE {database} SET log_error_verbosity = verbose;
+         ALTER DATABASE {database} SET log_min_duration_statement = 0;
+         ALTER DATABASE {database} SET debug_print_plan = on"
     ));
     world
 }
@@ -69,7 +70,7 @@ fn echoes() -> Vec<String> {
 /// However a scan fails, and whatever comes back, the error does not show the key.
 #[test]
 fn no_error_shows_the_key() {
-    let world = world("secret_errors", OF_ERRORS, "max_retries '0', timeout_ms '10000', page_size '20'");
+    let world = world(OF_ERRORS, "max_retries '0', timeout_ms '10000', page_size '20'");
     let session = world.connect();
     let queries = [
         "SELECT * FROM clerk.users",
@@ -116,7 +117,7 @@ fn no_error_shows_the_key() {
 /// Nothing that a running or finished query leaves to be seen shows the key.
 #[test]
 fn no_view_of_a_query_shows_the_key() {
-    let world = world("secret_views", OF_VIEWS, "");
+    let world = world(OF_VIEWS, "");
     let session = world.connect();
     // A Postgres built without contrib has no auto_explain.
     let has_auto_explain = "SELECT EXISTS (SELECT FROM pg_config() c, pg_ls_dir(c.setting) file
@@ -161,9 +162,10 @@ fn no_view_of_a_query_shows_the_key() {
 /// A statement that fails because of another option is not logged with the key in it.
 #[test]
 fn failing_statements_with_a_key_are_not_logged() {
-    let world = World::new("secret_ddl", small());
+    let world = World::new(small());
     let session = world.connect();
-    session.run("SET log_min_messages = debug1; SET log_error_verbosity = verbose; DROP ROLE IF EXISTS t_secret_ddl; CREATE ROLE t_secret_ddl");
+    let role = world.role("mapped");
+    session.run(&format!("SET log_min_messages = debug1; SET log_error_verbosity = verbose; CREATE ROLE {role}"));
     for statement in [
         "CREATE SERVER other FOREIGN DATA WRAPPER clerk_fdw OPTIONS (api_key 'KEY', page_size '0')",
         "CREATE SERVER other FOREIGN DATA WRAPPER clerk_fdw OPTIONS (page_size '0', api_key 'KEY')",
@@ -171,18 +173,18 @@ fn failing_statements_with_a_key_are_not_logged() {
         "CREATE SERVER other FOREIGN DATA WRAPPER clerk_fdw OPTIONS (api_key 'KEY KEY')",
         "ALTER SERVER clerk OPTIONS (ADD api_key 'KEY', SET rate_limit '-1')",
         "ALTER SERVER clerk OPTIONS (ADD api_key 'KEY\n')",
-        "CREATE USER MAPPING FOR t_secret_ddl SERVER clerk OPTIONS (api_key 'KEY', page_size '1')",
-        "CREATE USER MAPPING FOR t_secret_ddl SERVER clerk OPTIONS (api_kye 'KEY')",
-        "CREATE USER MAPPING FOR t_secret_ddl SERVER clerk OPTIONS (key 'KEY')",
+        "CREATE USER MAPPING FOR ROLE SERVER clerk OPTIONS (api_key 'KEY', page_size '1')",
+        "CREATE USER MAPPING FOR ROLE SERVER clerk OPTIONS (api_kye 'KEY')",
+        "CREATE USER MAPPING FOR ROLE SERVER clerk OPTIONS (key 'KEY')",
         "ALTER USER MAPPING FOR CURRENT_USER SERVER clerk OPTIONS (SET api_key 'KEY ')",
         "ALTER USER MAPPING FOR CURRENT_USER SERVER clerk OPTIONS (SET api_key 'KEY', ADD timeout '1')",
         "CREATE FOREIGN TABLE other (id text) SERVER clerk OPTIONS (object 'users', api_key 'KEY')",
     ] {
-        let error = session.error(&statement.replace("KEY", OF_STATEMENTS));
+        let error = session.error(&statement.replace("ROLE", &role).replace("KEY", OF_STATEMENTS));
         assert_eq!(&error.code().code()[..2], "HV", "{statement}: {error:?}");
         assert_hidden(OF_STATEMENTS, &log(), &format!("the log of {statement}"));
     }
-    session.run("DROP ROLE t_secret_ddl");
+    session.run(&format!("DROP ROLE {role}"));
     let told = log();
     assert!(told.contains("invalid option \"api_kee\""), "the errors themselves are logged");
     // Other statements are logged as ever.
@@ -194,8 +196,8 @@ fn failing_statements_with_a_key_are_not_logged() {
 #[test]
 fn the_environments_key_is_sent_where_it_belongs() {
     let environment = vec![("CLERK_SECRET_KEY", KEY.to_owned())];
-    let cluster = Cluster::in_environment("secret_environment", "", environment);
-    let world = World::at(cluster.host(), "secret_environment", small(), "", "");
+    let cluster = Cluster::in_environment("", environment);
+    let world = World::at(cluster.host(), small(), "", "");
     world.run(&format!(
         "CREATE SERVER bare FOREIGN DATA WRAPPER clerk_fdw OPTIONS (api_url '{}');
          CREATE FOREIGN TABLE people (user_id text) SERVER bare OPTIONS (object 'users')",

@@ -27,13 +27,13 @@ impl Deref for Twin {
 }
 
 impl Twin {
-    pub fn new(name: &str, config: Config, options: &str) -> Twin {
-        Twin::with(name, config, options, "")
+    pub fn new(config: Config, options: &str) -> Twin {
+        Twin::with(config, options, "")
     }
 
     /// With more tables: what `tables` creates in the schema `clerk`.
-    pub fn with(name: &str, config: Config, options: &str, tables: &str) -> Twin {
-        let world = World::with(name, Config { lone_surrogates: false, ..config }, options);
+    pub fn with(config: Config, options: &str, tables: &str) -> Twin {
+        let world = World::with(Config { lone_surrogates: false, ..config }, options);
         settle(&world);
         Twin::of(world, tables)
     }

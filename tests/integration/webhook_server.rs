@@ -55,8 +55,8 @@ impl Drop for Hook {
 
 #[test]
 fn no_event_is_lost_while_postgres_is_restarted() {
-    let cluster = Cluster::start("webhook_server");
-    let mut world = World::at(cluster.host(), "webhook_server", small(), "", "");
+    let cluster = Cluster::start();
+    let mut world = World::at(cluster.host(), small(), "", "");
     world.run(&format!(
         "SELECT clerk_fdw.create_mirror('clerk', schema => 'm');
          SELECT clerk_fdw.add_webhook_secret('m', '{SECRET}');

@@ -34,7 +34,7 @@ fn webhooks_refreshes_and_a_sync_at_once_end_in_clerks_state() {
 
 fn storm(seed: u64, deletes: &str) {
     let config = clerk_sim::Config { users: 120, organizations: 6, memberships: 200, ..small() };
-    let world = World::with("webhook_storm", config, "page_size '20'");
+    let world = World::with(config, "page_size '20'");
     world.run(&format!(
         "SELECT clerk_fdw.create_mirror('clerk', schema => 'm', deletes => '{deletes}');
          SELECT clerk_fdw.add_webhook_secret('m', '{SECRET}')"
@@ -160,7 +160,7 @@ fn storm(seed: u64, deletes: &str) {
 /// An open transaction that has refreshed a user keeps nobody waiting but those who change the same objects.
 #[test]
 fn an_open_transaction_after_a_refresh_blocks_no_webhook() {
-    let world = in_step("webhook_open", clerk_sim::Config { users: 40, ..small() }, "page_size '20'");
+    let world = in_step(clerk_sim::Config { users: 40, ..small() }, "page_size '20'");
     world.run(&format!("SELECT clerk_fdw.add_webhook_secret('m', '{SECRET}')"));
     let users = ids(&world.sim.users());
     let open = world.connect();

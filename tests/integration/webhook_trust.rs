@@ -12,7 +12,7 @@ const OTHER_SECRET: &str = "whsec_YW5vdGhlciBrZXkgdGhhdCBzaWducw==";
 
 #[test]
 fn webhooks_that_do_not_verify_write_nothing_but_a_count() {
-    let world = listening("webhook_refused", "soft");
+    let world = listening("soft");
     world.sim.create_user(json!({"first_name": "Ada"})).unwrap();
     let good = world.sim.webhooks()[0].clone();
     let [id, timestamp, signature] = good.headers(SECRET).unwrap().map(|header| header.1);
@@ -51,7 +51,7 @@ fn webhooks_that_do_not_verify_write_nothing_but_a_count() {
 
 #[test]
 fn webhook_secrets_can_be_replaced_without_a_gap() {
-    let world = listening("webhook_rotation", "soft");
+    let world = listening("soft");
     for _ in 0..4 {
         world.sim.create_user(json!({})).unwrap();
     }
@@ -80,7 +80,7 @@ fn webhook_secrets_can_be_replaced_without_a_gap() {
 
 #[test]
 fn a_webhook_secret_may_be_in_vault() {
-    let world = listening("webhook_vault", "soft");
+    let world = listening("soft");
     world.run(&format!(
         "DELETE FROM clerk_fdw_internal.webhook_secret;
          CREATE SCHEMA vault;
@@ -95,7 +95,7 @@ fn a_webhook_secret_may_be_in_vault() {
 
 #[test]
 fn webhooks_of_another_instance_are_refused() {
-    let world = listening("webhook_instance", "soft");
+    let world = listening("soft");
     world.sim.set_instance("ins_other");
     world.sim.create_user(json!({})).unwrap();
     let error = receive(&world, &world.sim.webhooks()[0]).unwrap_err();
@@ -105,23 +105,23 @@ fn webhooks_of_another_instance_are_refused() {
 
 #[test]
 fn a_role_needs_nothing_but_execute_to_receive_webhooks() {
-    let world = listening("webhook_roles", "soft");
+    let world = listening("soft");
+    let endpoint = world.role("endpoint");
+    world.run(&format!("CREATE ROLE {endpoint}"));
     world.run(
-        "DROP ROLE IF EXISTS t_webhook_endpoint;
-         CREATE ROLE t_webhook_endpoint;
-         CREATE FUNCTION m.note() RETURNS trigger LANGUAGE plpgsql AS $$
+        "CREATE FUNCTION m.note() RETURNS trigger LANGUAGE plpgsql AS $$
            BEGIN NEW.first_name := current_user || ' ' || current_setting('search_path'); RETURN NEW; END $$;
          CREATE TRIGGER note BEFORE INSERT ON m.users FOR EACH ROW EXECUTE FUNCTION m.note()",
     );
     world.sim.create_user(json!({})).unwrap();
     let delivery = &world.sim.webhooks()[0];
-    world.run("GRANT USAGE ON SCHEMA clerk_fdw TO t_webhook_endpoint; SET ROLE t_webhook_endpoint");
+    world.run(&format!("GRANT USAGE ON SCHEMA clerk_fdw TO {endpoint}; SET ROLE {endpoint}"));
     assert_eq!(refused(receive(&world, delivery)), SqlState::INSUFFICIENT_PRIVILEGE);
-    world.run(
+    world.run(&format!(
         "RESET ROLE;
-         GRANT EXECUTE ON FUNCTION clerk_fdw.receive_webhook TO t_webhook_endpoint;
-         SET ROLE t_webhook_endpoint",
-    );
+         GRANT EXECUTE ON FUNCTION clerk_fdw.receive_webhook TO {endpoint};
+         SET ROLE {endpoint}"
+    ));
     assert_eq!(receive(&world, delivery).unwrap(), "applied");
     for denied in
         ["SELECT * FROM clerk_fdw_internal.webhook_secret", "SELECT * FROM clerk_fdw.webhook_events", "TABLE m.users"]
@@ -137,5 +137,5 @@ fn a_role_needs_nothing_but_execute_to_receive_webhooks() {
         format!("{owner} pg_catalog, pg_temp"),
         "with the owner's rights, and not the caller's search_path"
     );
-    world.run("DROP OWNED BY t_webhook_endpoint; DROP ROLE t_webhook_endpoint");
+    world.run(&format!("DROP OWNED BY {endpoint}; DROP ROLE {endpoint}"));
 }

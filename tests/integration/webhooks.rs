@@ -22,9 +22,9 @@ const COMPARED: [(&str, &str, &str); 3] = [
 ];
 
 /// A world whose mirror `m` is in step and has the secret.
-pub fn listening(name: &str, deletes: &str) -> World {
+pub fn listening(deletes: &str) -> World {
     let config = Config { users: 6, organizations: 3, memberships: 8, ..small() };
-    let world = World::new(name, config);
+    let world = World::new(config);
     world.run(&format!(
         "SELECT clerk_fdw.create_mirror('clerk', schema => 'm', deletes => '{deletes}');
          SELECT clerk_fdw.add_webhook_secret('m', '{SECRET}')"
@@ -90,8 +90,8 @@ fn change(state: &mut State, random: &mut Rng, ids: &mut [Vec<String>; 3]) {
     }
 }
 
-fn histories(name: &str, deletes: &str, seeds: std::ops::Range<u64>) {
-    let world = listening(name, deletes);
+fn histories(deletes: &str, seeds: std::ops::Range<u64>) {
+    let world = listening(deletes);
     let sim = &world.sim;
     for seed in seeds {
         let story = format!("seed {seed}");
@@ -128,18 +128,18 @@ fn event(world: &World, kind: &str, data: Value, timestamp: i64) -> Delivery {
 
 #[test]
 fn webhooks_in_any_order_end_in_clerks_state() {
-    histories("webhook_orders_soft", "soft", 0..1000);
+    histories("soft", 0..1000);
 }
 
 #[test]
 fn webhooks_in_any_order_end_in_clerks_state_where_deletes_are_hard() {
-    histories("webhook_orders_hard", "hard", 1000..2000);
+    histories("hard", 1000..2000);
 }
 
 #[test]
 fn every_order_of_one_objects_webhooks_ends_in_the_same_rows() {
     for deletes in ["soft", "hard"] {
-        let world = listening(&format!("webhook_permutations_{deletes}"), deletes);
+        let world = listening(deletes);
         let id = world.sim.create_user(json!({"first_name": "Ada"})).unwrap();
         world.sim.update_user(&id, json!({"first_name": "Grace"})).unwrap();
         world.sim.delete_user(&id).unwrap();
@@ -171,7 +171,7 @@ fn every_order_of_one_objects_webhooks_ends_in_the_same_rows() {
 
 #[test]
 fn a_webhook_is_applied_once() {
-    let world = listening("webhook_once", "soft");
+    let world = listening("soft");
     let id = world.sim.create_user(json!({"first_name": "Ada"})).unwrap();
     let delivery = &world.sim.webhooks()[0];
     assert_eq!(receive(&world, delivery).unwrap(), "applied");
@@ -185,7 +185,7 @@ fn a_webhook_is_applied_once() {
 
 #[test]
 fn of_two_webhook_deliveries_at_once_one_applies() {
-    let world = listening("webhook_at_once", "soft");
+    let world = listening("soft");
     world.sim.create_user(json!({})).unwrap();
     world.sim.create_user(json!({})).unwrap();
     let [first, second] = <[Delivery; 2]>::try_from(world.sim.webhooks()).unwrap();
@@ -208,7 +208,7 @@ fn of_two_webhook_deliveries_at_once_one_applies() {
 
 #[test]
 fn a_webhook_of_a_deletion_and_one_of_an_update_at_once_do_not_miss_each_other() {
-    let world = listening("webhook_race", "hard");
+    let world = listening("hard");
     let id = world.sim.create_user(json!({})).unwrap();
     world.sim.delete_user(&id).unwrap();
     let [created, deleted] = <[Delivery; 2]>::try_from(world.sim.webhooks()).unwrap();
@@ -229,7 +229,7 @@ fn a_webhook_of_a_deletion_and_one_of_an_update_at_once_do_not_miss_each_other()
 
 #[test]
 fn an_older_webhook_is_stale() {
-    let world = listening("webhook_stale", "soft");
+    let world = listening("soft");
     let user = |name: &str, at: i64| {
         event(&world, "user.updated", json!({"id": "user_x", "first_name": name, "updated_at": at}), at)
     };
@@ -258,7 +258,7 @@ fn an_older_webhook_is_stale() {
 
 #[test]
 fn what_a_webhook_told_deleted_no_page_and_no_older_webhook_brings_back() {
-    let world = listening("webhook_tombstones", "hard");
+    let world = listening("hard");
     let noon = 1_790_000_000_000;
     assert_eq!(receive(&world, &event(&world, "user.deleted", json!({"id": "user_x"}), noon)).unwrap(), "applied");
     let user = event(&world, "user.created", json!({"id": "user_x", "updated_at": noon - 5000}), noon - 5000);
@@ -292,7 +292,7 @@ fn what_a_webhook_told_deleted_no_page_and_no_older_webhook_brings_back() {
 
 #[test]
 fn webhooks_about_nothing_of_the_mirror_are_ignored() {
-    let world = listening("webhook_ignored", "soft");
+    let world = listening("soft");
     world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'n', objects => '{users}')");
     for kind in ["email.created", "user.renamed", "no_dot", "session.created"] {
         let delivery = event(&world, kind, json!({"id": "x_1"}), 1_790_000_000_000);
@@ -310,7 +310,7 @@ fn webhooks_about_nothing_of_the_mirror_are_ignored() {
 
 #[test]
 fn a_webhook_that_failed_is_kept_and_tried_again() {
-    let world = listening("webhook_failed", "soft");
+    let world = listening("soft");
     world.run("ALTER TABLE m.users ADD CONSTRAINT no_eve CHECK (first_name <> 'Eve')");
     for _ in 0..3 {
         world.sim.create_user(json!({"first_name": "Eve"})).unwrap();
@@ -348,7 +348,7 @@ fn a_webhook_that_failed_is_kept_and_tried_again() {
 
 #[test]
 fn a_webhook_can_be_checked_with_clerk() {
-    let world = listening("webhook_revalidated", "soft");
+    let world = listening("soft");
     let checked = |delivery: &Delivery| -> String {
         let [id, timestamp, signature] = delivery.headers(SECRET).unwrap().map(|header| header.1);
         let statement = "SELECT clerk_fdw.receive_webhook('m', $1, $2, $3, $4, revalidate => true)";
@@ -374,7 +374,7 @@ fn a_webhook_can_be_checked_with_clerk() {
 
 #[test]
 fn webhooks_come_in_as_postgrest_passes_them() {
-    let world = listening("webhook_postgrest", "soft");
+    let world = listening("soft");
     let post = |delivery: &Delivery| -> Result<Vec<String>, Box<DbError>> {
         let headers: serde_json::Map<String, Value> = delivery
             .headers(SECRET)
@@ -422,7 +422,7 @@ fn every_webhook_that_clerk_describes_is_received() {
         return;
     };
     let api: Value = serde_norway::from_str(&text).expect("the description is YAML");
-    let world = listening("webhook_described", "soft");
+    let world = listening("soft");
     // The examples are of another instance.
     world.run("UPDATE clerk_fdw_internal.mirror SET instance_id = NULL");
     for (kind, described) in api["x-webhooks"].as_object().expect("there are webhooks") {

@@ -32,8 +32,8 @@ struct Program {
 }
 
 impl Program {
-    async fn start(name: &str, settings: &[(&str, &str)]) -> Self {
-        let (_, config) = database(name).await;
+    async fn start(settings: &[(&str, &str)]) -> Self {
+        let (_, config) = database().await;
         let variable = |name, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
         let url = format!(
             "host={} port={} user={} dbname={}",
@@ -109,7 +109,7 @@ async fn deliver(address: SocketAddr, body: Vec<u8>) -> StatusCode {
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_connections_keep_nobody_out() {
     let limits = [("CLERK_HOOK_MAX_CONNECTIONS", "100"), ("CLERK_HOOK_HEADER_TIMEOUT_MS", "60000"), PATIENT];
-    let program = Program::start("slow_flood", &limits).await;
+    let program = Program::start(&limits).await;
     let address = program.address;
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -140,7 +140,7 @@ async fn slow_connections_keep_nobody_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_says_nothing_is_not_kept() {
-    let program = Program::start("silent_flood", &[("CLERK_HOOK_HEADER_TIMEOUT_MS", "1000")]).await;
+    let program = Program::start(&[("CLERK_HOOK_HEADER_TIMEOUT_MS", "1000")]).await;
     let silent: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(program.address).unwrap()).collect();
     for mut connection in silent {
         connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -152,7 +152,7 @@ async fn who_says_nothing_is_not_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_do_not_end_fill_no_memory_and_keep_nobody_out() {
     let limits = [SIXTEEN, PATIENT, ("CLERK_HOOK_POOL_SIZE", "2")];
-    let program = Program::start("body_flood", &limits).await;
+    let program = Program::start(&limits).await;
     let address = program.address;
     // All but the last byte of each.
     let senders: Vec<_> = (0..112)
@@ -176,7 +176,7 @@ async fn bodies_that_do_not_end_fill_no_memory_and_keep_nobody_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn deliveries_that_are_refused_fill_no_memory_and_keep_nobody_out() {
     let limits = [SIXTEEN, PATIENT, ("CLERK_HOOK_POOL_SIZE", "2")];
-    let program = Program::start("refused_flood", &limits).await;
+    let program = Program::start(&limits).await;
     let address = program.address;
     let mut forged = br#"{"raise":"28000"}"#.to_vec();
     forged.resize(MEBIBYTE, b' ');

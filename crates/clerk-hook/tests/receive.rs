@@ -14,7 +14,7 @@ use reqwest::StatusCode;
 
 #[tokio::test]
 async fn a_delivery_arrives_unchanged_and_its_answer_goes_back() {
-    let receiver = Receiver::start("unchanged", |_| {}).await;
+    let receiver = Receiver::start(|_| {}).await;
     for answer in ["applied", "duplicate", "stale", "ignored"] {
         let body = format!(
             "\u{20}{{\"answer\":\"{answer}\",\r\n \"text\": \"é\\ud83d\\ude00\u{1F600}'\\\"\", \"n\":1.0e0 }} \n"
@@ -26,7 +26,7 @@ async fn a_delivery_arrives_unchanged_and_its_answer_goes_back() {
 
 #[tokio::test]
 async fn either_name_of_the_headers_is_read() {
-    let receiver = Receiver::start("headers", |_| {}).await;
+    let receiver = Receiver::start(|_| {}).await;
     let request = receiver.post(r#"{"answer":"applied"}"#, &["webhook-id", "webhook-timestamp", "webhook-signature"]);
     assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
     assert_eq!(receiver.received().await[0][2..], ["msg_1", "1649367553", "v1,c2lnbmVk v1,b3RoZXI="]);
@@ -34,7 +34,7 @@ async fn either_name_of_the_headers_is_read() {
 
 #[tokio::test]
 async fn what_will_never_verify_is_the_senders_fault() {
-    let receiver = Receiver::start("refused", |_| {}).await;
+    let receiver = Receiver::start(|_| {}).await;
     for (code, status) in [
         ("28000", StatusCode::UNAUTHORIZED),
         ("22023", StatusCode::BAD_REQUEST),
@@ -47,7 +47,7 @@ async fn what_will_never_verify_is_the_senders_fault() {
 
 #[tokio::test]
 async fn whatever_else_is_raised_is_sent_again() {
-    let receiver = Receiver::start("failed", |_| {}).await;
+    let receiver = Receiver::start(|_| {}).await;
     for code in ["P0001", "40001", "28P01", "55P03", "08006", "53300", "57014", "42883"] {
         let (status, text) = receiver.deliver(&format!(r#"{{"raise":"{code}"}}"#)).await;
         assert!(status.is_server_error(), "{code}: {status}");
@@ -61,7 +61,7 @@ async fn whatever_else_is_raised_is_sent_again() {
 
 #[tokio::test]
 async fn it_is_taken_only_once_it_is_committed() {
-    let receiver = Receiver::start("commit", |_| {}).await;
+    let receiver = Receiver::start(|_| {}).await;
     let (status, _) = receiver.deliver(r#"{"answer":"applied", "fail_at_commit":true}"#).await;
     assert!(status.is_server_error(), "{status}");
     assert!(receiver.received().await.is_empty());
@@ -69,7 +69,7 @@ async fn it_is_taken_only_once_it_is_committed() {
 
 #[tokio::test]
 async fn what_is_no_delivery_does_not_reach_the_database() {
-    let receiver = Receiver::start("nothing", |config| config.max_body_bytes = 100).await;
+    let receiver = Receiver::start(|config| config.max_body_bytes = 100).await;
     for missing in 0..3 {
         let mut names = ["svix-id", "svix-timestamp", "svix-signature"];
         names[missing] = "x-other";
@@ -95,7 +95,7 @@ async fn what_is_no_delivery_does_not_reach_the_database() {
 
 #[tokio::test]
 async fn a_statement_that_takes_too_long_is_ended_and_not_in_the_way() {
-    let receiver = Receiver::start("slow", |config| {
+    let receiver = Receiver::start(|config| {
         config.timeout = Duration::from_secs(2);
         config.pool_size = 1.try_into().unwrap();
     })
@@ -113,7 +113,7 @@ async fn a_statement_that_takes_too_long_is_ended_and_not_in_the_way() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
-    let receiver = Receiver::start("body", |config| config.timeout = Duration::from_millis(300)).await;
+    let receiver = Receiver::start(|config| config.timeout = Duration::from_millis(300)).await;
     let answer = read(receiver.begin(100)).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
@@ -130,7 +130,7 @@ async fn read(mut stream: TcpStream) -> String {
 
 #[tokio::test]
 async fn connections_have_a_time_for_their_headers_and_between_requests() {
-    let receiver = Receiver::start("headers_time", |config| config.header_timeout = Duration::from_millis(300)).await;
+    let receiver = Receiver::start(|config| config.header_timeout = Duration::from_millis(300)).await;
     let start = Instant::now();
     let silent = TcpStream::connect(receiver.address()).unwrap();
     let mut idle = TcpStream::connect(receiver.address()).unwrap();
@@ -156,7 +156,7 @@ async fn connections_have_a_time_for_their_headers_and_between_requests() {
 
 #[tokio::test]
 async fn too_many_deliveries_at_once_are_sent_away_with_a_time_to_come_back() {
-    let receiver = Receiver::start("busy", |config| {
+    let receiver = Receiver::start(|config| {
         config.timeout = Duration::from_secs(10);
         config.max_deliveries = 1.try_into().ok();
     })
@@ -175,7 +175,7 @@ async fn too_many_deliveries_at_once_are_sent_away_with_a_time_to_come_back() {
 
 #[tokio::test]
 async fn a_sender_who_hangs_up_keeps_the_place_until_the_database_is_done() {
-    let receiver = Receiver::start("place", |config| {
+    let receiver = Receiver::start(|config| {
         config.timeout = Duration::from_secs(10);
         config.max_deliveries = 1.try_into().ok();
     })
@@ -190,7 +190,7 @@ async fn a_sender_who_hangs_up_keeps_the_place_until_the_database_is_done() {
 
 #[tokio::test]
 async fn a_body_that_is_slow_gives_way() {
-    let receiver = Receiver::start("way", |config| {
+    let receiver = Receiver::start(|config| {
         config.timeout = Duration::from_secs(60);
         config.max_deliveries = 1.try_into().ok();
     })
@@ -204,7 +204,7 @@ async fn a_body_that_is_slow_gives_way() {
 
 #[tokio::test]
 async fn a_sender_who_hangs_up_is_served_and_not_in_the_way() {
-    let receiver = Receiver::start("hangup", |_| {}).await;
+    let receiver = Receiver::start(|_| {}).await;
     let body = r#"{"answer":"applied", "sleep":5}"#;
     let mut stream = receiver.begin(body.len());
     stream.write_all(body.as_bytes()).unwrap();
@@ -220,7 +220,7 @@ async fn a_sender_who_hangs_up_is_served_and_not_in_the_way() {
 
 #[tokio::test]
 async fn connections_that_broke_are_replaced() {
-    let receiver = Receiver::start("broken", |_| {}).await;
+    let receiver = Receiver::start(|_| {}).await;
     assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::OK);
     receiver.terminate_connections().await;
     eventually("a delivery gets through", async || {
@@ -236,7 +236,7 @@ async fn connections_that_broke_are_replaced() {
 #[tokio::test]
 async fn a_database_that_cannot_be_reached_is_not_the_senders_fault() {
     // Postgres says 28000 to a role that does not exist.
-    let receiver = Receiver::start("nobody", |config| {
+    let receiver = Receiver::start(|config| {
         config.database.user("nobody_of_that_name");
     })
     .await;
@@ -248,13 +248,13 @@ async fn a_database_that_cannot_be_reached_is_not_the_senders_fault() {
 
 #[tokio::test]
 async fn it_is_ready_when_the_database_answers() {
-    let receiver = Receiver::start("ready", |_| {}).await;
+    let receiver = Receiver::start(|_| {}).await;
     assert_eq!(receiver.get("/readyz").await, (StatusCode::OK, "ok".to_owned()));
 }
 
 #[tokio::test]
 async fn the_public_is_told_nothing_about_the_server() {
-    let receiver = Receiver::start("public", |_| {}).await;
+    let receiver = Receiver::start(|_| {}).await;
     for path in ["/healthz", "/readyz", "/metrics"] {
         assert_eq!(receiver.get(path).await.0, StatusCode::OK);
         assert_eq!(reqwest::get(receiver.url(path)).await.unwrap().status(), StatusCode::NOT_FOUND);
@@ -264,7 +264,7 @@ async fn the_public_is_told_nothing_about_the_server() {
 
 #[tokio::test]
 async fn readiness_does_not_wait_for_deliveries() {
-    let receiver = Receiver::start("readiness", |config| config.pool_size = 1.try_into().unwrap()).await;
+    let receiver = Receiver::start(|config| config.pool_size = 1.try_into().unwrap()).await;
     let delivery = receiver.post(r#"{"answer":"applied", "sleep":5}"#, &common::HEADERS).send();
     let delivery = tokio::spawn(delivery);
     eventually("the database is at it", async || receiver.connections().await == 1).await;
@@ -276,7 +276,7 @@ async fn readiness_does_not_wait_for_deliveries() {
 
 #[tokio::test]
 async fn everything_is_counted() {
-    let receiver = Receiver::start("metrics", |_| {}).await;
+    let receiver = Receiver::start(|_| {}).await;
     for body in [r#"{"answer":"applied"}"#, r#"{"answer":"applied"}"#, r#"{"answer":"new"}"#, r#"{"raise":"28000"}"#] {
         receiver.deliver(body).await;
     }
@@ -296,7 +296,7 @@ async fn everything_is_counted() {
 
 #[tokio::test]
 async fn stopping_finishes_what_is_in_flight() {
-    let mut receiver = Receiver::start("stop", |_| {}).await;
+    let mut receiver = Receiver::start(|_| {}).await;
     let delivery = receiver.post(r#"{"answer":"applied", "sleep":3}"#, &common::HEADERS).send();
     let delivery = tokio::spawn(delivery);
     eventually("the database is at it", async || receiver.connections().await == 1).await;
@@ -308,7 +308,7 @@ async fn stopping_finishes_what_is_in_flight() {
 
 #[tokio::test]
 async fn stopping_does_not_wait_for_ever() {
-    let mut receiver = Receiver::start("stop_limit", |config| {
+    let mut receiver = Receiver::start(|config| {
         config.timeout = Duration::from_millis(300);
         config.header_timeout = Duration::from_secs(120);
     })

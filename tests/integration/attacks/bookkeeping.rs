@@ -9,7 +9,7 @@ use crate::webhooks::*;
 
 #[test]
 fn nobody_has_a_right_in_the_bookkeeping() {
-    let eve = Eve::new("book_rights");
+    let eve = Eve::new();
     let tables: Vec<String> = eve.world.column(
         "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'clerk_fdw_internal'::regnamespace AND relkind IN ('r', 'v', 'S')",
     );
@@ -34,7 +34,7 @@ fn nobody_has_a_right_in_the_bookkeeping() {
 /// A table that becomes a view would run what its owner likes for everybody who looks at mirror_status.
 #[test]
 fn looking_at_the_status_runs_nobodys_code() {
-    let eve = Eve::new("book_status");
+    let eve = Eve::new();
     eve.session.run("DROP TABLE m.users; CREATE VIEW m.users AS SELECT evil.payload() AS user_id, now() AS synced_at, now() AS deleted_at");
     assert!(eve.superuser_does("SELECT * FROM clerk_fdw.mirror_status; CALL clerk_fdw.sync('m')").is_some());
     eve.assert_harmless("a view of the table's name");
@@ -54,7 +54,7 @@ fn looking_at_the_status_runs_nobodys_code() {
 
 #[test]
 fn views_show_nothing_of_others_to_functions_that_cost_little() {
-    let eve = Eve::new("book_leaks");
+    let eve = Eve::new();
     eve.world.run(&format!(
         "SELECT clerk_fdw.create_mirror('clerk', schema => 'supers', objects => '{{users}}');
          SELECT clerk_fdw.add_webhook_secret('supers', '{SECRET}')"
@@ -74,7 +74,7 @@ fn views_show_nothing_of_others_to_functions_that_cost_little() {
 
 #[test]
 fn eve_does_not_act_on_others_mirrors() {
-    let eve = Eve::new("book_others");
+    let eve = Eve::new();
     eve.world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'supers', objects => '{users}')");
     let run: i64 = eve.world.one("SELECT clerk_fdw.start_sync('supers')");
     for call in [
@@ -113,7 +113,7 @@ fn eve_does_not_act_on_others_mirrors() {
 /// Advisory locks are everybody's: those that kept syncs apart once are taken here, and stop nobody.
 #[test]
 fn advisory_locks_stop_no_sync_and_no_webhook() {
-    let eve = Eve::new("book_locks");
+    let eve = Eve::new();
     eve.session.run("SELECT pg_advisory_lock(1668047467, n) FROM generate_series(0, 100) n");
     eve.session.run(
         "SELECT pg_advisory_lock(hashtextextended(format('clerk_fdw %s users', n), 0)) FROM generate_series(0, 100) n",
@@ -126,7 +126,7 @@ fn advisory_locks_stop_no_sync_and_no_webhook() {
 
 #[test]
 fn how_long_the_log_is_kept_is_not_everybodys_to_say() {
-    let eve = Eve::new("book_retention");
+    let eve = Eve::new();
     let error = eve.session.error("SET clerk_fdw.log_retention = 60");
     assert_eq!(*error.code(), SqlState::INSUFFICIENT_PRIVILEGE);
 }
@@ -134,7 +134,7 @@ fn how_long_the_log_is_kept_is_not_everybodys_to_say() {
 /// A secret that a failing call quotes is in no log, however the call is made.
 #[test]
 fn a_webhook_secret_is_in_no_log() {
-    let eve = Eve::new("book_secret");
+    let eve = Eve::new();
     let secret = "whsec_R7kQ2vXz9LmN4pBt8WcY1sHd";
     eve.world.run("SET log_min_error_statement = debug5; SET log_error_verbosity = verbose");
     for statement in [
@@ -152,7 +152,7 @@ fn a_webhook_secret_is_in_no_log() {
 /// As many secrets as anybody tries for every delivery are bounded.
 #[test]
 fn a_mirror_has_few_secrets() {
-    let eve = Eve::new("book_secrets");
+    let eve = Eve::new();
     for _ in 1..10 {
         eve.session.run(&format!("SELECT clerk_fdw.add_webhook_secret('m', '{SECRET}')"));
     }
@@ -165,7 +165,7 @@ fn a_mirror_has_few_secrets() {
 /// Eve cannot put webhooks of another mirror off by listening as well: the signature says whose a delivery is.
 #[test]
 fn another_mirror_that_listens_is_in_nobodys_way() {
-    let eve = Eve::new("book_listens");
+    let eve = Eve::new();
     let other = "whsec_YW5vdGhlciBrZXkgdGhhdCBzaWducw==";
     eve.world.run(&format!(
         "SELECT clerk_fdw.create_mirror('clerk', schema => 'supers', objects => '{{users}}');
@@ -178,7 +178,7 @@ fn another_mirror_that_listens_is_in_nobodys_way() {
 /// Large bodies are refused before anything is computed from them.
 #[test]
 fn a_body_of_more_than_a_mebibyte_is_refused() {
-    let eve = Eve::new("book_large");
+    let eve = Eve::new();
     eve.world.sim.create_user(serde_json::json!({})).unwrap();
     let delivery = eve.world.sim.webhooks().pop().unwrap();
     let large = Delivery { body: " ".repeat(1 << 20) + &delivery.body, ..delivery };
@@ -188,7 +188,7 @@ fn a_body_of_more_than_a_mebibyte_is_refused() {
 /// One object that a table does not take is one entry, however often it is tried, and costs the rest of its page little.
 #[test]
 fn a_poison_object_is_one_entry() {
-    let eve = Eve::new("book_poison");
+    let eve = Eve::new();
     let poison = eve.world.sim.create_user(serde_json::json!({"first_name": "Poison"})).unwrap();
     eve.session.run("ALTER TABLE m.users ADD CHECK (first_name IS DISTINCT FROM 'Poison')");
     for mode in ["full", "incremental", "full", "incremental"] {

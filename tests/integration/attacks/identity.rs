@@ -8,7 +8,7 @@ use crate::mirror_roles::GRANTS;
 
 #[test]
 fn a_role_of_the_same_name_inherits_no_mirror() {
-    let eve = Eve::new("name_role");
+    let eve = Eve::new();
     let Eve { world, role, .. } = &eve;
     world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'hers', objects => '{users}')");
     let dropped = format!("{role}_gone");
@@ -35,7 +35,7 @@ fn a_role_of_the_same_name_inherits_no_mirror() {
 
 #[test]
 fn a_server_of_the_same_name_is_not_read() {
-    let eve = Eve::new("name_server");
+    let eve = Eve::new();
     let Eve { world, role, session } = &eve;
     world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'supers', objects => '{users}')");
     world.run("CALL clerk_fdw.sync('supers')");
@@ -57,7 +57,7 @@ fn a_server_of_the_same_name_is_not_read() {
 /// Policies go with the mirror, and its number is never another's: nobody answers for it by making one of its name.
 #[test]
 fn a_mirror_of_the_same_name_answers_no_policy() {
-    let eve = Eve::new("name_mirror");
+    let eve = Eve::new();
     let Eve { world, session, .. } = &eve;
     session.run("SELECT clerk_fdw.enable_row_security('m')");
     let number: i32 = session.one("SELECT number FROM clerk_fdw.mirror_status");

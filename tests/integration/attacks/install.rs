@@ -79,7 +79,7 @@ fn tokens(world: &World) -> Vec<Token> {
 
 #[test]
 fn the_install_script_qualifies_every_function_operator_and_type() {
-    let world = World::new("install_names", small());
+    let world = World::new(small());
     let tokens = tokens(&world);
     assert!(tokens.len() > 1000, "{}", tokens.len());
     let word = |index: usize| match tokens.get(index) {
@@ -126,7 +126,7 @@ fn the_install_script_qualifies_every_function_operator_and_type() {
 
 #[test]
 fn every_function_has_a_fixed_search_path_and_nobodys_rights() {
-    let world = World::new("install_paths", small());
+    let world = World::new(small());
     let without: Vec<String> = world.column(
         "SELECT p.oid::regprocedure::text FROM pg_proc p
            JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
@@ -142,7 +142,7 @@ fn every_function_has_a_fixed_search_path_and_nobodys_rights() {
 /// Functions and operators of the same names that would fit better than Postgres' own.
 #[test]
 fn what_others_put_into_the_extensions_schema_is_not_used() {
-    let world = World::new("install_hostile", small());
+    let world = World::new(small());
     world.run(
         "DROP EXTENSION clerk_fdw CASCADE;
          CREATE FUNCTION public.trap(name, text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'caught'; END $$;

@@ -23,13 +23,10 @@ pub struct Eve {
 }
 
 impl Eve {
-    pub fn new(name: &str) -> Eve {
-        Eve::in_world(World::new(name, small()), name)
-    }
-
-    pub fn in_world(world: World, name: &str) -> Eve {
-        let role = format!("eve_{name}");
-        world.run(&format!("DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN; {}", GRANTS.replace("ROLE", &role)));
+    pub fn new() -> Eve {
+        let world = World::new(small());
+        let role = world.role("eve");
+        world.run(&format!("CREATE ROLE {role} LOGIN; {}", GRANTS.replace("ROLE", &role)));
         world.run(&format!(
             "CREATE USER MAPPING FOR {role} SERVER clerk OPTIONS (api_key '{}');
              CREATE SCHEMA m AUTHORIZATION {role};

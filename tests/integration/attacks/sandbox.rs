@@ -18,8 +18,8 @@ fn everything(eve: &Eve) -> [String; 4] {
 }
 
 /// Eve's trigger does something, and whatever runs it, nothing comes of it.
-fn is_harmless(name: &str, prepare: &str, trigger: &str) {
-    let eve = Eve::new(name);
+fn is_harmless(prepare: &str, trigger: &str) {
+    let eve = Eve::new();
     eve.session.run(prepare);
     eve.trigger(trigger);
     for statement in everything(&eve) {
@@ -35,36 +35,36 @@ const OPERATORS: &str = "
 
 #[test]
 fn a_search_path_that_a_trigger_sets_does_not_outlive_it() {
-    is_harmless("trap_path", OPERATORS, "PERFORM set_config('search_path', 'evil, pg_catalog', false)");
-    is_harmless("trap_set", OPERATORS, "SET search_path = evil, pg_catalog");
+    is_harmless(OPERATORS, "PERFORM set_config('search_path', 'evil, pg_catalog', false)");
+    is_harmless(OPERATORS, "SET search_path = evil, pg_catalog");
 }
 
 #[test]
 fn a_trigger_can_leave_no_cursor_with_hold() {
-    is_harmless("trap_hold", "", "EXECUTE 'DECLARE held CURSOR WITH HOLD FOR SELECT evil.payload()'");
+    is_harmless("", "EXECUTE 'DECLARE held CURSOR WITH HOLD FOR SELECT evil.payload()'");
 }
 
 #[test]
 fn a_trigger_can_leave_no_prepared_statement() {
-    is_harmless("trap_prepare", "", "EXECUTE 'PREPARE app AS SELECT evil.payload()'");
+    is_harmless("", "EXECUTE 'PREPARE app AS SELECT evil.payload()'");
 }
 
 #[test]
 fn a_trigger_cannot_get_the_sessions_role_back() {
-    for (name, command) in [
-        ("trap_reset", "RESET ROLE"),
-        ("trap_role", "SET ROLE postgres"),
-        ("trap_auth", "RESET SESSION AUTHORIZATION"),
-        ("trap_config", "PERFORM set_config('role', 'postgres', false)"),
+    for command in [
+        "RESET ROLE",
+        "SET ROLE postgres",
+        "RESET SESSION AUTHORIZATION",
+        "PERFORM set_config('role', 'postgres', false)",
     ] {
-        is_harmless(name, "", &format!("{command}; PERFORM evil.payload()"));
+        is_harmless("", &format!("{command}; PERFORM evil.payload()"));
     }
 }
 
 #[test]
 fn a_trigger_can_leave_nothing_in_the_sessions_temporary_schema() {
-    is_harmless("trap_temp", "", "CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (evil.payload() = 1)");
-    is_harmless("trap_table", "", "CREATE TEMP TABLE pg_class AS SELECT evil.payload()");
+    is_harmless("", "CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (evil.payload() = 1)");
+    is_harmless("", "CREATE TEMP TABLE pg_class AS SELECT evil.payload()");
 }
 
 #[test]
@@ -78,14 +78,14 @@ fn a_deferred_trigger_runs_with_the_owners_rights_or_not_at_all() {
           RETURN NULL; END $$;
         CREATE CONSTRAINT TRIGGER fire AFTER INSERT ON m.late DEFERRABLE INITIALLY DEFERRED
           FOR EACH ROW EXECUTE FUNCTION m.fire()";
-    is_harmless("trap_deferred", deferred, "INSERT INTO m.late VALUES (1)");
-    is_harmless("trap_redeferred", deferred, "SET CONSTRAINTS ALL DEFERRED; INSERT INTO m.late VALUES (1)");
+    is_harmless(deferred, "INSERT INTO m.late VALUES (1)");
+    is_harmless(deferred, "SET CONSTRAINTS ALL DEFERRED; INSERT INTO m.late VALUES (1)");
 }
 
 /// Defaults, CHECKs, index expressions and the expressions of a column map are code like any other.
 #[test]
 fn expressions_are_in_the_sandbox_as_triggers_are() {
-    let eve = Eve::new("trap_expressions");
+    let eve = Eve::new();
     let guilty = "CREATE FUNCTION evil.guilty() RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
         PERFORM set_config('search_path', 'evil, pg_catalog', false); PERFORM evil.payload(); RETURN 1; END $$;";
     eve.session.run(&format!(
@@ -108,7 +108,7 @@ fn expressions_are_in_the_sandbox_as_triggers_are() {
 /// A superuser may make a mirror of a table that is somebody else's: what that table's owner wrote runs as that owner.
 #[test]
 fn a_superusers_mirror_of_eves_table_runs_her_code_as_eve() {
-    let eve = Eve::new("trap_table_owner");
+    let eve = Eve::new();
     eve.session.run(
         "CREATE TABLE m.customers (clerk_id text UNIQUE);
          CREATE FUNCTION m.count() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.payload(); RETURN NEW; END $$;
@@ -125,10 +125,10 @@ fn a_superusers_mirror_of_eves_table_runs_her_code_as_eve() {
 /// The webhooks role needs no rights in a mirror, and gets none by a deferred trigger of its own.
 #[test]
 fn the_callers_deferred_triggers_are_not_fired_with_the_owners_rights() {
-    let eve = Eve::new("trap_caller");
+    let eve = Eve::new();
     let endpoint = format!("{}_endpoint", eve.role);
     eve.world.run(&format!(
-        "DROP ROLE IF EXISTS {endpoint}; CREATE ROLE {endpoint};
+        "CREATE ROLE {endpoint};
          GRANT USAGE ON SCHEMA clerk_fdw TO {endpoint};
          GRANT EXECUTE ON FUNCTION clerk_fdw.receive_webhook TO {endpoint};
          GRANT CREATE ON SCHEMA public TO {endpoint}"
@@ -168,7 +168,7 @@ fn the_callers_deferred_triggers_are_not_fired_with_the_owners_rights() {
 /// Without malice: foreign keys that the caller has deferred are checked when the caller commits.
 #[test]
 fn foreign_keys_that_the_caller_has_deferred_are_checked_at_its_commit() {
-    let world = World::new("trap_foreign_keys", small());
+    let world = World::new(small());
     let user = world.sim.users()[0].id.clone();
     world.run(
         "SELECT clerk_fdw.create_mirror('clerk', schema => 'm', objects => '{users}');
@@ -190,7 +190,7 @@ fn foreign_keys_that_the_caller_has_deferred_are_checked_at_its_commit() {
 /// A constraint of a partition may be called differently from the one that it descends from, which means it as well.
 #[test]
 fn what_the_caller_has_deferred_on_a_partition_is_not_fired() {
-    let world = World::new("trap_partitions", small());
+    let world = World::new(small());
     let user = world.sim.users()[0].id.clone();
     world.run(
         "SELECT clerk_fdw.create_mirror('clerk', schema => 'm', objects => '{users}');
@@ -217,7 +217,7 @@ fn what_the_caller_has_deferred_on_a_partition_is_not_fired() {
 /// A trigger cannot fire what the caller has deferred, either.
 #[test]
 fn set_constraints_is_not_for_triggers() {
-    let eve = Eve::new("trap_set_constraints");
+    let eve = Eve::new();
     eve.trigger("SET CONSTRAINTS ALL IMMEDIATE");
     let user = eve.world.sim.users()[0].id.clone();
     let error = eve.superuser_does(&format!("SELECT clerk_fdw.sync_user('m', '{user}')")).unwrap();
@@ -228,7 +228,7 @@ fn set_constraints_is_not_for_triggers() {
 /// Names in a mirror's expressions mean Postgres' own, whoever syncs and whatever their search_path.
 #[test]
 fn the_callers_search_path_does_not_decide_what_a_mirrors_expressions_mean() {
-    let eve = Eve::new("trap_capture");
+    let eve = Eve::new();
     eve.session.run(
         "CREATE FUNCTION evil.concat_ws(text, text, text) RETURNS text LANGUAGE sql AS 'SELECT evil.payload()::text'",
     );
@@ -246,7 +246,7 @@ fn the_callers_search_path_does_not_decide_what_a_mirrors_expressions_mean() {
 /// A sync in the background is its mirror's owner from its first statement, where such a role can log in.
 #[test]
 fn a_worker_has_no_more_rights_than_the_mirrors_owner() {
-    let eve = Eve::new("trap_worker");
+    let eve = Eve::new();
     eve.session.run("CREATE TABLE m.who (session text, now text)");
     eve.trigger("INSERT INTO m.who VALUES (session_user, current_user); PERFORM evil.payload()");
     eve.session.run("SELECT clerk_fdw.start_sync('m')");

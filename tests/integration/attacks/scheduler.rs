@@ -6,8 +6,8 @@ use crate::mirror_crash::Cluster;
 #[test]
 fn a_mirror_that_cannot_start_delays_nobody() {
     let lines = "shared_preload_libraries = 'clerk_fdw'\nclerk_fdw.naptime = 1\n";
-    let cluster = Cluster::with("attack_schedule", lines);
-    let world = World::at(cluster.host(), "attack_schedule", small(), "", "");
+    let cluster = Cluster::with(lines);
+    let world = World::at(cluster.host(), small(), "", "");
     let broken = ["schedule", "role", "server", "usage", "table", "locked"];
     for name in broken.iter().chain(&["good"]) {
         world.run(&format!(
@@ -55,7 +55,7 @@ fn a_mirror_that_cannot_start_delays_nobody() {
 /// A schedule that cannot be read is refused when it is made.
 #[test]
 fn a_schedule_that_cannot_be_read_is_refused() {
-    let world = World::new("attack_unreadable", small());
+    let world = World::new(small());
     world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'm')");
     assert_eq!(world.error("SELECT clerk_fdw.schedule_sync('m', 'never')").code().code(), "22023");
 }
@@ -65,8 +65,8 @@ fn a_schedule_that_cannot_be_read_is_refused() {
 fn a_lack_of_workers_is_waited_out() {
     // The launcher of logical replication, the scheduler and its worker for one database take all there are.
     let lines = "shared_preload_libraries = 'clerk_fdw'\nclerk_fdw.naptime = 1\nmax_worker_processes = 3\n";
-    let cluster = Cluster::with("attack_workers", lines);
-    let world = World::at(cluster.host(), "attack_workers", small(), "", "");
+    let cluster = Cluster::with(lines);
+    let world = World::at(cluster.host(), small(), "", "");
     world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'm', objects => '{users}')");
     world.run("SELECT clerk_fdw.schedule_sync('m', '0 0 1 1 *')");
     world.run("UPDATE clerk_fdw_internal.mirror SET next_run = now()");

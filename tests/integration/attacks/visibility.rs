@@ -15,8 +15,8 @@ struct People {
 }
 
 impl People {
-    fn new(name: &str) -> People {
-        let world = listening(name, "soft");
+    fn new() -> People {
+        let world = listening("soft");
         let user = |name: &str| {
             let metadata = json!({"first_name": name, "private_metadata": {"ssn": "secret"}, "email_address": [format!("{name}@example.com")]});
             world.sim.create_user(metadata).unwrap()
@@ -28,9 +28,9 @@ impl People {
         }
         world.run("CALL clerk_fdw.sync('m')");
         world.sim.clear_webhooks();
-        let role = format!("t_{name}_reader");
+        let role = world.role("reader");
         world.run(&format!(
-            "DROP ROLE IF EXISTS {role}; CREATE ROLE {role};
+            "CREATE ROLE {role};
              SELECT clerk_fdw.enable_row_security('m');
              GRANT USAGE ON SCHEMA m TO {role};
              GRANT SELECT ON ALL TABLES IN SCHEMA m TO {role};
@@ -80,18 +80,19 @@ impl Drop for People {
 
 #[test]
 fn tables_show_nobody_anything_before_row_security_says_what() {
-    let world = listening("see_default", "soft");
-    world.run(
-        "DROP ROLE IF EXISTS t_see_default; CREATE ROLE t_see_default; GRANT USAGE ON SCHEMA m TO t_see_default;
-               GRANT SELECT ON ALL TABLES IN SCHEMA m TO t_see_default; SET ROLE t_see_default",
-    );
+    let world = listening("soft");
+    let reader = world.role("reader");
+    world.run(&format!(
+        "CREATE ROLE {reader}; GRANT USAGE ON SCHEMA m TO {reader};
+         GRANT SELECT ON ALL TABLES IN SCHEMA m TO {reader}; SET ROLE {reader}"
+    ));
     assert_eq!(world.one::<i64>("SELECT count(*) FROM m.users"), 0);
-    world.run("RESET ROLE; DROP OWNED BY t_see_default; DROP ROLE t_see_default");
+    world.run(&format!("RESET ROLE; DROP OWNED BY {reader}; DROP ROLE {reader}"));
 }
 
 #[test]
 fn members_see_a_profile_of_each_other_and_no_more() {
-    let people = People::new("see_profile");
+    let people = People::new();
     let People { ada, grace, .. } = &people;
     assert_eq!(people.sees(ada, "SELECT user_id FROM m.visible_users"), sorted(vec![ada.clone(), grace.clone()]));
     assert_eq!(people.sees(ada, "SELECT email FROM m.visible_users WHERE email IS NOT NULL"), ["ada@example.com"]);
@@ -102,7 +103,7 @@ fn members_see_a_profile_of_each_other_and_no_more() {
 
 #[test]
 fn rights_end_with_the_membership() {
-    let people = People::new("see_membership");
+    let people = People::new();
     let People { world, ada, grace, .. } = &people;
     let membership = world.sim.memberships().into_iter().find(|membership| membership.json.contains(grace.as_str()));
     world.sim.delete_membership(&membership.unwrap().id).unwrap();
@@ -113,7 +114,7 @@ fn rights_end_with_the_membership() {
 
 #[test]
 fn rights_end_with_the_organization() {
-    let people = People::new("see_organization");
+    let people = People::new();
     let People { world, ada, organization, .. } = &people;
     world.sim.delete_organization(organization).unwrap();
     // Of what Clerk tells, only that the organization is deleted.
@@ -130,7 +131,7 @@ fn rights_end_with_the_organization() {
 
 #[test]
 fn rights_end_with_the_user() {
-    let people = People::new("see_deleted");
+    let people = People::new();
     let People { world, ada, grace, .. } = &people;
     assert!(people.sees_anything(grace) > 0);
     world.sim.delete_user(grace).unwrap();
@@ -143,7 +144,7 @@ fn rights_end_with_the_user() {
 
 #[test]
 fn rights_end_when_a_user_is_banned() {
-    let people = People::new("see_banned");
+    let people = People::new();
     let People { world, grace, .. } = &people;
     let user = world.sim.users().into_iter().find(|user| user.id == *grace).unwrap();
     let mut user: Value = serde_json::from_str(&user.json).unwrap();
@@ -159,7 +160,7 @@ fn rights_end_when_a_user_is_banned() {
 /// What a backend remembers of a mirror does not outlive a change.
 #[test]
 fn changes_of_tables_are_noticed() {
-    let people = People::new("see_changes");
+    let people = People::new();
     let People { world, ada, .. } = &people;
     assert_eq!(people.sees(ada, "SELECT name FROM m.organizations"), ["Engines"]);
     world.connect().run("ALTER TABLE m.organization_memberships RENAME TO members");

@@ -39,13 +39,13 @@ pub fn from_environment(name: &str) -> Option<u64> {
 
 /// Runs queries, one for each of so many that the environment asks for, and tells of all that are wrong.
 #[track_caller]
-fn hold(name: &str, organizations: usize, of_many: usize, mut make: impl FnMut(&Twin, &mut Maker) -> String) {
+fn hold(organizations: usize, of_many: usize, mut make: impl FnMut(&Twin, &mut Maker) -> String) {
     let seed = from_environment("CLERK_FDW_RANDOM_SEED").unwrap_or_else(|| Rng::new().u64(..1_000_000));
     let count = from_environment("CLERK_FDW_RANDOM_COUNT").unwrap_or(250) as usize / of_many;
     let mut maker = Maker { random: Rng::with_seed(seed), parameters: None };
     let config = Config { users: 120, organizations, memberships: 300, seed, lone_surrogates: false, ..small() };
     let page_size = [5, 20, 500][maker.random.usize(..3)];
-    let world = World::with(name, config, &format!("page_size '{page_size}', max_concurrency '3'"));
+    let world = World::with(config, &format!("page_size '{page_size}', max_concurrency '3'"));
     settle(&world);
     lists::crowd(&world.sim, &mut maker.random);
     let twin = Twin::of(world, &[TABLES, lists::TABLES].concat());
@@ -62,9 +62,9 @@ fn hold(name: &str, organizations: usize, of_many: usize, mut make: impl FnMut(&
     assert!(wrong.is_empty(), "with CLERK_FDW_RANDOM_SEED={seed}:\n{wrong}");
 }
 
-fn of_tables(name: &str, tables: &'static [(&'static str, &'static str)]) {
+fn of_tables(tables: &'static [(&'static str, &'static str)]) {
     let mut known = Vec::new();
-    hold(name, 25, 1, |twin, maker| {
+    hold(25, 1, |twin, maker| {
         if known.is_empty() {
             known.extend(tables.iter().map(|(table, key)| Table::new(twin, table, key)));
         }
@@ -75,29 +75,23 @@ fn of_tables(name: &str, tables: &'static [(&'static str, &'static str)]) {
 
 #[test]
 fn random_queries_over_users() {
-    of_tables(
-        "random_users",
-        &[("users", "user_id"), ("users_old", "user_id"), ("users_plain", "id"), ("users_days", "id")],
-    );
+    of_tables(&[("users", "user_id"), ("users_old", "user_id"), ("users_plain", "id"), ("users_days", "id")]);
 }
 
 #[test]
 fn random_queries_over_organizations() {
-    of_tables("random_orgs", &[("organizations", "organization_id"), ("organizations_old", "id")]);
+    of_tables(&[("organizations", "organization_id"), ("organizations_old", "id")]);
 }
 
 #[test]
 fn random_queries_over_memberships() {
-    of_tables(
-        "random_members",
-        &[("organization_memberships", "membership_id"), ("members_old", "user_id || organization_id")],
-    );
+    of_tables(&[("organization_memberships", "membership_id"), ("members_old", "user_id || organization_id")]);
 }
 
 #[test]
 fn random_joins() {
     let mut tables = None;
-    hold("random_joins", 25, 1, |twin, maker| {
+    hold(25, 1, |twin, maker| {
         let (users, memberships) = tables.get_or_insert_with(|| {
             twin.run(
                 "CREATE SCHEMA own;
@@ -117,9 +111,9 @@ fn random_joins() {
 }
 
 /// Queries with lists of many values, over tables with their keys.
-fn of_lists(name: &str, tables: &[(&'static str, &'static str)]) {
+fn of_lists(tables: &[(&'static str, &'static str)]) {
     let mut known = Vec::new();
-    hold(name, 120, 3, |twin, maker| {
+    hold(120, 3, |twin, maker| {
         if known.is_empty() {
             for (table, key) in tables {
                 let table = Table::new(twin, table, key);
@@ -138,29 +132,23 @@ fn of_lists(name: &str, tables: &[(&'static str, &'static str)]) {
 
 #[test]
 fn random_lists_over_users() {
-    of_lists("random_lists_users", &[("users", "user_id"), ("users_old", "user_id"), ("users_plain", "id")]);
+    of_lists(&[("users", "user_id"), ("users_old", "user_id"), ("users_plain", "id")]);
 }
 
 #[test]
 fn random_lists_over_organizations() {
-    of_lists(
-        "random_lists_orgs",
-        &[
-            ("organizations", "organization_id"),
-            ("organizations_small", "organization_id"),
-            ("organizations_old", "id"),
-        ],
-    );
+    of_lists(&[
+        ("organizations", "organization_id"),
+        ("organizations_small", "organization_id"),
+        ("organizations_old", "id"),
+    ]);
 }
 
 #[test]
 fn random_lists_over_memberships() {
-    of_lists(
-        "random_lists_members",
-        &[
-            ("organization_memberships", "membership_id"),
-            ("members_small", "user_id || organization_id"),
-            ("members_old", "user_id || organization_id"),
-        ],
-    );
+    of_lists(&[
+        ("organization_memberships", "membership_id"),
+        ("members_small", "user_id || organization_id"),
+        ("members_old", "user_id || organization_id"),
+    ]);
 }

@@ -21,21 +21,21 @@ use crate::webhooks::{SECRET, receive};
 
 #[test]
 fn random_tables_are_mirrored() {
-    mirrors("random_mirrors_soft", "soft");
+    mirrors("soft");
 }
 
 #[test]
 fn random_tables_are_mirrored_where_deletes_are_hard() {
-    mirrors("random_mirrors_hard", "hard");
+    mirrors("hard");
 }
 
-fn mirrors(name: &str, deletes: &'static str) {
+fn mirrors(deletes: &'static str) {
     let seed = from_environment("CLERK_FDW_RANDOM_SEED").unwrap_or_else(|| Rng::new().u64(..1_000_000));
     let count = from_environment("CLERK_FDW_RANDOM_COUNT").unwrap_or(250) / 40;
     let mut random = Rng::with_seed(seed);
     let config = Config { users: 110, organizations: 14, memberships: 70, seed, lone_surrogates: false, ..small() };
     // With so many pages a sync finds the places of deletions by counting.
-    let world = World::with(name, config, "page_size '10'");
+    let world = World::with(config, "page_size '10'");
     world.run("CREATE SCHEMA copy; SET TimeZone = 'UTC'");
     for number in 0..count {
         let story = format!("with CLERK_FDW_RANDOM_SEED={seed}, mirror {number}:\n");

@@ -4,6 +4,7 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use clerk_hook::{Config, Server};
@@ -54,9 +55,9 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// `name` is the test's own; `change` says what is not as usual.
-    pub async fn start(name: &str, change: impl FnOnce(&mut Config)) -> Self {
-        let (database, config) = database(name).await;
+    /// `change` says what is not as usual.
+    pub async fn start(change: impl FnOnce(&mut Config)) -> Self {
+        let (database, config) = database().await;
         let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let mut config = Config { listen: free, admin_listen: Some(free), ..Config::new(config, "clerk") };
         change(&mut config);
@@ -144,8 +145,8 @@ pub fn begin(address: SocketAddr, length: usize) -> TcpStream {
     stream
 }
 
-/// A fresh database with the stand-in, and how to get to it.
-pub async fn database(name: &str) -> (Client, tokio_postgres::Config) {
+/// A fresh database with the stand-in, of a name that no other test has, and how to get to it.
+pub async fn database() -> (Client, tokio_postgres::Config) {
     let Ok(host) = std::env::var("PGHOST") else {
         panic!("there is no Postgres to test with: PGHOST is not set. Run `make test`, which starts one.")
     };
@@ -154,9 +155,9 @@ pub async fn database(name: &str) -> (Client, tokio_postgres::Config) {
     config.host(host).user(setting("PGUSER", "postgres")).dbname(setting("PGDATABASE", "postgres"));
     config.port(setting("PGPORT", "5432").parse().expect("PGPORT is a number"));
 
-    let name = format!("clerk_hook_{name}");
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let name = format!("clerk_hook_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
     let server = connect(&config).await;
-    server.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await.unwrap();
     server.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
     config.dbname(name);
     let database = connect(&config).await;
