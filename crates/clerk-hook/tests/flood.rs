@@ -2,7 +2,7 @@
 //! are served. Like the tests of deliveries they need the Postgres that PGHOST names.
 #![cfg(target_os = "linux")]
 
-mod common;
+mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{HEADERS, VALUES, begin, database, eventually};
 use reqwest::StatusCode;
+use support::{HEADERS, VALUES, begin, database, wait_until};
 
 const MEBIBYTE: usize = 1024 * 1024;
 
@@ -146,7 +146,7 @@ async fn who_says_nothing_is_not_kept() {
         connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         assert_eq!(connection.read(&mut [0]).unwrap(), 0, "it is closed");
     }
-    eventually("all are gone", async || program.descriptors() <= program.descriptors + 2).await;
+    wait_until("all are gone", async || program.descriptors() <= program.descriptors + 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

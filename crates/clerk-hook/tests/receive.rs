@@ -3,14 +3,14 @@
 //! They need the Postgres that PGHOST names, as `make test` starts one. Each test has a database of its own there,
 //! with a stand-in for `clerk_fdw.receive_webhook` that does what the body asks for.
 
-mod common;
+mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use common::{Receiver, eventually};
 use reqwest::StatusCode;
+use support::{Receiver, wait_until};
 
 #[tokio::test]
 async fn a_delivery_arrives_unchanged_and_its_answer_goes_back() {
@@ -108,7 +108,7 @@ async fn a_statement_that_takes_too_long_is_ended_and_not_in_the_way() {
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 
     assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::OK);
-    eventually("the slow statement is cancelled", async || receiver.connections().await == 1).await;
+    wait_until("the slow statement is cancelled", async || receiver.connections().await == 1).await;
 }
 
 #[tokio::test]
@@ -164,8 +164,8 @@ async fn too_many_deliveries_at_once_are_sent_away_with_a_time_to_come_back() {
     let body = r#"{"answer":"applied", "sleep":7.5}"#;
     let mut first = receiver.begin(body.len());
     first.write_all(body.as_bytes()).unwrap();
-    eventually("the database is at it", async || receiver.connections().await == 1).await;
-    let second = receiver.post(r#"{"answer":"applied"}"#, &common::HEADERS).send().await.unwrap();
+    wait_until("the database is at it", async || receiver.connections().await == 1).await;
+    let second = receiver.post(r#"{"answer":"applied"}"#, &support::HEADERS).send().await.unwrap();
     assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(second.headers()["retry-after"], "5");
     assert_eq!(second.text().await.unwrap(), "too many deliveries at once");
@@ -183,7 +183,7 @@ async fn a_sender_who_hangs_up_keeps_the_place_until_the_database_is_done() {
     let body = r#"{"answer":"applied", "sleep":7.5}"#;
     let mut first = receiver.begin(body.len());
     first.write_all(body.as_bytes()).unwrap();
-    eventually("the database is at it", async || receiver.connections().await == 1).await;
+    wait_until("the database is at it", async || receiver.connections().await == 1).await;
     drop(first);
     assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::SERVICE_UNAVAILABLE);
 }
@@ -208,14 +208,14 @@ async fn a_sender_who_hangs_up_is_served_and_not_in_the_way() {
     let body = r#"{"answer":"applied", "sleep":5}"#;
     let mut stream = receiver.begin(body.len());
     stream.write_all(body.as_bytes()).unwrap();
-    eventually("the database is at it", async || receiver.connections().await == 1).await;
+    wait_until("the database is at it", async || receiver.connections().await == 1).await;
     drop(stream);
 
     let start = Instant::now();
     assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::OK);
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     assert_eq!(receiver.received().await.len(), 1);
-    eventually("the delivery is applied", async || receiver.received().await.len() == 1).await;
+    wait_until("the delivery is applied", async || receiver.received().await.len() == 1).await;
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn connections_that_broke_are_replaced() {
     let receiver = Receiver::start(|_| {}).await;
     assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::OK);
     receiver.terminate_connections().await;
-    eventually("a delivery gets through", async || {
+    wait_until("a delivery gets through", async || {
         let (status, _) = receiver.deliver(r#"{"answer":"applied"}"#).await;
         assert!(status == StatusCode::OK || status == StatusCode::SERVICE_UNAVAILABLE, "{status}");
         status == StatusCode::OK
@@ -265,9 +265,9 @@ async fn the_public_is_told_nothing_about_the_server() {
 #[tokio::test]
 async fn readiness_does_not_wait_for_deliveries() {
     let receiver = Receiver::start(|config| config.pool_size = 1.try_into().unwrap()).await;
-    let delivery = receiver.post(r#"{"answer":"applied", "sleep":5}"#, &common::HEADERS).send();
+    let delivery = receiver.post(r#"{"answer":"applied", "sleep":5}"#, &support::HEADERS).send();
     let delivery = tokio::spawn(delivery);
-    eventually("the database is at it", async || receiver.connections().await == 1).await;
+    wait_until("the database is at it", async || receiver.connections().await == 1).await;
     assert_eq!(receiver.get("/readyz").await.0, StatusCode::OK);
     assert_eq!(receiver.connections().await, 2);
     assert!(!delivery.is_finished());
@@ -297,11 +297,11 @@ async fn everything_is_counted() {
 #[tokio::test]
 async fn stopping_finishes_what_is_in_flight() {
     let mut receiver = Receiver::start(|_| {}).await;
-    let delivery = receiver.post(r#"{"answer":"applied", "sleep":3}"#, &common::HEADERS).send();
+    let delivery = receiver.post(r#"{"answer":"applied", "sleep":3}"#, &support::HEADERS).send();
     let delivery = tokio::spawn(delivery);
-    eventually("the database is at it", async || receiver.connections().await == 1).await;
+    wait_until("the database is at it", async || receiver.connections().await == 1).await;
     receiver.stop();
-    eventually("nobody is let in any more", async || TcpStream::connect(receiver.address()).is_err()).await;
+    wait_until("nobody is let in any more", async || TcpStream::connect(receiver.address()).is_err()).await;
     assert_eq!(delivery.await.unwrap().unwrap().status(), StatusCode::OK);
     receiver.stopped().await;
 }

@@ -1,6 +1,6 @@
 //! What goes wrong, as a client without any comfort sees it, and what changes between two requests.
 
-mod common;
+mod support;
 
 use std::io::{ErrorKind, Read};
 use std::sync::mpsc;
@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clerk_sim::{Config, Fault, Outcome, Sim, When};
-use common::{control, exchange, get, id, parse, send, start};
 use serde_json::json;
+use support::{control, exchange, get, id, parse, send, start};
 
 /// The bytes or the error of `GET /v1/users`.
 fn raw_users(sim: &Sim) -> std::io::Result<Vec<u8>> {

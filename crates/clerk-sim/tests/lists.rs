@@ -1,12 +1,12 @@
 //! Lists: paging, orders, filters, and what is refused.
 
-mod common;
+mod support;
 
 use std::collections::HashSet;
 
 use clerk_sim::{Config, RateLimit, Sim};
-use common::{encode, get, id, parse, request, start};
 use serde_json::Value;
+use support::{encode, get, id, parse, request, start};
 
 /// Every user as JSON, the oldest first.
 fn users(sim: &Sim) -> Vec<Value> {

@@ -2,14 +2,14 @@
 //!
 //! Without the description these tests say that they were skipped.
 
-mod common;
+mod support;
 
 use std::collections::BTreeSet;
 
 use clerk_sim::ENDPOINTS;
-use common::description::{self, Schemas, resolve};
-use common::{encode, get, id, request, start};
 use serde_json::{Value, json};
+use support::description::{self, Schemas, resolve};
+use support::{encode, get, id, request, start};
 
 const FILE: &str = "bapi-2026-05-12.yml";
 

@@ -1,6 +1,6 @@
 //! The webhooks against Clerk's description of them, and their way to a receiver.
 
-mod common;
+mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use clerk_sim::webhook::{self, Delivery, Receiver};
 use clerk_sim::{Config, Sim};
-use common::description::{self, Schemas};
-use common::{control, get, id, parse, start};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
+use support::description::{self, Schemas};
+use support::{control, get, id, parse, start};
 
 const SECRET: &str = "whsec_dGhlIHNpbXVsYXRvcidzIHNpZ25pbmcga2V5";
 

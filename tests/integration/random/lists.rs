@@ -5,7 +5,8 @@ use fastrand::Rng;
 use serde_json::json;
 
 use super::values::{Column, Maker, Table};
-use crate::twin::Twin;
+
+use crate::support::*;
 
 /// Tables of such small pages that a request for each of many values is fewer than one for each page: else Clerk is
 /// asked for the whole table.
@@ -39,7 +40,7 @@ pub fn crowd(sim: &Sim, random: &mut Rng) {
 
 /// Texts by which Clerk may find rows in which the column shows another text, or none: secondary addresses, and slugs
 /// where ids are asked for.
-fn strangers(twin: &Twin, table: &Table, column: &Column) -> Vec<String> {
+fn strangers(oracle: &Oracle, table: &Table, column: &Column) -> Vec<String> {
     let is_of_users = table.name.starts_with("users") || column.name == "user_id";
     let texts = match &*column.name {
         "email" => "SELECT e ->> 'email_address' FROM copy.users, jsonb_array_elements(attrs -> 'email_addresses') e",
@@ -49,7 +50,7 @@ fn strangers(twin: &Twin, table: &Table, column: &Column) -> Vec<String> {
         _ if is_of_users => "SELECT unnest(ARRAY[user_id, username, external_id, last_name]) FROM copy.users",
         _ => "SELECT unnest(ARRAY[organization_id, slug, name]) FROM copy.organizations",
     };
-    twin.column(&format!("SELECT DISTINCT x FROM ({texts}) s(x) WHERE x IS NOT NULL ORDER BY x"))
+    oracle.column(&format!("SELECT DISTINCT x FROM ({texts}) s(x) WHERE x IS NOT NULL ORDER BY x"))
 }
 
 /// A column and what lists are made of that it is compared with.
@@ -59,10 +60,10 @@ pub struct Listed {
 }
 
 /// The text columns of a table that Clerk knows conditions on.
-pub fn listed(twin: &Twin, table: &Table) -> Vec<Listed> {
+pub fn listed(oracle: &Oracle, table: &Table) -> Vec<Listed> {
     let is_listed = |column: &&Column| column.is_known() && column.is_text() && column.name != "role";
     let columns = table.columns.iter().filter(is_listed);
-    columns.map(|column| Listed { strangers: strangers(twin, table, column), column: column.clone() }).collect()
+    columns.map(|column| Listed { strangers: strangers(oracle, table, column), column: column.clone() }).collect()
 }
 
 impl Maker {
@@ -195,17 +196,17 @@ impl Maker {
     }
 
     /// Lists of values in a local table, one for each column.
-    pub fn keep_wanted(&mut self, twin: &Twin, tables: &[(Table, Vec<Listed>)]) {
-        twin.run("CREATE SCHEMA own; CREATE TABLE own.wanted (list text, x text)");
+    pub fn keep_wanted(&mut self, oracle: &Oracle, tables: &[(Table, Vec<Listed>)]) {
+        oracle.run("CREATE SCHEMA own; CREATE TABLE own.wanted (list text, x text)");
         for (table, listed) in tables {
             for one in listed {
                 let (values, column) = (self.many_quoted(one).join(", "), &one.column.name);
-                twin.run(&format!(
+                oracle.run(&format!(
                     "INSERT INTO own.wanted SELECT '{}.{column}', x FROM unnest(ARRAY[{values}]) x",
                     table.name
                 ));
             }
         }
-        twin.run("ANALYZE own.wanted");
+        oracle.run("ANALYZE own.wanted");
     }
 }

@@ -5,6 +5,8 @@
 
 mod conditions;
 mod lists;
+mod mirror_changes;
+mod mirror_tables;
 mod queries;
 mod values;
 
@@ -12,8 +14,8 @@ use clerk_sim::Config;
 use fastrand::Rng;
 
 use self::values::{Maker, Table};
-use crate::common::*;
-use crate::twin::*;
+
+use crate::support::*;
 
 const TABLES: &str = r#"
     CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
@@ -33,29 +35,25 @@ const TABLES: &str = r#"
         SERVER clerk OPTIONS (object 'organization_memberships');
 "#;
 
-pub fn from_environment(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
 /// Runs queries, one for each of so many that the environment asks for, and tells of all that are wrong.
 #[track_caller]
-fn hold(organizations: usize, of_many: usize, mut make: impl FnMut(&Twin, &mut Maker) -> String) {
-    let seed = from_environment("CLERK_FDW_RANDOM_SEED").unwrap_or_else(|| Rng::new().u64(..1_000_000));
-    let count = from_environment("CLERK_FDW_RANDOM_COUNT").unwrap_or(250) as usize / of_many;
+fn hold(organizations: usize, of_many: usize, mut make: impl FnMut(&Oracle, &mut Maker) -> String) {
+    let seed = seed_from_environment("CLERK_FDW_RANDOM_SEED").unwrap_or_else(|| Rng::new().u64(..1_000_000));
+    let count = seed_from_environment("CLERK_FDW_RANDOM_COUNT").unwrap_or(250) as usize / of_many;
     let mut maker = Maker { random: Rng::with_seed(seed), parameters: None };
     let config = Config { users: 120, organizations, memberships: 300, seed, lone_surrogates: false, ..small() };
     let page_size = [5, 20, 500][maker.random.usize(..3)];
     let world = World::with(config, &format!("page_size '{page_size}', max_concurrency '3'"));
-    settle(&world);
+    create_people(&world);
     lists::crowd(&world.sim, &mut maker.random);
-    let twin = Twin::of(world, &[TABLES, lists::TABLES].concat());
+    let oracle = Oracle::of(world, &[TABLES, lists::TABLES].concat());
     let mut wrong = String::new();
     for _ in 0..count {
         maker.parameters = maker.chance(50).then(Vec::new);
-        let query = make(&twin, &mut maker);
+        let query = make(&oracle, &mut maker);
         let statements = maker.statements(query);
-        twin.run("RESET ALL");
-        if let Some(difference) = twin.difference(&statements) {
+        oracle.run("RESET ALL");
+        if let Some(difference) = oracle.difference(&statements) {
             wrong += &format!("\n{statements}\n   gave {difference}\n");
         }
     }
@@ -64,9 +62,9 @@ fn hold(organizations: usize, of_many: usize, mut make: impl FnMut(&Twin, &mut M
 
 fn of_tables(tables: &'static [(&'static str, &'static str)]) {
     let mut known = Vec::new();
-    hold(25, 1, |twin, maker| {
+    hold(25, 1, |oracle, maker| {
         if known.is_empty() {
-            known.extend(tables.iter().map(|(table, key)| Table::new(twin, table, key)));
+            known.extend(tables.iter().map(|(table, key)| Table::new(oracle, table, key)));
         }
         let table = maker.random.usize(..known.len());
         maker.query(&known[table])
@@ -91,9 +89,9 @@ fn random_queries_over_memberships() {
 #[test]
 fn random_joins() {
     let mut tables = None;
-    hold(25, 1, |twin, maker| {
+    hold(25, 1, |oracle, maker| {
         let (users, memberships) = tables.get_or_insert_with(|| {
-            twin.run(
+            oracle.run(
                 "CREATE SCHEMA own;
                  CREATE TABLE own.many AS
                    SELECT row_number() OVER () AS n, u.user_id, u.email, u.external_id, u.username, u.phone_number, u.created_at, o.organization_id
@@ -104,7 +102,7 @@ fn random_joins() {
                  INSERT INTO own.few SELECT * FROM own.few;
                  ANALYZE own.many; ANALYZE own.few",
             );
-            (Table::new(twin, "users", "user_id"), Table::new(twin, "organization_memberships", "membership_id"))
+            (Table::new(oracle, "users", "user_id"), Table::new(oracle, "organization_memberships", "membership_id"))
         });
         maker.join(users, memberships)
     });
@@ -113,14 +111,14 @@ fn random_joins() {
 /// Queries with lists of many values, over tables with their keys.
 fn of_lists(tables: &[(&'static str, &'static str)]) {
     let mut known = Vec::new();
-    hold(120, 3, |twin, maker| {
+    hold(120, 3, |oracle, maker| {
         if known.is_empty() {
             for (table, key) in tables {
-                let table = Table::new(twin, table, key);
-                let listed = lists::listed(twin, &table);
+                let table = Table::new(oracle, table, key);
+                let listed = lists::listed(oracle, &table);
                 known.push((table, listed));
             }
-            maker.keep_wanted(twin, &known);
+            maker.keep_wanted(oracle, &known);
         }
         let (table, listed) = &known[maker.random.usize(..known.len())];
         match maker.chance(30) {

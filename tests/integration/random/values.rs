@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::twin::*;
+use crate::support::*;
 
 /// Columns that Clerk knows conditions on, under any of the tables' names.
 const KNOWN: &[&str] = &[
@@ -52,14 +52,14 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn new(twin: &Twin, name: &'static str, key: &'static str) -> Table {
+    pub fn new(oracle: &Oracle, name: &'static str, key: &'static str) -> Table {
         let described = format!(
             "SELECT a.attname::text, format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL), coalesce(c.collisdeterministic, true)
              FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation c ON c.oid = a.attcollation
              WHERE a.attrelid = 'copy.{name}'::regclass AND a.attnum > 0 ORDER BY a.attnum"
         );
         let mut columns = Vec::new();
-        for row in twin.rows(&described) {
+        for row in oracle.rows(&described) {
             let (column, kind): (String, String) = (row.get(0), row.get(1));
             if kind.contains("json") || kind.contains("[]") || column == "image_url" {
                 continue;
@@ -73,7 +73,7 @@ impl Table {
             let some = format!(
                 "SELECT DISTINCT {shown} COLLATE \"C\" FROM copy.{name} WHERE {column} IS NOT NULL ORDER BY 1 LIMIT 400"
             );
-            columns.push(Column { values: twin.column(&some), name: column, kind, has_patterns: row.get(2) });
+            columns.push(Column { values: oracle.column(&some), name: column, kind, has_patterns: row.get(2) });
         }
         Table { name, key, columns }
     }
@@ -170,7 +170,7 @@ impl Maker {
         let far = ["infinity", "-infinity", "0044-03-15 BC", "9999-12-31"];
         let text = match self.chance(6) {
             true => self.one(&far).to_owned(),
-            false => moment(near),
+            false => timestamp_text(near),
         };
         self.value(&kind, Maker::quoted(&text))
     }

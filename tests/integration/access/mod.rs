@@ -1,0 +1,6 @@
+//! Who may do and see what as the documentation says: keys, roles, row security.
+
+mod api_key;
+mod mirror_role;
+mod row_security;
+mod visibility;

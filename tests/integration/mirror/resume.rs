@@ -1,0 +1,84 @@
+//! Syncs that are interrupted: what they have read stays, and the next one goes on from there.
+
+use std::time::Duration;
+
+use clerk_sim::Fault;
+
+use crate::support::*;
+
+#[test]
+fn a_sync_whose_backend_was_ended_goes_on() {
+    let mut world = new_mirror(many_users(), "page_size '20'");
+    interrupt_sync(&mut world, |world, pid, _| world.run(&format!("SELECT pg_terminate_backend({pid})")));
+    assert_resumes(&world, "interrupted");
+}
+
+#[test]
+fn a_sync_that_was_cancelled_goes_on() {
+    let mut world = new_mirror(many_users(), "page_size '20'");
+    let error = interrupt_sync(&mut world, |world, pid, _| world.run(&format!("SELECT pg_cancel_backend({pid})")));
+    assert_eq!(error.code().unwrap().code(), "57014", "{error:?}");
+    assert_resumes(&world, "cancelled");
+}
+
+#[test]
+fn a_sync_that_was_cancelled_by_its_client_goes_on() {
+    let mut world = new_mirror(many_users(), "page_size '20'");
+    interrupt_sync(&mut world, |_, _, canceller| canceller.cancel_query(postgres::NoTls).unwrap());
+    assert_resumes(&world, "cancelled");
+}
+
+#[test]
+fn a_sync_that_failed_goes_on() {
+    let world = new_mirror(many_users(), "page_size '20', max_retries '0'");
+    world.sim.fault(Fault::status(500).on_path("/v1/users").nth(70).always());
+    let error = world.error("CALL clerk_fdw.sync('m')");
+    assert_eq!(error.code().code(), "08006", "{error:?}");
+    let users = last_run(&world, "users");
+    assert!(users.message.as_ref().is_some_and(|message| message.contains("500")), "{users:?}");
+    world.sim.clear_faults();
+    assert_resumes(&world, "failed");
+}
+
+/// Users that change and go between a sync's two halves.
+#[test]
+fn what_changes_between_the_halves_is_not_lost() {
+    let mut world = synced_mirror(many_users(), "page_size '20'");
+    interrupt_sync(&mut world, |world, pid, _| world.run(&format!("SELECT pg_terminate_backend({pid})")));
+    let users = world.sim.users();
+    for user in users.iter().step_by(100) {
+        world.sim.delete_user(&user.id).unwrap();
+    }
+    for user in users.iter().skip(1).step_by(100) {
+        world.sim.update_user(&user.id, serde_json::json!({"first_name": "Ada"})).unwrap();
+    }
+    world.sim.create_user(serde_json::json!({"first_name": "Ada"})).unwrap();
+    world.run("CALL clerk_fdw.sync('m')");
+    world.run("CALL clerk_fdw.sync('m')");
+    assert_in_sync(&world, "the two syncs after it");
+    assert_eq!(last_run(&world, "users").mode, "incremental");
+}
+
+#[test]
+fn a_sync_whose_backend_was_killed_goes_on() {
+    let cluster = Cluster::start();
+    let mut world = cluster.mirror_of_many();
+    interrupt_sync(&mut world, |world, pid, _| {
+        kill(pid);
+        wait_until("all other sessions have ended, too", || world.client().batch_execute("").is_err());
+    });
+    assert_resumes(&world, "interrupted");
+}
+
+#[test]
+fn a_sync_whose_server_was_killed_goes_on() {
+    let cluster = Cluster::start();
+    let mut world = cluster.mirror_of_many();
+    interrupt_sync(&mut world, |world, _, _| {
+        // It starts again when all of its backends have noticed, which they do when they wait.
+        world.sim.set_latency(Duration::from_secs(1));
+        kill(cluster.postmaster());
+        wait_until("it starts again", || cluster.starts());
+    });
+    assert_resumes(&world, "interrupted");
+}

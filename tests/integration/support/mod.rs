@@ -1,0 +1,27 @@
+//! What the tests share: helpers only, each file for one kind, and no test. A helper that two files use belongs here.
+
+mod assertions;
+mod attacker;
+mod cluster;
+mod interruption;
+mod mirrors;
+mod oracle;
+mod process;
+mod seed;
+mod session;
+mod waiting;
+mod webhooks;
+mod world;
+
+pub use self::assertions::*;
+pub use self::attacker::*;
+pub use self::cluster::*;
+pub use self::interruption::*;
+pub use self::mirrors::*;
+pub use self::oracle::*;
+pub use self::process::*;
+pub use self::seed::*;
+pub use self::session::*;
+pub use self::waiting::*;
+pub use self::webhooks::*;
+pub use self::world::*;
