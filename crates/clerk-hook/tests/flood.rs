@@ -106,6 +106,7 @@ async fn deliver(address: SocketAddr, body: Vec<u8>) -> StatusCode {
     request.send().await.unwrap().status()
 }
 
+/// Connections that say little or nothing keep nobody out.
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_connections_keep_nobody_out() {
     let limits = [("CLERK_HOOK_MAX_CONNECTIONS", "100"), ("CLERK_HOOK_HEADER_TIMEOUT_MS", "60000"), PATIENT];
@@ -138,8 +139,9 @@ async fn slow_connections_keep_nobody_out() {
     });
 }
 
+/// Connections that say nothing are closed.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_says_nothing_is_not_kept() {
+async fn silent_connections_are_closed() {
     let program = Program::start(&[("CLERK_HOOK_HEADER_TIMEOUT_MS", "1000")]).await;
     let silent: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(program.address).unwrap()).collect();
     for mut connection in silent {
@@ -149,8 +151,9 @@ async fn who_says_nothing_is_not_kept() {
     wait_until("all are gone", async || program.descriptors() <= program.descriptors + 2).await;
 }
 
+/// Bodies that do not end fill no memory and keep nobody out.
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_that_do_not_end_fill_no_memory_and_keep_nobody_out() {
+async fn endless_bodies_are_bounded() {
     let limits = [SIXTEEN, PATIENT, ("CLERK_HOOK_POOL_SIZE", "2")];
     let program = Program::start(&limits).await;
     let address = program.address;
@@ -173,8 +176,9 @@ async fn bodies_that_do_not_end_fill_no_memory_and_keep_nobody_out() {
     assert!(cost.memory < 64 * MEBIBYTE, "{cost:?}");
 }
 
+/// Deliveries that are refused fill no memory and keep nobody out.
 #[tokio::test(flavor = "multi_thread")]
-async fn deliveries_that_are_refused_fill_no_memory_and_keep_nobody_out() {
+async fn refused_deliveries_are_bounded() {
     let limits = [SIXTEEN, PATIENT, ("CLERK_HOOK_POOL_SIZE", "2")];
     let program = Program::start(&limits).await;
     let address = program.address;

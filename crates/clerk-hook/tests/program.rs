@@ -68,8 +68,9 @@ fn nowhere() -> String {
     format!("postgres://me:{PASSWORD}@127.0.0.1:1/app")
 }
 
+/// The program serves until SIGTERM or SIGINT, and logs no password.
 #[test]
-fn it_serves_until_it_is_told_to_stop() {
+fn sigterm_and_sigint_stop_it() {
     for signal in ["TERM", "INT"] {
         let mut program = Running::over(&nowhere());
         assert!(program.get("/healthz").starts_with("HTTP/1.1 200 "));
@@ -85,8 +86,9 @@ fn it_serves_until_it_is_told_to_stop() {
     }
 }
 
+/// An address that is taken is named in the error.
 #[test]
-fn an_address_that_is_taken_is_named() {
+fn taken_address_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for option in ["--listen", "--admin-listen"] {
@@ -99,8 +101,9 @@ fn an_address_that_is_taken_is_named() {
     }
 }
 
+/// Administration can be switched off.
 #[test]
-fn administration_can_be_off() {
+fn admin_listen_off() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_clerk-hook"));
     program.args(["--listen", "127.0.0.1:0", "--admin-listen", "off", "--mirror", "clerk"]);
     let mut child = program.env("DATABASE_URL", nowhere()).stderr(Stdio::piped()).spawn().unwrap();
@@ -111,15 +114,17 @@ fn administration_can_be_off() {
     assert!(child.wait().unwrap().success());
 }
 
+/// The program serves when nobody reads its log any more.
 #[test]
-fn it_serves_without_a_log() {
+fn closed_stderr() {
     let mut program = Running::over(&nowhere());
     program.log = None;
     assert!(program.get("/readyz").starts_with("HTTP/1.1 503 "));
 }
 
+/// A database URL that cannot be read is not quoted, as it may hold a password.
 #[test]
-fn a_url_that_cannot_be_read_is_not_quoted() {
+fn unreadable_database_url_is_not_quoted() {
     for url in [
         format!("postgres://me:{PASSWORD}@host:port/app"),
         format!("postgres://me:{PASSWORD}@host/app?sslmode=verify-full"),
@@ -136,8 +141,9 @@ fn a_url_that_cannot_be_read_is_not_quoted() {
     assert!(!String::from_utf8(help.stdout).unwrap().contains(PASSWORD));
 }
 
+/// Options have limits, and the error names the option.
 #[test]
-fn options_have_limits() {
+fn option_limits() {
     for (option, value) in [
         ("--pool-size", "0"),
         ("--timeout-ms", "0"),
@@ -154,8 +160,9 @@ fn options_have_limits() {
     }
 }
 
+/// The URL's sslmode decides whether TLS is asked for.
 #[test]
-fn the_urls_sslmode_decides_what_is_said_first() {
+fn sslmode() {
     const SSL_REQUEST: i32 = 80_877_103;
     const STARTUP: i32 = 3 << 16;
     for (mode, said) in [
@@ -174,8 +181,9 @@ fn the_urls_sslmode_decides_what_is_said_first() {
     }
 }
 
+/// The database is asked at most once a second, however often readiness is.
 #[test]
-fn the_database_is_asked_once_a_second_however_often_somebody_asks() {
+fn readyz_asks_once_a_second() {
     let postgres = TcpListener::bind("127.0.0.1:0").unwrap();
     let program = Running::over(&format!("postgres://me@{}/app?sslmode=disable", postgres.local_addr().unwrap()));
     let connections = Arc::new(AtomicU64::new(0));

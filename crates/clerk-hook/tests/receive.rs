@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 use support::{Receiver, wait_until};
 
+/// A delivery reaches the database unchanged, and its answer goes back.
 #[tokio::test]
-async fn a_delivery_arrives_unchanged_and_its_answer_goes_back() {
+async fn delivery_arrives_unchanged() {
     let receiver = Receiver::start(|_| {}).await;
     for answer in ["applied", "duplicate", "stale", "ignored"] {
         let body = format!(
@@ -24,16 +25,18 @@ async fn a_delivery_arrives_unchanged_and_its_answer_goes_back() {
     }
 }
 
+/// The headers are read under either of their names.
 #[tokio::test]
-async fn either_name_of_the_headers_is_read() {
+async fn svix_and_webhook_headers() {
     let receiver = Receiver::start(|_| {}).await;
     let request = receiver.post(r#"{"answer":"applied"}"#, &["webhook-id", "webhook-timestamp", "webhook-signature"]);
     assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
     assert_eq!(receiver.received().await[0][2..], ["msg_1", "1649367553", "v1,c2lnbmVk v1,b3RoZXI="]);
 }
 
+/// What will never verify is answered with 4xx.
 #[tokio::test]
-async fn what_will_never_verify_is_the_senders_fault() {
+async fn status_4xx_for_what_never_verifies() {
     let receiver = Receiver::start(|_| {}).await;
     for (code, status) in [
         ("28000", StatusCode::UNAUTHORIZED),
@@ -45,8 +48,9 @@ async fn what_will_never_verify_is_the_senders_fault() {
     }
 }
 
+/// Whatever else is raised is answered with 5xx, so that it is sent again, and says nothing about the server.
 #[tokio::test]
-async fn whatever_else_is_raised_is_sent_again() {
+async fn status_5xx_for_every_other_error() {
     let receiver = Receiver::start(|_| {}).await;
     for code in ["P0001", "40001", "28P01", "55P03", "08006", "53300", "57014", "42883"] {
         let (status, text) = receiver.deliver(&format!(r#"{{"raise":"{code}"}}"#)).await;
@@ -59,16 +63,18 @@ async fn whatever_else_is_raised_is_sent_again() {
     assert_eq!(no_text.0, StatusCode::INTERNAL_SERVER_ERROR, "an answer of null");
 }
 
+/// A delivery is answered with success only once it is committed.
 #[tokio::test]
-async fn it_is_taken_only_once_it_is_committed() {
+async fn success_only_after_commit() {
     let receiver = Receiver::start(|_| {}).await;
     let (status, _) = receiver.deliver(r#"{"answer":"applied", "fail_at_commit":true}"#).await;
     assert!(status.is_server_error(), "{status}");
     assert!(receiver.received().await.is_empty());
 }
 
+/// What is no delivery does not reach the database.
 #[tokio::test]
-async fn what_is_no_delivery_does_not_reach_the_database() {
+async fn invalid_request_does_not_reach_the_database() {
     let receiver = Receiver::start(|config| config.max_body_bytes = 100).await;
     for missing in 0..3 {
         let mut names = ["svix-id", "svix-timestamp", "svix-signature"];
@@ -93,8 +99,9 @@ async fn what_is_no_delivery_does_not_reach_the_database() {
     assert_eq!(receiver.connections().await, 0);
 }
 
+/// A statement that takes too long is cancelled and is in nobody's way.
 #[tokio::test]
-async fn a_statement_that_takes_too_long_is_ended_and_not_in_the_way() {
+async fn slow_statement_is_cancelled() {
     let receiver = Receiver::start(|config| {
         config.timeout = Duration::from_secs(2);
         config.pool_size = 1.try_into().unwrap();
@@ -111,8 +118,9 @@ async fn a_statement_that_takes_too_long_is_ended_and_not_in_the_way() {
     wait_until("the slow statement is cancelled", async || receiver.connections().await == 1).await;
 }
 
+/// A body that does not come is answered with 408.
 #[tokio::test]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn body_timeout() {
     let receiver = Receiver::start(|config| config.timeout = Duration::from_millis(300)).await;
     let answer = read(receiver.begin(100)).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
@@ -128,8 +136,9 @@ async fn read(mut stream: TcpStream) -> String {
     tokio::task::spawn_blocking(reading).await.unwrap()
 }
 
+/// Connections have a limited time for their headers and between requests.
 #[tokio::test]
-async fn connections_have_a_time_for_their_headers_and_between_requests() {
+async fn header_and_idle_timeout() {
     let receiver = Receiver::start(|config| config.header_timeout = Duration::from_millis(300)).await;
     let start = Instant::now();
     let silent = TcpStream::connect(receiver.address()).unwrap();
@@ -154,8 +163,9 @@ async fn connections_have_a_time_for_their_headers_and_between_requests() {
     drips.await.unwrap();
 }
 
+/// Too many deliveries at once are answered with 503 and a Retry-After.
 #[tokio::test]
-async fn too_many_deliveries_at_once_are_sent_away_with_a_time_to_come_back() {
+async fn max_deliveries_answers_503_with_retry_after() {
     let receiver = Receiver::start(|config| {
         config.timeout = Duration::from_secs(10);
         config.max_deliveries = 1.try_into().ok();
@@ -173,8 +183,9 @@ async fn too_many_deliveries_at_once_are_sent_away_with_a_time_to_come_back() {
     assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::OK);
 }
 
+/// A sender who hangs up keeps the place until the database is done.
 #[tokio::test]
-async fn a_sender_who_hangs_up_keeps_the_place_until_the_database_is_done() {
+async fn disconnected_sender_keeps_its_place() {
     let receiver = Receiver::start(|config| {
         config.timeout = Duration::from_secs(10);
         config.max_deliveries = 1.try_into().ok();
@@ -188,8 +199,9 @@ async fn a_sender_who_hangs_up_keeps_the_place_until_the_database_is_done() {
     assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::SERVICE_UNAVAILABLE);
 }
 
+/// A body that is slow gives way to other deliveries.
 #[tokio::test]
-async fn a_body_that_is_slow_gives_way() {
+async fn slow_body_gives_way() {
     let receiver = Receiver::start(|config| {
         config.timeout = Duration::from_secs(60);
         config.max_deliveries = 1.try_into().ok();
@@ -202,8 +214,9 @@ async fn a_body_that_is_slow_gives_way() {
     assert!(read(slow).await.starts_with("HTTP/1.1 408 "));
 }
 
+/// A sender who hangs up is served all the same, and is in nobody's way.
 #[tokio::test]
-async fn a_sender_who_hangs_up_is_served_and_not_in_the_way() {
+async fn disconnected_sender_is_served() {
     let receiver = Receiver::start(|_| {}).await;
     let body = r#"{"answer":"applied", "sleep":5}"#;
     let mut stream = receiver.begin(body.len());
@@ -218,8 +231,9 @@ async fn a_sender_who_hangs_up_is_served_and_not_in_the_way() {
     wait_until("the delivery is applied", async || receiver.received().await.len() == 1).await;
 }
 
+/// Connections to the database that broke are replaced.
 #[tokio::test]
-async fn connections_that_broke_are_replaced() {
+async fn broken_database_connection_is_replaced() {
     let receiver = Receiver::start(|_| {}).await;
     assert_eq!(receiver.deliver(r#"{"answer":"applied"}"#).await.0, StatusCode::OK);
     receiver.terminate_connections().await;
@@ -233,8 +247,9 @@ async fn connections_that_broke_are_replaced() {
     assert_eq!(during.0, StatusCode::SERVICE_UNAVAILABLE);
 }
 
+/// A database that cannot be reached is answered with 503.
 #[tokio::test]
-async fn a_database_that_cannot_be_reached_is_not_the_senders_fault() {
+async fn unreachable_database_is_503() {
     // Postgres says 28000 to a role that does not exist.
     let receiver = Receiver::start(|config| {
         config.database.user("nobody_of_that_name");
@@ -246,14 +261,16 @@ async fn a_database_that_cannot_be_reached_is_not_the_senders_fault() {
     assert_eq!(receiver.get("/healthz").await.0, StatusCode::OK);
 }
 
+/// The server is ready when the database answers.
 #[tokio::test]
-async fn it_is_ready_when_the_database_answers() {
+async fn readyz() {
     let receiver = Receiver::start(|_| {}).await;
     assert_eq!(receiver.get("/readyz").await, (StatusCode::OK, "ok".to_owned()));
 }
 
+/// The public address has neither health nor metrics.
 #[tokio::test]
-async fn the_public_is_told_nothing_about_the_server() {
+async fn admin_paths_are_not_public() {
     let receiver = Receiver::start(|_| {}).await;
     for path in ["/healthz", "/readyz", "/metrics"] {
         assert_eq!(receiver.get(path).await.0, StatusCode::OK);
@@ -262,8 +279,9 @@ async fn the_public_is_told_nothing_about_the_server() {
     assert_eq!(receiver.get("/webhooks/clerk").await.0, StatusCode::NOT_FOUND);
 }
 
+/// Readiness does not wait for a connection that a delivery uses.
 #[tokio::test]
-async fn readiness_does_not_wait_for_deliveries() {
+async fn readyz_does_not_wait_for_deliveries() {
     let receiver = Receiver::start(|config| config.pool_size = 1.try_into().unwrap()).await;
     let delivery = receiver.post(r#"{"answer":"applied", "sleep":5}"#, &support::HEADERS).send();
     let delivery = tokio::spawn(delivery);
@@ -274,8 +292,9 @@ async fn readiness_does_not_wait_for_deliveries() {
     assert_eq!(delivery.await.unwrap().unwrap().status(), StatusCode::OK);
 }
 
+/// Deliveries are counted by outcome, and errors by status.
 #[tokio::test]
-async fn everything_is_counted() {
+async fn metrics() {
     let receiver = Receiver::start(|_| {}).await;
     for body in [r#"{"answer":"applied"}"#, r#"{"answer":"applied"}"#, r#"{"answer":"new"}"#, r#"{"raise":"28000"}"#] {
         receiver.deliver(body).await;
@@ -294,8 +313,9 @@ async fn everything_is_counted() {
     }
 }
 
+/// Stopping finishes the deliveries that are on their way.
 #[tokio::test]
-async fn stopping_finishes_what_is_in_flight() {
+async fn shutdown_finishes_deliveries() {
     let mut receiver = Receiver::start(|_| {}).await;
     let delivery = receiver.post(r#"{"answer":"applied", "sleep":3}"#, &support::HEADERS).send();
     let delivery = tokio::spawn(delivery);
@@ -306,8 +326,9 @@ async fn stopping_finishes_what_is_in_flight() {
     receiver.stopped().await;
 }
 
+/// Stopping does not wait for a request that never ends.
 #[tokio::test]
-async fn stopping_does_not_wait_for_ever() {
+async fn shutdown_has_a_time_limit() {
     let mut receiver = Receiver::start(|config| {
         config.timeout = Duration::from_millis(300);
         config.header_timeout = Duration::from_secs(120);

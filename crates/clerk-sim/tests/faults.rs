@@ -17,8 +17,9 @@ fn raw_users(sim: &Sim) -> std::io::Result<Vec<u8>> {
     exchange(sim, "GET", "/v1/users", &key, "")
 }
 
+/// A status comes for the requests that are meant, as often as was asked for.
 #[test]
-fn a_status_comes_when_and_as_often_as_told() {
+fn status_nth_times_and_always() {
     let sim = start(50, 5, 10);
     sim.fault(Fault::status(500).on_path("/v1/users").nth(3).times(2));
     let statuses: Vec<u16> = (0..6).map(|_| get(&sim, "/users").status).collect();
@@ -42,8 +43,9 @@ fn a_status_comes_when_and_as_often_as_told() {
     assert_eq!(reply.code(), "too_many_requests");
 }
 
+/// A reset comes before any byte of an answer.
 #[test]
-fn a_reset_comes_before_any_byte() {
+fn reset() {
     let sim = start(5, 0, 0);
     sim.fault(Fault::reset());
     let error = raw_users(&sim).expect_err("a reset");
@@ -52,8 +54,9 @@ fn a_reset_comes_before_any_byte() {
     assert!(raw_users(&sim).is_ok());
 }
 
+/// A cut body is shorter than announced.
 #[test]
-fn a_cut_body_is_shorter_than_announced() {
+fn cut_body() {
     for users in [5, 500] {
         let sim = start(users, 0, 0);
         let whole = raw_users(&sim).expect("an answer");
@@ -72,8 +75,9 @@ fn a_cut_body_is_shorter_than_announced() {
     }
 }
 
+/// Wrong bodies are well framed.
 #[test]
-fn wrong_bodies_are_well_framed() {
+fn cut_json_html_and_other_bodies() {
     let sim = start(5, 0, 0);
     let whole = get(&sim, "/users").body;
     sim.fault(Fault::cut_json());
@@ -89,8 +93,9 @@ fn wrong_bodies_are_well_framed() {
     assert_eq!(get(&sim, "/users").body, r#"{"data":null}"#);
 }
 
+/// Silence lasts until the client goes.
 #[test]
-fn silence_lasts_until_the_client_goes() {
+fn silence() {
     let sim = start(5, 0, 0);
     sim.fault(Fault::silence());
     let mut stream = send(&sim, "GET", "/v1/users", "", "").expect("a connection");
@@ -107,8 +112,9 @@ fn silence_lasts_until_the_client_goes() {
     assert_eq!(get(&sim, "/users").status, 200);
 }
 
+/// A simulator stops in the middle of silence.
 #[test]
-fn a_simulator_stops_in_the_middle_of_silence() {
+fn stop_during_silence() {
     let sim = start(5, 0, 0);
     sim.fault(Fault::silence());
     let mut stream = send(&sim, "GET", "/v1/users", "", "").expect("a connection");
@@ -119,8 +125,9 @@ fn a_simulator_stops_in_the_middle_of_silence() {
     assert!(!matches!(stream.read(&mut [0; 1]), Ok(1)), "the connection has ended");
 }
 
+/// Answers can be slow, all of them or one.
 #[test]
-fn answers_can_be_slow() {
+fn latency_and_slow_answers() {
     let sim = start(5, 0, 0);
     sim.set_latency(Duration::from_millis(100));
     sim.fault(Fault::slow(Duration::from_secs(2)));
@@ -139,8 +146,9 @@ fn answers_can_be_slow() {
     assert!(sim.in_flight_peak() > 1);
 }
 
+/// A page can repeat the one before.
 #[test]
-fn a_page_can_repeat() {
+fn repeat_page() {
     let sim = start(50, 0, 0);
     sim.fault(Fault::repeat_page().has("offset"));
     let first = get(&sim, "/users?limit=10").body;
@@ -148,8 +156,9 @@ fn a_page_can_repeat() {
     assert_ne!(get(&sim, "/users?limit=10&offset=20").body, first);
 }
 
+/// A page can end too early.
 #[test]
-fn a_page_can_end_too_early() {
+fn short_page() {
     let sim = start(50, 20, 0);
     sim.fault(Fault::short_page(3).on_path("/v1/users"));
     let short = get(&sim, "/users?limit=10").ids();
@@ -159,8 +168,9 @@ fn a_page_can_end_too_early() {
     assert_eq!((empty.ids().len(), empty.total()), (0, 20));
 }
 
+/// A count can be wrong or missing.
 #[test]
-fn a_count_can_be_wrong_or_missing() {
+fn miscount_and_no_count() {
     let sim = start(50, 20, 0);
     sim.fault(Fault::miscount(-3).on_path("/v1/organizations"));
     sim.fault(Fault::miscount(7).on_path("/v1/users/count"));
@@ -179,8 +189,9 @@ fn a_count_can_be_wrong_or_missing() {
     assert_eq!((reply.ids().len(), reply.total()), (4, 21));
 }
 
+/// Objects that are equal in an order can change places.
 #[test]
-fn ties_can_be_unstable() {
+fn unstable_ties() {
     let sim = start(0, 0, 0);
     let user = |at: i64| sim.create_user(json!({ "created_at": at, "updated_at": 9 })).expect("a user");
     let first = user(1);
@@ -205,8 +216,9 @@ fn ties_can_be_unstable() {
     assert_ne!(by_change(), by_change());
 }
 
+/// Requests are kept as they came.
 #[test]
-fn requests_are_kept_as_they_came() {
+fn request_log() {
     let sim = start(5, 0, 0);
     get(&sim, "/users?user_id=a%2Bb&user_id=c&order_by=-created_at");
     let requests = sim.requests();
@@ -220,8 +232,9 @@ fn requests_are_kept_as_they_came() {
     assert_eq!(sim.request_count(), 0);
 }
 
+/// Objects can change just before a request.
 #[test]
-fn objects_change_between_two_requests() {
+fn change_before_a_request() {
     let sim = start(20, 2, 10);
     let users = sim.users();
     let (gone, renamed) = (users[5].id.clone(), users[6].id.clone());
@@ -244,8 +257,9 @@ fn objects_change_between_two_requests() {
     assert_eq!(get(&sim, &format!("/users?starting_after={gone}")).code(), "form_resource_not_found");
 }
 
+/// Memberships follow changes of their user and organization.
 #[test]
-fn memberships_follow_their_user_and_organization() {
+fn memberships_follow_user_and_organization() {
     let sim = start(0, 0, 0);
     let user = sim.create_user(json!({ "first_name": "Ada", "username": "ada" })).expect("a user");
     let other = sim.create_user(json!({ "created_at": 1_700_000_000_000_i64 })).expect("a user");
@@ -276,8 +290,9 @@ fn memberships_follow_their_user_and_organization() {
     assert!(sim.create_user(json!({ "banned": "perhaps" })).is_err());
 }
 
+/// The keys can come to belong to another instance.
 #[test]
-fn the_keys_can_come_to_belong_to_another_instance() {
+fn set_instance() {
     let sim = start(5, 0, 0);
     let first = sim.instance();
     assert_eq!(first.len(), "ins_".len() + 27);
@@ -297,8 +312,9 @@ fn the_keys_can_come_to_belong_to_another_instance() {
     assert_eq!(sim.request_count(), 4);
 }
 
+/// Other programs have the same control over HTTP.
 #[test]
-fn other_programs_have_the_same_control() {
+fn control_over_http() {
     let sim = start(3, 1, 1);
     let reply = control(&sim, "POST", "/users", r#"{"first_name":"Ada","unsafe_metadata":{"lone":"\ud800"}}"#);
     assert!(reply.body.contains(r#""unsafe_metadata":{"lone":"\ud800"}"#), "{}", reply.body);

@@ -17,8 +17,9 @@ fn ids(objects: impl IntoIterator<Item = Value>) -> Vec<String> {
     objects.into_iter().map(|object| id(&object)).collect()
 }
 
+/// The same seed makes the same bytes.
 #[test]
-fn the_same_seed_makes_the_same_bytes() {
+fn seed_is_reproducible() {
     let all = |seed| {
         let sizes = Config { users: 300, organizations: 20, memberships: 600, ..Config::default() };
         let sim = Sim::start(Config { seed, ..sizes }).expect("a simulator");
@@ -39,8 +40,9 @@ fn the_same_seed_makes_the_same_bytes() {
     assert_eq!(pairs.len(), 600, "nobody is a member twice");
 }
 
+/// There are users of every kind.
 #[test]
-fn there_is_every_kind_of_user() {
+fn every_kind_of_user() {
     let sim = start(1000, 10, 100);
     let raw = sim.users();
     let users = users(&sim);
@@ -66,8 +68,9 @@ fn there_is_every_kind_of_user() {
     assert_eq!(distinct.len(), emails.len());
 }
 
+/// A cursor neither loses nor repeats anyone.
 #[test]
-fn a_cursor_neither_loses_nor_repeats_anyone() {
+fn starting_after() {
     let sim = start(1000, 0, 0);
     let oldest_first: Vec<String> = sim.users().into_iter().map(|user| user.id).collect();
     for (order, expected) in
@@ -87,8 +90,9 @@ fn a_cursor_neither_loses_nor_repeats_anyone() {
     }
 }
 
+/// A cursor starts anywhere within a range of times.
 #[test]
-fn a_cursor_starts_anywhere_within_a_range() {
+fn starting_after_within_a_range() {
     let sim = start(300, 0, 0);
     let users = sim.users();
     let (after, before) = (users[50].created_at, users[250].created_at);
@@ -110,8 +114,9 @@ fn a_cursor_starts_anywhere_within_a_range() {
     }
 }
 
+/// An offset walks every list once.
 #[test]
-fn an_offset_walks_every_list_once() {
+fn offset() {
     let sim = start(120, 30, 250);
     for (path, all, orders) in [
         ("/users", sim.users(), &["created_at", "-first_name", "last_sign_in_at", "web3wallet"][..]),
@@ -138,8 +143,9 @@ fn an_offset_walks_every_list_once() {
     }
 }
 
+/// Lists come in the order that was asked for.
 #[test]
-fn orders_are_kept() {
+fn order_by() {
     let sim = start(200, 0, 0);
     let names = |order: &str| -> Vec<Option<String>> {
         let users = get(&sim, &format!("/users?limit=200&order_by={order}")).objects();
@@ -158,8 +164,9 @@ fn orders_are_kept() {
     assert_eq!(get(&sim, "/users").ids(), newest, "ten, the newest first");
 }
 
+/// What Clerk refuses is refused.
 #[test]
-fn what_clerk_refuses_is_refused() {
+fn status_422() {
     let sim = start(30, 3, 30);
     let user = &sim.users()[3].id;
     let values = |count: usize| -> String { (0..count).map(|n| format!("&user_id={n}")).collect() };
@@ -192,8 +199,9 @@ fn what_clerk_refuses_is_refused() {
     assert!(get(&sim, "/users?user_id=").ids().is_empty(), "nobody has an empty id");
 }
 
+/// What is not there is not found.
 #[test]
-fn what_is_not_there_is_not_found() {
+fn status_404() {
     let sim = start(3, 2, 4);
     for target in [
         "/users/user_unknown",
@@ -221,8 +229,9 @@ fn what_is_not_there_is_not_found() {
     assert_eq!((reply.status, reply.code().as_str()), (401, "clerk_key_invalid"));
 }
 
+/// Filters let through whom they should.
 #[test]
-fn filters_let_through_who_they_should() {
+fn filters() {
     let sim = start(400, 10, 300);
     let all = users(&sim);
     let text = |user: &Value, field: &str| user[field].as_str().unwrap_or_default().to_lowercase();
@@ -319,8 +328,9 @@ fn filters_let_through_who_they_should() {
     }
 }
 
+/// A plus includes and a minus excludes.
 #[test]
-fn plus_includes_and_minus_excludes() {
+fn plus_and_minus_filters() {
     let sim = start(60, 6, 90);
     let users = sim.users();
     let (one, two) = (&users[10].id, &users[20].id);
@@ -365,8 +375,9 @@ fn plus_includes_and_minus_excludes() {
     assert!(!rest.ids().contains(big) && !rest.ids().contains(other));
 }
 
+/// Memberships are filtered by their users and roles.
 #[test]
-fn members_are_filtered_by_who_they_are() {
+fn membership_filters() {
     let sim = start(100, 3, 150);
     let organization = &get(&sim, "/organizations?order_by=-members_count&include_members_count=true").objects()[0];
     let members = format!("/organizations/{}/memberships?limit=500", id(organization));
@@ -395,8 +406,9 @@ fn members_are_filtered_by_who_they_are() {
     assert_eq!(query, expected);
 }
 
+/// Past the rate limit comes 429.
 #[test]
-fn past_the_limit_comes_429() {
+fn rate_limit_429() {
     let config = Config { users: 1, rate_limit: RateLimit::Requests(3), ..Config::default() };
     let sim = Sim::start(config).expect("a simulator");
     for _ in 0..3 {
@@ -408,8 +420,9 @@ fn past_the_limit_comes_429() {
     assert!((1..=10).contains(&wait));
 }
 
+/// By default the rate limit is Clerk's own.
 #[test]
-fn the_limit_is_clerks_own_by_default() {
+fn default_rate_limit() {
     let keys = vec!["sk_test_simulator".to_owned(), "sk_live_simulator".to_owned()];
     let sim = Sim::start(Config { users: 1, keys, ..Config::default() }).expect("a simulator");
     let statuses: Vec<u16> = (0..101).map(|_| get(&sim, "/users/count").status).collect();

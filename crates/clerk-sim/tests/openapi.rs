@@ -39,8 +39,9 @@ impl Checker {
     }
 }
 
+/// Answers are as Clerk's OpenAPI file describes them.
 #[test]
-fn the_answers_are_as_described() {
+fn answers_match_the_description() {
     let Some(description) = description::read(FILE) else {
         return;
     };
@@ -99,8 +100,9 @@ fn the_answers_are_as_described() {
     checker.check("/users", 401, &reply.json());
 }
 
+/// What tests create is as Clerk's OpenAPI file describes it.
 #[test]
-fn what_tests_create_is_as_described() {
+fn created_objects_match_the_description() {
     let Some(description) = description::read(FILE) else {
         return;
     };
@@ -126,6 +128,7 @@ fn what_tests_create_is_as_described() {
     assert_eq!(id(&get(&sim, "/organization_memberships").objects()[0]["organization"]), organization);
 }
 
+/// Every parameter that is documented is known.
 #[test]
 fn every_documented_parameter_is_known() {
     let Some(description) = description::read(FILE) else {

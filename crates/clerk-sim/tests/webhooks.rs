@@ -40,8 +40,9 @@ fn is_signed(body: &str, headers: &[(impl AsRef<str>, impl AsRef<str>)]) -> bool
     Webhook::new(SECRET).expect("a secret").verify(body.as_bytes(), &headers).is_ok()
 }
 
+/// Every change makes the event that Clerk describes.
 #[test]
-fn every_change_makes_the_events_described() {
+fn every_change_makes_its_event() {
     let sim = start(2, 1, 2);
     assert!(sim.webhooks().is_empty(), "what was there at first is no news");
     let user = sim
@@ -113,8 +114,9 @@ fn every_change_makes_the_events_described() {
     assert_eq!(errors("user.created", &wrong).len(), 1, "the check has teeth");
 }
 
+/// An event has the object as the API shows it.
 #[test]
-fn an_event_tells_what_the_api_does() {
+fn event_data_is_the_apis() {
     let sim = start(0, 0, 0);
     sim.create_user(json!({ "first_name": "Ada" })).expect("a user");
     let lone = control(&sim, "POST", "/users", r#"{"unsafe_metadata":{"lone":"\ud800"}}"#).body;
@@ -128,8 +130,9 @@ fn an_event_tells_what_the_api_does() {
     assert!(sim.webhooks().is_empty());
 }
 
+/// A signature is of the id, the time and the body.
 #[test]
-fn a_signature_is_of_the_id_the_time_and_the_body() {
+fn signature() {
     let sim = start(0, 0, 0);
     sim.create_user(json!({ "first_name": "Zoë" })).expect("a user");
     let delivery = sim.webhooks().remove(0);
@@ -144,8 +147,9 @@ fn a_signature_is_of_the_id_the_time_and_the_body() {
     assert!(delivery.headers("whsec_?").is_err());
 }
 
+/// Events can be of any type.
 #[test]
-fn events_can_be_of_any_kind() {
+fn events_of_any_type() {
     let event = webhook::event("weather.changed", json!({ "sky": "blue" }), 1_700_000_000_123).expect("an event");
     let told = parse(&event.body);
     assert_eq!((&told["type"], &told["object"]), (&json!("weather.changed"), &json!("event")));
@@ -200,8 +204,9 @@ fn next(told: &Received<Message>) -> Message {
     told.recv_timeout(Duration::from_secs(20)).expect("a message")
 }
 
+/// A message is sent again until it is taken.
 #[test]
-fn a_message_comes_until_it_is_taken() {
+fn delivery_is_retried() {
     let (url, told) = receiver(&[500, 302, 204]);
     let receiver = Some(Receiver::new(&url, SECRET).expect("a receiver"));
     let sim = Sim::start(Config { receiver, ..Config::default() }).expect("a simulator");
@@ -220,8 +225,9 @@ fn a_message_comes_until_it_is_taken() {
     assert!(told.recv_timeout(Duration::from_secs(2)).is_err(), "it was taken");
 }
 
+/// Other programs can read webhooks and set the receiver.
 #[test]
-fn other_programs_can_have_webhooks() {
+fn webhooks_over_http() {
     let sim = start(0, 0, 0);
     let user = id(&control(&sim, "POST", "/users", r#"{"first_name":"Ada"}"#).json());
     let told = control(&sim, "GET", "/webhooks", "").json();

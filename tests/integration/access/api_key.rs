@@ -35,7 +35,7 @@ fn each_server_has_its_own_key() {
 
 /// A view reads with its owner's key, a SECURITY DEFINER function with its owner's, everything else with the role's own.
 #[test]
-fn a_views_owner_lends_the_key() {
+fn view_and_security_definer_use_the_owners_key() {
     let keys = [KEY, "sk_live_owner", "sk_live_reader"].map(str::to_owned).to_vec();
     let world = World::new(Config { keys, ..small() });
     let (owner, reader) = (&world.role("owner"), &world.role("reader"));

@@ -43,8 +43,9 @@ impl Drop for Roles {
     }
 }
 
+/// A role without superuser rights has a mirror of its own.
 #[test]
-fn a_role_without_superuser_rights_has_a_mirror_of_its_own() {
+fn mirror_of_a_plain_role() {
     let roles = Roles::new();
     let owner = roles.session(&roles.owner);
     owner.run("CALL clerk_fdw.sync('m')");
@@ -59,8 +60,9 @@ fn a_role_without_superuser_rights_has_a_mirror_of_its_own() {
     owner.run("SELECT clerk_fdw.drop_mirror('m')");
 }
 
+/// Another role neither sees a mirror nor can sync, take or drop it.
 #[test]
-fn another_role_sees_nothing_of_it_and_cannot_sync_it() {
+fn mirror_of_another_role_is_hidden() {
     let roles = Roles::new();
     roles.world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'supers')");
     let owner = roles.session(&roles.owner);
@@ -92,7 +94,7 @@ fn another_role_sees_nothing_of_it_and_cannot_sync_it() {
 
 /// Who owns a table must not do with a superuser's rights what its triggers do when the superuser syncs.
 #[test]
-fn a_superusers_sync_has_the_owners_rights() {
+fn superuser_sync_has_the_owners_rights() {
     let roles = Roles::new();
     let owner = roles.session(&roles.owner);
     owner.run(
@@ -131,8 +133,9 @@ fn a_superusers_sync_has_the_owners_rights() {
     assert_eq!(roles.world.error("CALL clerk_fdw.sync('m')").code().code(), "42501");
 }
 
+/// Nothing of the extension is granted to everybody.
 #[test]
-fn nothing_of_a_mirror_is_granted_to_everybody() {
+fn nothing_is_granted_to_public() {
     let world = World::new(small());
     let granted: Vec<String> = world.column(
         "SELECT what || ' ' || privilege_type FROM (

@@ -60,8 +60,9 @@ impl Drop for Guarded {
     }
 }
 
+/// A person sees themselves, their organizations and profiles of their members, and writes nothing.
 #[test]
-fn people_see_themselves_and_who_and_what_they_belong_to() {
+fn row_security_shows_own_organizations() {
     let guarded = Guarded::new();
     let Guarded { world, ada, grace, eve, organization, .. } = &guarded;
     let all = guarded.sees(json!({}), "SELECT user_id FROM m.users").len();
@@ -123,8 +124,9 @@ fn people_see_themselves_and_who_and_what_they_belong_to() {
     assert_eq!(guarded.sees(of(grace), "SELECT user_id FROM m.visible_users"), [grace.as_str()]);
 }
 
+/// Row security can be taken back, and other policies stay.
 #[test]
-fn row_security_can_be_taken_back_and_leaves_other_policies_alone() {
+fn disable_row_security_keeps_other_policies() {
     let guarded = Guarded::new();
     let Guarded { world, eve, role, .. } = &guarded;
     world.run(&format!(
@@ -147,8 +149,9 @@ fn row_security_can_be_taken_back_and_leaves_other_policies_alone() {
     }
 }
 
+/// The claims of both versions of Clerk's session tokens are understood.
 #[test]
-fn both_kinds_of_claims_are_understood() {
+fn jwt_claims_of_both_versions() {
     let world = World::new(small());
     let read = |claims: &str| -> [Option<String>; 3] {
         world.rows_of("SELECT set_config('request.jwt.claims', $1, false)", &[&claims]);
@@ -169,8 +172,9 @@ fn both_kinds_of_claims_are_understood() {
     }
 }
 
+/// Row security works on tables that were there before the mirror.
 #[test]
-fn row_security_works_on_tables_that_were_there_before() {
+fn row_security_on_existing_tables() {
     let world = World::new(clerk_sim::Config { users: 3, ..small() });
     world.run(
         r#"CREATE TABLE people (id serial PRIMARY KEY, clerk_id text UNIQUE, first_name text);

@@ -77,8 +77,9 @@ impl Drop for People {
     }
 }
 
+/// A mirror's tables show other roles nothing before row security says what.
 #[test]
-fn tables_show_nobody_anything_before_row_security_says_what() {
+fn nothing_is_visible_by_default() {
     let world = webhook_mirror("soft");
     let reader = world.role("reader");
     world.run(&format!(
@@ -89,8 +90,9 @@ fn tables_show_nobody_anything_before_row_security_says_what() {
     world.run(&format!("RESET ROLE; DROP OWNED BY {reader}; DROP ROLE {reader}"));
 }
 
+/// Members of one organization see a profile of each other and no more.
 #[test]
-fn members_see_a_profile_of_each_other_and_no_more() {
+fn members_see_profiles_only() {
     let people = People::new();
     let People { ada, grace, .. } = &people;
     assert_eq!(people.sees(ada, "SELECT user_id FROM m.visible_users"), sorted(vec![ada.clone(), grace.clone()]));
@@ -100,8 +102,9 @@ fn members_see_a_profile_of_each_other_and_no_more() {
     assert_eq!(people.sees(ada, &format!("SELECT user_id FROM m.users WHERE user_id = '{grace}'")), [""; 0]);
 }
 
+/// What a person sees of an organization ends with the membership.
 #[test]
-fn rights_end_with_the_membership() {
+fn membership_end() {
     let people = People::new();
     let People { world, ada, grace, .. } = &people;
     let membership = world.sim.memberships().into_iter().find(|membership| membership.json.contains(grace.as_str()));
@@ -111,8 +114,9 @@ fn rights_end_with_the_membership() {
     assert_eq!(people.sees(ada, "SELECT user_id FROM m.visible_users"), [ada.as_str()]);
 }
 
+/// What members see of an organization ends with the organization.
 #[test]
-fn rights_end_with_the_organization() {
+fn organization_delete() {
     let people = People::new();
     let People { world, ada, organization, .. } = &people;
     world.sim.delete_organization(organization).unwrap();
@@ -128,8 +132,9 @@ fn rights_end_with_the_organization() {
     assert_eq!(world.one::<i64>(&left), 0, "memberships go with their organization");
 }
 
+/// A deleted user sees nothing and is not shown.
 #[test]
-fn rights_end_with_the_user() {
+fn user_delete() {
     let people = People::new();
     let People { world, ada, grace, .. } = &people;
     assert!(people.sees_anything(grace) > 0);
@@ -141,8 +146,9 @@ fn rights_end_with_the_user() {
     assert_eq!(people.sees(ada, "SELECT user_id FROM m.visible_organization_memberships"), [ada.as_str()]);
 }
 
+/// A banned user sees nothing.
 #[test]
-fn rights_end_when_a_user_is_banned() {
+fn user_ban() {
     let people = People::new();
     let People { world, grace, .. } = &people;
     let user = world.sim.users().into_iter().find(|user| user.id == *grace).unwrap();
@@ -158,7 +164,7 @@ fn rights_end_when_a_user_is_banned() {
 
 /// What a backend remembers of a mirror does not outlive a change.
 #[test]
-fn changes_of_tables_are_noticed() {
+fn renamed_and_dropped_tables() {
     let people = People::new();
     let People { world, ada, .. } = &people;
     assert_eq!(people.sees(ada, "SELECT name FROM m.organizations"), ["Engines"]);

@@ -7,7 +7,7 @@ use crate::support::*;
 
 /// Databases of other encodings give the right rows or an error that says what they cannot hold; never garbage.
 #[test]
-fn databases_of_other_encodings_are_safe() {
+fn latin1_sql_ascii_and_euc_jp() {
     for encoding in ["LATIN1", "SQL_ASCII", "EUC_JP"] {
         let words = format!("ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'");
         let world = World::of_encoding(Config { users: 0, ..small() }, "page_size '20'", &words);
@@ -46,7 +46,7 @@ fn databases_of_other_encodings_are_safe() {
 
 /// The planner's questions may meet a column whose name is no text in UTF-8: an error, if at all, and not the server's end.
 #[test]
-fn a_column_name_that_is_not_utf_8_does_not_end_the_server() {
+fn non_utf8_column_name() {
     let words = "ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'";
     let world = World::of_encoding(small(), "", words);
     world.run(

@@ -38,7 +38,7 @@ fn storable(json: &str) -> String {
 
 /// attrs is every object as Clerk sent it, but for what Postgres cannot store.
 #[test]
-fn attrs_is_the_whole_object() {
+fn attrs_jsonb_is_the_whole_object() {
     let world = World::new(Config { users: 1500, organizations: 100, memberships: 600, ..small() });
     for (table, id, objects) in [
         ("users", "user_id", world.sim.users()),
@@ -59,7 +59,7 @@ fn attrs_is_the_whole_object() {
 
 /// As json, attrs is the same to the byte.
 #[test]
-fn attrs_as_json_is_the_same_to_the_byte() {
+fn attrs_json_is_the_same_bytes() {
     let world = World::new(Config { users: 500, lone_surrogates: false, ..small() });
     world.run("CREATE FOREIGN TABLE bytes (id text, attrs json) SERVER clerk OPTIONS (object 'users')");
     let rows = world.rows("SELECT id, attrs::text FROM bytes");
@@ -73,7 +73,7 @@ fn attrs_as_json_is_the_same_to_the_byte() {
 
 /// Names in any script, and escapes of every kind, arrive as they were meant.
 #[test]
-fn names_in_any_script_arrive() {
+fn unicode_names_and_escapes() {
     let world = World::new(Config { users: 0, organizations: 0, memberships: 0, ..small() });
     let names = [
         (r#""Zoë""#, "Zoë"),
@@ -113,7 +113,7 @@ fn names_in_any_script_arrive() {
 
 /// Metadata as large as Clerk lets it be, and as deep as Postgres takes it, arrives whole; deeper is an error.
 #[test]
-fn metadata_arrives_whole() {
+fn large_and_deep_metadata() {
     let world = World::new(Config { users: 1, ..small() });
     let large = "ä🦀\"\\".repeat(1024);
     world.sim.create_user(json!({"public_metadata": {"large": large}, "id": "user_large"})).unwrap();
@@ -137,7 +137,7 @@ fn metadata_arrives_whole() {
 /// Fields that are missing are NULL, fields that nobody knows yet are kept, and a value of the wrong kind is an error
 /// that names object and column.
 #[test]
-fn odd_objects_are_null_kept_or_an_error() {
+fn missing_unknown_and_mistyped_fields() {
     let world = World::new(Config { users: 0, ..small() });
     let answer = |object: &str| world.sim.fault(Fault::body(200, object).on_path("/v1/users/user_1"));
     answer(r#"{"id":"user_1","new_field":{"x":[1.50,1e3,-0]}}"#);
@@ -164,7 +164,7 @@ fn odd_objects_are_null_kept_or_an_error() {
 
 /// The tables of the first release, as people wrote them, still show what they showed.
 #[test]
-fn the_first_releases_tables_work() {
+fn tables_of_the_first_release() {
     let world = World::new(Config { lone_surrogates: false, ..small() });
     world.run(
         "create foreign table clerk_users (user_id text, first_name text, last_name text, email text, gender text,

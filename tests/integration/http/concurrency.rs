@@ -13,7 +13,7 @@ use crate::support::*;
 
 /// Reading stops when Postgres stops asking.
 #[test]
-fn reading_stops_when_postgres_stops_asking() {
+fn prefetch_stops_without_demand() {
     let config = Config { users: 2000, organizations: 200, memberships: 2000, ..small() };
     let world = World::with(config, "page_size '10', max_concurrency '4'");
     for table in ["users", "organizations", "organization_memberships"] {
@@ -41,7 +41,7 @@ fn reading_stops_when_postgres_stops_asking() {
 
 /// TCP connections stay open from query to query.
 #[test]
-fn connections_survive_from_query_to_query() {
+fn connections_are_kept_alive() {
     let world = World::new(Config { users: 1200, ..small() });
     let relay = Relay::start(world.sim.address());
     world.run(&format!("ALTER SERVER clerk OPTIONS (SET api_url 'http://{}/v1')", relay.address));
@@ -93,7 +93,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream) {
 
 /// No more requests are in flight than max_concurrency says.
 #[test]
-fn requests_in_flight_are_limited() {
+fn max_concurrency() {
     let config = Config { users: 1000, organizations: 200, latency: Duration::from_millis(10), ..small() };
     let world = World::with(config, "page_size '10', max_concurrency '3'");
     for table in ["users", "organizations"] {
@@ -106,7 +106,7 @@ const BACKENDS: usize = 16;
 
 /// Sixteen backends at once, without any limit, each with queries of its own.
 #[test]
-fn sixteen_backends_at_once_do_not_disturb_each_other() {
+fn sixteen_backends_at_once() {
     let world = World::with(Config { users: 400, memberships: 500, ..small() }, "page_size '50'");
     let users = ids(&world.sim.users());
     let sessions: Vec<_> = (0..BACKENDS).map(|_| world.connect()).collect();

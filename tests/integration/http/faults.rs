@@ -122,33 +122,33 @@ fn every_fault(config: Config, page_size: u32, list: &List) {
     }
 }
 
-/// Users, one page after the other.
+/// Users read one page after the other come whole or not at all, whatever goes wrong.
 #[test]
-fn few_users_survive_every_fault() {
+fn every_fault_on_few_users() {
     every_fault(Config { users: 130, ..small() }, 40, &USERS);
 }
 
-/// Users in ranges of time that are read side by side.
+/// Users read in ranges of time side by side come whole or not at all, whatever goes wrong.
 #[test]
-fn many_users_survive_every_fault() {
+fn every_fault_on_many_users() {
     every_fault(Config { users: 600, ..small() }, 30, &USERS);
 }
 
-/// Organizations, a list by offset.
+/// Organizations, a list by offset, come whole or not at all, whatever goes wrong.
 #[test]
-fn organizations_survive_every_fault() {
+fn every_fault_on_organizations() {
     every_fault(Config { organizations: 60, ..small() }, 10, &ORGANIZATIONS);
 }
 
-/// Memberships, the other list by offset.
+/// Memberships, the other list by offset, come whole or not at all, whatever goes wrong.
 #[test]
-fn memberships_survive_every_fault() {
+fn every_fault_on_memberships() {
     every_fault(Config { users: 100, memberships: 350, ..small() }, 50, &MEMBERSHIPS);
 }
 
 /// The members of one organization, whose endpoint's 404 could mean that there is no such organization.
 #[test]
-fn members_of_an_organization_survive_every_fault() {
+fn every_fault_on_members_of_one_organization() {
     let world =
         World::with(Config { organizations: 1, ..small() }, "page_size '20', max_retries '1', timeout_ms '10000'");
     let id = world.sim.organizations()[0].id.clone();
@@ -174,7 +174,7 @@ fn members_of_an_organization_survive_every_fault() {
 
 /// Counting users decides how they are read, never which.
 #[test]
-fn a_wrong_count_changes_no_rows() {
+fn wrong_count_changes_no_rows() {
     let options = "page_size '30', max_retries '1', timeout_ms '10000'";
     let world = World::with(Config { users: 600, ..small() }, options);
     let all = ids(&world.sim.users());
@@ -186,12 +186,12 @@ fn a_wrong_count_changes_no_rows() {
         set_timeout(&world, kind);
         for (nth, lasting) in [(1, false), (2, false), (1, true), (3, true)] {
             let fault = fault.clone().on_path("/v1/users/count").nth(nth);
-            let told = format!("{fault:?} at {nth}, {}", ["once", "for ever"][usize::from(lasting)]);
+            let place = format!("{fault:?} at {nth}, {}", ["once", "for ever"][usize::from(lasting)]);
             world.sim.fault(if lasting { fault.always() } else { fault });
             match world.try_column::<String>(USERS.query) {
-                Ok(rows) => assert_same_ids(rows, &all, &told),
+                Ok(rows) => assert_same_ids(rows, &all, &place),
                 Err(error) => {
-                    assert!(["HV000", "HV00L", "08006"].contains(&error.code().code()), "{told}: {error:?}");
+                    assert!(["HV000", "HV00L", "08006"].contains(&error.code().code()), "{place}: {error:?}");
                 }
             }
             world.sim.clear_faults();
@@ -201,7 +201,7 @@ fn a_wrong_count_changes_no_rows() {
 
 /// What a query writes from a failing scan is rolled back whole.
 #[test]
-fn a_failing_scan_writes_nothing() {
+fn failed_scan_writes_nothing() {
     let world = World::with(Config { users: 300, ..small() }, "page_size '20', max_retries '0'");
     world.run("CREATE TABLE copy (user_id text)");
     world.sim.fault(Fault::status(500).on_path("/v1/users").nth(9).always());
@@ -231,7 +231,7 @@ fn a_failing_scan_writes_nothing() {
 
 /// Each failure has its SQLSTATE, Clerk's own words and advice.
 #[test]
-fn every_failure_says_what_to_do() {
+fn sqlstates_messages_and_hints() {
     let options = "page_size '20', max_retries '2', timeout_ms '10000'";
     let world = World::with(small(), options);
     let id = world.sim.users()[0].id.clone();
@@ -290,7 +290,7 @@ fn every_failure_says_what_to_do() {
 
 /// A slow Clerk is no fault, as long as each answer comes in time.
 #[test]
-fn a_slow_clerk_is_waited_for() {
+fn slow_answer_within_timeout() {
     let world = World::with(small(), "page_size '20', max_retries '0', timeout_ms '20000'");
     world.sim.fault(Fault::slow(Duration::from_millis(700)).on_path("/v1/users").nth(2));
     assert_eq!(sorted(world.column::<String>(USERS.query)), ids(&world.sim.users()));

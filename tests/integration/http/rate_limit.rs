@@ -9,7 +9,7 @@ use crate::support::*;
 
 /// request_interval_ms separates the starts of requests.
 #[test]
-fn an_interval_separates_requests() {
+fn request_interval() {
     let world = World::with(Config { users: 200, ..small() }, "page_size '10', request_interval_ms '50'");
     world.rows("SELECT user_id FROM clerk.users");
     world.rows("SELECT organization_id FROM clerk.organizations");
@@ -25,7 +25,7 @@ fn an_interval_separates_requests() {
 
 /// rate_limit is a token bucket: so many at once, then as many in ten seconds.
 #[test]
-fn the_rate_limit_is_kept() {
+fn rate_limit_is_a_token_bucket() {
     let world = World::with(Config { organizations: 60, ..small() }, "page_size '2', rate_limit '40'");
     world.rows("SELECT organization_id FROM clerk.organizations");
     let at: Vec<_> = world.requests().into_iter().map(|request| request.at).collect();
@@ -40,7 +40,7 @@ fn the_rate_limit_is_kept() {
 
 /// A key of a development instance is paced by what Clerk allows those, a live one by more.
 #[test]
-fn the_rate_limit_follows_the_key() {
+fn rate_limit_follows_the_key() {
     let keys = vec!["sk_test_simulator".to_owned(), KEY.to_owned()];
     let config = Config { organizations: 41, keys, ..small() };
     let world = World::with(config, "page_size '2'");
@@ -59,7 +59,7 @@ fn the_rate_limit_follows_the_key() {
 
 /// After a 429 nothing is asked until the Retry-After is over, by whichever scan of the backend.
 #[test]
-fn retry_after_makes_everything_wait() {
+fn retry_429_waits_for_retry_after() {
     let latency = Duration::from_millis(20);
     let config = Config { users: 1000, organizations: 200, memberships: 500, latency, ..small() };
     let world = World::with(config, "page_size '10'");
@@ -91,7 +91,7 @@ const BACKENDS: usize = 16;
 
 /// Sixteen backends that run into Clerk's rate limit together wait, and lose nothing.
 #[test]
-fn sixteen_backends_under_the_rate_limit_lose_nothing() {
+fn retry_429_in_sixteen_backends() {
     let mut config = Config { users: 200, organizations: 60, ..small() };
     // Each of them believes that it has all of it for itself.
     config.rate_limit = RateLimit::Requests(80);

@@ -65,7 +65,7 @@ fn an_id_never_reaches_another_endpoint() {
 
 /// Clerk is told which version of its API is meant and who asks.
 #[test]
-fn requests_say_which_version_they_mean() {
+fn api_version_and_user_agent() {
     let world = World::new(small());
     world.rows("SELECT * FROM clerk.users LIMIT 1");
     let requests = world.requests();

@@ -13,8 +13,9 @@ fn ended(world: &World, run: i64) -> String {
     world.one(&state)
 }
 
+/// A sync that is started runs in the background, shows its progress, and lets the next one wait.
 #[test]
-fn a_sync_runs_in_the_background() {
+fn start_sync() {
     let world = new_mirror(many_users(), "page_size '20'");
     world.sim.set_latency(Duration::from_millis(100));
     let run: i64 = world.one("SELECT clerk_fdw.start_sync('m', dry_run => true, objects => '{organizations}')");
@@ -31,8 +32,9 @@ fn a_sync_runs_in_the_background() {
     assert!(!world.one::<bool>(&format!("SELECT clerk_fdw.cancel_sync({run})")), "it has ended");
 }
 
+/// Syncs in the background can be cancelled, whether they run or wait.
 #[test]
-fn a_sync_in_the_background_can_be_cancelled() {
+fn cancel_sync() {
     let world = new_mirror(many_users(), "page_size '20'");
     world.sim.set_latency(Duration::from_millis(200));
     let run: i64 = world.one("SELECT clerk_fdw.start_sync('m')");
@@ -51,8 +53,9 @@ fn a_sync_in_the_background_can_be_cancelled() {
     assert_in_sync(&world, "the sync after them");
 }
 
+/// A sync that fails in the background leaves the reason in the log.
 #[test]
-fn a_sync_that_fails_in_the_background_says_why() {
+fn failed_start_sync_says_why() {
     let world = new_mirror(small(), "max_retries '0'");
     world.sim.fault(clerk_sim::Fault::status(500).on_path("/v1/users").always());
     let run: i64 = world.one("SELECT clerk_fdw.start_sync('m')");
@@ -61,8 +64,9 @@ fn a_sync_that_fails_in_the_background_says_why() {
     assert!(world.one::<String>(&message).contains("500"));
 }
 
+/// A sync whose start was rolled back never runs.
 #[test]
-fn a_sync_that_was_rolled_back_does_not_run() {
+fn rolled_back_start_sync_never_runs() {
     let world = new_mirror(small(), "");
     world.requests();
     world.run("BEGIN; SELECT clerk_fdw.start_sync('m'); ROLLBACK");

@@ -7,8 +7,9 @@ use crate::support::*;
 
 const ALIVE: &str = "SELECT count(*) FROM m.users WHERE deleted_at IS NULL";
 
+/// A soft delete keeps the row and notes the time, once.
 #[test]
-fn what_is_deleted_softly_stays_with_the_time() {
+fn soft_delete_keeps_the_row() {
     let world = synced_mirror(small(), "");
     let gone = world.sim.users()[7].id.clone();
     let row = world.one::<String>(&format!("SELECT attrs::text FROM m.users WHERE user_id = '{gone}'"));
@@ -26,8 +27,9 @@ fn what_is_deleted_softly_stays_with_the_time() {
     assert_eq!(last_run(&world, "users").changes.deleted, 0, "it was deleted before");
 }
 
+/// A hard delete removes the row.
 #[test]
-fn what_is_deleted_hard_is_gone() {
+fn hard_delete_removes_the_row() {
     let world = World::new(small());
     world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'm', deletes => 'hard')");
     for mode in ["full", "incremental"] {
@@ -40,8 +42,9 @@ fn what_is_deleted_hard_is_gone() {
     }
 }
 
+/// A row whose object comes back is deleted no more.
 #[test]
-fn what_comes_back_is_undeleted() {
+fn undelete() {
     let world = synced_mirror(small(), "");
     for mode in ["full", "incremental"] {
         let gone = world.sim.users()[5].clone();
@@ -58,7 +61,7 @@ fn what_comes_back_is_undeleted() {
 
 /// More than 50 rows and more than a fifth of them look like an accident.
 #[test]
-fn so_many_deletes_that_they_look_like_an_accident_need_force() {
+fn delete_threshold_needs_force() {
     for mode in ["full", "incremental"] {
         let world = synced_mirror(Config { users: 240, memberships: 0, ..small() }, "page_size '20'");
         for user in &world.sim.users()[..60] {
@@ -85,8 +88,9 @@ fn so_many_deletes_that_they_look_like_an_accident_need_force() {
     }
 }
 
+/// Many of few rows are deleted without force.
 #[test]
-fn a_fifth_of_few_rows_is_no_accident() {
+fn delete_threshold_ignores_few_rows() {
     let world = synced_mirror(small(), "");
     for user in &world.sim.users()[..30] {
         world.sim.delete_user(&user.id).unwrap();
@@ -97,7 +101,7 @@ fn a_fifth_of_few_rows_is_no_accident() {
 
 /// A list that ends too soon, or answers nothing, must not look like a list of few.
 #[test]
-fn an_incomplete_reading_deletes_nothing() {
+fn incomplete_list_deletes_nothing() {
     let world = synced_mirror(small(), "page_size '10', max_retries '0'");
     world.sim.delete_user(&world.sim.users()[0].id).unwrap();
     let bodies = [Fault::body(200, "{}"), Fault::body(200, "[]")];
@@ -123,7 +127,7 @@ fn an_incomplete_reading_deletes_nothing() {
 
 /// Tombstones do not stay for ever where no webhook comes.
 #[test]
-fn syncs_forget_old_tombstones() {
+fn old_tombstones_expire() {
     let world = synced_mirror(small(), "");
     world.sim.delete_user(&world.sim.users()[0].id).unwrap();
     world.run("CALL clerk_fdw.sync('m')");

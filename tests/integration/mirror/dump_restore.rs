@@ -6,8 +6,9 @@ use serde_json::json;
 
 use crate::support::*;
 
+/// A mirror that was dumped and restored goes on where it was, with its secrets, grants and row security.
 #[test]
-fn a_mirror_goes_on_where_it_was_dumped() {
+fn dump_and_restore() {
     let is_there = |program| Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok();
     if !is_there("pg_dump") || !is_there("psql") {
         return;

@@ -23,8 +23,9 @@ fn times(world: &World) -> (i64, i64) {
     (time("min"), time("max"))
 }
 
+/// A first sync ends although users with old times are imported all the while, and loses nobody.
 #[test]
-fn a_first_sync_ends_while_an_import_goes_on() {
+fn first_sync_during_import() {
     // CLERK_FDW_IMPORT_USERS=200000 is the real thing.
     let many = std::env::var("CLERK_FDW_IMPORT_USERS").ok().and_then(|many| many.parse().ok());
     let options = if many.is_some() { "" } else { "page_size '50', max_concurrency '2'" };
@@ -56,7 +57,7 @@ fn a_first_sync_ends_while_an_import_goes_on() {
 
 /// What a pass did not see because it came late is read by time, and what only looks gone is not deleted.
 #[test]
-fn what_a_pass_did_not_see_is_asked_for_before_it_is_deleted() {
+fn imported_during_full_sync_is_not_deleted() {
     let world = synced_mirror(Config { users: 1200, ..small() }, "page_size '50', max_concurrency '1'");
     let users = world.sim.users();
     let first = times(&world).0;

@@ -14,8 +14,9 @@ fn object(session: &Session, object: &str, id: &str) -> Option<Value> {
     row(session, &format!("sync_object('m', '{object}', '{id}')"))
 }
 
+/// sync_object fetches an object, updates it, and deletes it when Clerk has it no more.
 #[test]
-fn an_object_is_fetched_updated_and_deleted() {
+fn sync_object_inserts_updates_and_deletes() {
     let world = new_mirror(small(), "");
     let user = world.sim.users()[4].id.clone();
     let organization = world.sim.organizations()[2].id.clone();
@@ -43,8 +44,9 @@ fn an_object_is_fetched_updated_and_deleted() {
     assert_in_sync(&world, "a sync after it");
 }
 
+/// sync_object is part of the caller's transaction.
 #[test]
-fn it_is_part_of_the_callers_transaction() {
+fn sync_object_rolls_back() {
     let world = new_mirror(small(), "");
     let user = world.sim.users()[4].id.clone();
     world.run("BEGIN");
@@ -55,7 +57,7 @@ fn it_is_part_of_the_callers_transaction() {
 
 /// Clerk finds memberships by their organization alone: that is what the row is for.
 #[test]
-fn a_membership_is_found_by_its_row() {
+fn sync_object_of_a_membership() {
     let world = synced_mirror(small(), "");
     let membership = world.sim.memberships()[10].id.clone();
     world.sim.update_membership(&membership, json!({"role": "org:owner"})).unwrap();
@@ -67,8 +69,9 @@ fn a_membership_is_found_by_its_row() {
     assert_eq!(error.code().code(), "22023", "{error:?}");
 }
 
+/// sync_user brings a user's organizations and memberships up to date as well.
 #[test]
-fn a_user_comes_with_organizations_and_memberships() {
+fn sync_user_with_memberships() {
     let world = synced_mirror(small(), "");
     let sim = &world.sim;
     let user = sim.create_user(json!({"first_name": "Ada"})).unwrap();
@@ -102,8 +105,9 @@ fn a_user_comes_with_organizations_and_memberships() {
     assert_eq!(world.column::<String>(&live), Vec::<String>::new());
 }
 
+/// Where Clerk cannot be reached, the row stands in if the caller asks for that.
 #[test]
-fn where_clerk_cannot_be_reached_the_row_stands_in_if_that_is_wished_for() {
+fn fallback_to_the_row() {
     let world = synced_mirror(small(), "max_retries '0'");
     let user = world.sim.users()[4].id.clone();
     // A port that was free a moment ago and that nobody listens on.
@@ -124,7 +128,7 @@ fn where_clerk_cannot_be_reached_the_row_stands_in_if_that_is_wished_for() {
 
 /// A refresh deletes nothing that was written since Clerk answered, nor what is not Clerk's.
 #[test]
-fn a_refresh_keeps_what_it_cannot_know() {
+fn sync_user_keeps_newer_and_foreign_rows() {
     let world = synced_mirror(small(), "");
     let user: String = world.one("SELECT user_id FROM m.organization_memberships LIMIT 1");
     world.run(&format!(

@@ -6,30 +6,34 @@ use clerk_sim::Fault;
 
 use crate::support::*;
 
+/// The sync after one whose backend was terminated reads the rest.
 #[test]
-fn a_sync_whose_backend_was_ended_goes_on() {
+fn resume_after_terminate() {
     let mut world = new_mirror(many_users(), "page_size '20'");
     interrupt_sync(&mut world, |world, pid, _| world.run(&format!("SELECT pg_terminate_backend({pid})")));
     assert_resumes(&world, "interrupted");
 }
 
+/// The sync after one that was cancelled by another session reads the rest.
 #[test]
-fn a_sync_that_was_cancelled_goes_on() {
+fn resume_after_cancel() {
     let mut world = new_mirror(many_users(), "page_size '20'");
     let error = interrupt_sync(&mut world, |world, pid, _| world.run(&format!("SELECT pg_cancel_backend({pid})")));
     assert_eq!(error.code().unwrap().code(), "57014", "{error:?}");
     assert_resumes(&world, "cancelled");
 }
 
+/// The sync after one that its client cancelled reads the rest.
 #[test]
-fn a_sync_that_was_cancelled_by_its_client_goes_on() {
+fn resume_after_client_cancel() {
     let mut world = new_mirror(many_users(), "page_size '20'");
     interrupt_sync(&mut world, |_, _, canceller| canceller.cancel_query(postgres::NoTls).unwrap());
     assert_resumes(&world, "cancelled");
 }
 
+/// The sync after one that failed reads the rest.
 #[test]
-fn a_sync_that_failed_goes_on() {
+fn resume_after_failure() {
     let world = new_mirror(many_users(), "page_size '20', max_retries '0'");
     world.sim.fault(Fault::status(500).on_path("/v1/users").nth(70).always());
     let error = world.error("CALL clerk_fdw.sync('m')");
@@ -40,9 +44,9 @@ fn a_sync_that_failed_goes_on() {
     assert_resumes(&world, "failed");
 }
 
-/// Users that change and go between a sync's two halves.
+/// Users that change and go between an interrupted sync and the next are not lost.
 #[test]
-fn what_changes_between_the_halves_is_not_lost() {
+fn resume_keeps_changes_in_between() {
     let mut world = synced_mirror(many_users(), "page_size '20'");
     interrupt_sync(&mut world, |world, pid, _| world.run(&format!("SELECT pg_terminate_backend({pid})")));
     let users = world.sim.users();
@@ -59,8 +63,9 @@ fn what_changes_between_the_halves_is_not_lost() {
     assert_eq!(last_run(&world, "users").mode, "incremental");
 }
 
+/// The sync after one whose backend was killed reads the rest.
 #[test]
-fn a_sync_whose_backend_was_killed_goes_on() {
+fn resume_after_backend_kill() {
     let cluster = Cluster::start();
     let mut world = cluster.mirror_of_many();
     interrupt_sync(&mut world, |world, pid, _| {
@@ -70,8 +75,9 @@ fn a_sync_whose_backend_was_killed_goes_on() {
     assert_resumes(&world, "interrupted");
 }
 
+/// The sync after one whose whole server was killed reads the rest.
 #[test]
-fn a_sync_whose_server_was_killed_goes_on() {
+fn resume_after_postmaster_kill() {
     let cluster = Cluster::start();
     let mut world = cluster.mirror_of_many();
     interrupt_sync(&mut world, |world, _, _| {

@@ -20,8 +20,9 @@ fn assert_counted(world: &World, context: &str) {
     }
 }
 
+/// The row counts that are kept are right after webhooks, refreshes, syncs and changes by hand.
 #[test]
-fn counts_follow_every_way_that_rows_change() {
+fn row_counts_follow_every_change() {
     for deletes in ["soft", "hard"] {
         let world = World::new(small());
         world.run(&format!(
@@ -77,7 +78,7 @@ fn counts_follow_every_way_that_rows_change() {
 
 /// Transactions that stay open keep nobody waiting, and what they change counts when they commit.
 #[test]
-fn open_transactions_count_when_they_commit() {
+fn row_counts_with_open_transactions() {
     let world = synced_mirror(small(), "");
     let users: Vec<String> = world.sim.users().iter().map(|user| user.id.clone()).collect();
     world.run("SET lock_timeout = '20s'");
@@ -105,7 +106,7 @@ fn open_transactions_count_when_they_commit() {
 
 /// An incremental sync looks up what has changed, and does not read the table for its count.
 #[test]
-fn an_incremental_sync_does_not_count_the_table() {
+fn incremental_sync_does_not_scan_the_table() {
     let world = synced_mirror(Config { users: 2000, ..small() }, "page_size '20'");
     world.run("VACUUM ANALYZE m.users");
     world.sim.update_user(&world.sim.users()[5].id, json!({"first_name": "Ada"})).unwrap();

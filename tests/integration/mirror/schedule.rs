@@ -2,8 +2,9 @@
 
 use crate::support::*;
 
+/// A schedule that nothing would keep, or that cannot be read, is an error with advice.
 #[test]
-fn without_anything_to_keep_it_a_schedule_is_an_error() {
+fn schedule_without_scheduler_is_an_error() {
     let world = new_mirror(small(), "");
     let error = world.error("SELECT clerk_fdw.schedule_sync('m', '*/15 * * * *')");
     assert_eq!(error.code().code(), "55000");
@@ -18,8 +19,9 @@ fn without_anything_to_keep_it_a_schedule_is_an_error() {
     }
 }
 
+/// A scheduled sync runs when it is due, and then at the next time.
 #[test]
-fn syncs_run_when_they_are_due() {
+fn scheduled_sync_runs_when_due() {
     let cluster = Cluster::with("shared_preload_libraries = 'clerk_fdw'\nclerk_fdw.naptime = 1\n");
     let world = cluster.mirror_of_many();
     assert_eq!(world.one::<String>("SELECT clerk_fdw.schedule_sync('m', '0 0 1 1 *')"), "clerk_fdw");
@@ -35,8 +37,9 @@ fn syncs_run_when_they_are_due() {
     assert!(world.one::<bool>("SELECT schedule IS NULL AND next_run IS NULL FROM clerk_fdw_internal.mirror"));
 }
 
+/// Mirrors that cannot be synced back off, and delay no other.
 #[test]
-fn a_mirror_that_cannot_start_delays_nobody() {
+fn broken_mirror_delays_no_other() {
     let lines = "shared_preload_libraries = 'clerk_fdw'\nclerk_fdw.naptime = 1\n";
     let cluster = Cluster::with(lines);
     let world = World::at(cluster.host(), small(), "", "");
@@ -86,7 +89,7 @@ fn a_mirror_that_cannot_start_delays_nobody() {
 
 /// A schedule that cannot be read is refused when it is made.
 #[test]
-fn a_schedule_that_cannot_be_read_is_refused() {
+fn unreadable_schedule_is_refused() {
     let world = World::new(small());
     world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'm')");
     assert_eq!(world.error("SELECT clerk_fdw.schedule_sync('m', 'never')").code().code(), "22023");
@@ -94,7 +97,7 @@ fn a_schedule_that_cannot_be_read_is_refused() {
 
 /// Where no worker is free, a sync that is due is tried again later, and the scheduler goes on.
 #[test]
-fn a_lack_of_workers_is_waited_out() {
+fn lack_of_workers_is_retried() {
     // The launcher of logical replication, the scheduler and its worker for one database take all there are.
     let lines = "shared_preload_libraries = 'clerk_fdw'\nclerk_fdw.naptime = 1\nmax_worker_processes = 3\n";
     let cluster = Cluster::with(lines);

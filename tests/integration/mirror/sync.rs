@@ -7,8 +7,9 @@ use serde_json::json;
 
 use crate::support::*;
 
+/// A sync against another instance than the mirror's fails and changes nothing.
 #[test]
-fn another_instance_changes_nothing() {
+fn other_instance_changes_nothing() {
     let world = synced_mirror(small(), "");
     let instance = world.sim.instance();
     assert_eq!(world.one::<String>("SELECT instance_id FROM clerk_fdw_internal.mirror"), instance);
@@ -48,8 +49,9 @@ fn another_instance_changes_nothing() {
     assert_in_sync(&world, "the right instance again");
 }
 
+/// A dry run changes nothing and logs what the real one then does.
 #[test]
-fn a_dry_run_changes_nothing_and_tells_what_the_real_one_does() {
+fn dry_run() {
     let tables = [
         "m.users",
         "m.organizations",
@@ -85,8 +87,9 @@ fn a_dry_run_changes_nothing_and_tells_what_the_real_one_does() {
     }
 }
 
+/// What the application writes into its own columns during a sync survives.
 #[test]
-fn what_the_application_writes_meanwhile_survives() {
+fn concurrent_writes_survive() {
     let world = synced_mirror(small(), "page_size '10'");
     world.run("ALTER TABLE m.users ADD COLUMN score int NOT NULL DEFAULT 0");
     for user in world.sim.users() {
@@ -108,6 +111,7 @@ fn what_the_application_writes_meanwhile_survives() {
     assert_in_sync(&world, "with an application at work");
 }
 
+/// A second sync of a mirror fails, or waits where it is told to.
 #[test]
 fn one_sync_at_a_time() {
     let world = synced_mirror(small(), "page_size '10'");
@@ -135,8 +139,9 @@ fn one_sync_at_a_time() {
     assert_eq!(world.one::<i64>("SELECT count(DISTINCT run) FROM clerk_fdw.sync_runs WHERE state = 'succeeded'"), 3);
 }
 
+/// Two instances have mirrors side by side, and dropping one leaves the other.
 #[test]
-fn two_instances_have_mirrors_side_by_side() {
+fn two_mirrors_of_two_instances() {
     let world = synced_mirror(small(), "");
     let other = Sim::start(clerk_sim::Config { seed: 9, users: 30, ..small() }).unwrap();
     world.server("staging", &other, other.key(), "");

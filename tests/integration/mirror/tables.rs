@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::support::*;
 
+/// What an owner adds to a mirror's table survives syncs.
 #[test]
-fn what_is_added_to_a_table_survives() {
+fn added_columns_triggers_and_policies_survive() {
     let world = synced_mirror(small(), "");
     let user = world.sim.users()[3].id.clone();
     world.run(&format!(
@@ -44,8 +45,9 @@ fn what_is_added_to_a_table_survives() {
     assert_eq!(world.one::<i64>("SELECT count(*) FROM pg_policy WHERE polrelid = 'm.users'::regclass"), 1);
 }
 
+/// A column that was dropped stays dropped, and one that is needed is named.
 #[test]
-fn a_dropped_column_stays_dropped() {
+fn dropped_column_stays_dropped() {
     let world = synced_mirror(small(), "");
     world.run(
         "ALTER TABLE m.users DROP COLUMN phone_number, DROP COLUMN attrs; ALTER TABLE m.organizations DROP COLUMN slug",
@@ -64,8 +66,9 @@ fn a_dropped_column_stays_dropped() {
     assert!(error_text(&error).contains("deleted_at"), "{}", error_text(&error));
 }
 
+/// A table that was there before keeps its own columns and rows.
 #[test]
-fn a_table_that_was_there_keeps_what_is_its_own() {
+fn existing_table_keeps_its_own() {
     let world = World::new(small());
     let user = world.sim.users()[0].id.clone();
     world.run(&format!(
@@ -97,8 +100,9 @@ fn a_table_that_was_there_keeps_what_is_its_own() {
     assert_eq!(world.one::<Option<String>>("SELECT to_regnamespace('m')::text"), None);
 }
 
+/// Columns of an existing table are matched by name where no map is given.
 #[test]
-fn columns_are_mapped_by_name_where_nothing_is_said() {
+fn columns_match_by_name() {
     let world = World::new(small());
     world.run(
         "CREATE TABLE people (id serial PRIMARY KEY, clerk_id text NOT NULL UNIQUE, email text, first_name text, other int);
@@ -110,8 +114,9 @@ fn columns_are_mapped_by_name_where_nothing_is_said() {
     assert_eq!(world.one::<i64>(same), 60);
 }
 
+/// What cannot be a mirror is refused with the reason.
 #[test]
-fn what_cannot_be_a_mirror_is_refused_with_the_reason() {
+fn create_mirror_errors() {
     let world = World::new(small());
     world.run("CREATE TABLE plain (clerk_id text, email text); CREATE TABLE other (x int PRIMARY KEY); CREATE VIEW v AS SELECT 1 AS clerk_id");
     for (arguments, code, words) in [
@@ -149,8 +154,9 @@ fn what_cannot_be_a_mirror_is_refused_with_the_reason() {
     assert_eq!(world.error("BEGIN; CALL clerk_fdw.sync('m')").code().code(), "2D000");
 }
 
+/// A row that a table refuses is logged, holds up no other, and is tried again.
 #[test]
-fn a_record_that_a_table_does_not_take_is_told_of_and_tried_again() {
+fn refused_row_is_logged_and_retried() {
     for mode in ["incremental", "full"] {
         let world = new_mirror(small(), "page_size '10'");
         let (bad, twin) = (world.sim.users()[17].id.clone(), world.sim.users()[40].id.clone());
@@ -186,7 +192,7 @@ fn a_record_that_a_table_does_not_take_is_told_of_and_tried_again() {
 
 /// Tables as people have them: partitioned, with columns whose type cuts what is too long when it is cast.
 #[test]
-fn tables_of_any_make_take_clerks_rows() {
+fn partitioned_table_and_length_limits() {
     let world = World::new(small());
     let long = world.sim.create_user(json!({"first_name": "Maximiliane"})).unwrap();
     world.run(

@@ -6,7 +6,7 @@ use crate::support::*;
 
 /// ANALYZE counts every table right and takes a sample of those that are large.
 #[test]
-fn analyze_knows_the_tables() {
+fn analyze_counts_and_samples() {
     let config = Config { users: 4000, organizations: 30, memberships: 3200, ..small() };
     let world = World::with(config, "page_size '100'");
     for (table, all, most) in [("users", 4000, 41), ("organizations", 30, 2), ("organization_memberships", 3200, 33)] {

@@ -7,7 +7,7 @@ use crate::support::*;
 
 /// Two cursors on one cached plan, read in turns, each give their own rows.
 #[test]
-fn two_cursors_share_a_plan() {
+fn two_cursors_on_one_plan() {
     let world = World::with(Config { memberships: 200, ..small() }, "page_size '3'");
     world.run(
         "SET plan_cache_mode = force_generic_plan;
@@ -55,7 +55,7 @@ fn two_cursors_share_a_plan() {
 
 /// A cursor WITH HOLD outlives its transaction, and one with SCROLL goes backwards.
 #[test]
-fn cursors_hold_and_scroll() {
+fn with_hold_and_scroll() {
     let world = World::with(small(), "page_size '10'");
     world.run("BEGIN; DECLARE held CURSOR WITH HOLD FOR SELECT user_id FROM clerk.users");
     let mut found: Vec<String> = world.column("FETCH 25 FROM held");
@@ -74,7 +74,7 @@ fn cursors_hold_and_scroll() {
 
 /// Two lists read in turns, neither to its end before the other, do not wait for each other.
 #[test]
-fn lists_are_read_in_turns() {
+fn interleaved_cursors_do_not_block() {
     let config = Config { users: 1500, organizations: 300, ..small() };
     let world = World::with(config, "page_size '10', max_concurrency '2'");
     world.run("BEGIN");

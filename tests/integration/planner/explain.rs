@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use crate::support::*;
 
-/// The plan in words, and nothing was asked for it.
+/// EXPLAIN shows what would be asked, and nothing is asked for it.
 #[test]
-fn explain_says_what_would_be_asked() {
+fn explain_shows_requests() {
     let oracle = Oracle::new(small(), "");
     for (query, lines) in [
         ("clerk.users", &["Clerk: GET /users?order_by=created_at&limit=500", "Expected Requests: 1"][..]),
@@ -74,9 +74,9 @@ fn scans(plan: &Value) -> Vec<Value> {
     found
 }
 
-/// In JSON the same are fields, and ANALYZE's are what the other side saw.
+/// EXPLAIN ANALYZE counts the requests, retries and rows that the simulator saw.
 #[test]
-fn explain_analyze_counts_what_was_asked() {
+fn explain_analyze_counts_requests() {
     let oracle = Oracle::new(Config { users: 700, ..small() }, "page_size '100'");
     for query in [
         "SELECT * FROM clerk.users",

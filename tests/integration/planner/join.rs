@@ -19,7 +19,7 @@ fn memberships(sim: &Sim) -> Vec<(String, String, String)> {
 
 /// Users, memberships and organizations joined are what Clerk has.
 #[test]
-fn joins_are_what_clerk_has() {
+fn every_join_method_agrees() {
     let config = Config { users: 200, organizations: 30, memberships: 400, lone_surrogates: false, ..small() };
     let world = World::with(config, "page_size '30'");
     let expected = memberships(&world.sim).into_iter().collect::<BTreeSet<_>>();
@@ -55,7 +55,7 @@ fn joins_are_what_clerk_has() {
 
 /// The plan of a join is never one that reads a whole table for each row of another.
 #[test]
-fn no_join_reads_a_table_for_each_row() {
+fn no_join_reads_a_table_per_row() {
     let world = World::with(Config { users: 300, organizations: 40, ..small() }, "page_size '100'");
     for query in [
         "SELECT count(*) FROM clerk.users u JOIN clerk.organization_memberships m USING (user_id)
@@ -74,7 +74,7 @@ fn no_join_reads_a_table_for_each_row() {
 
 /// A table joined with itself is read twice, and each time whole.
 #[test]
-fn a_table_joins_itself() {
+fn self_join() {
     let world = World::with(Config { users: 150, ..small() }, "page_size '20'");
     let query = "SELECT a.user_id FROM clerk.users a JOIN clerk.users b USING (user_id) WHERE a.attrs = b.attrs";
     assert_same_ids(world.column(query), &ids(&world.sim.users()), query);

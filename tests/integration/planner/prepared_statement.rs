@@ -8,7 +8,7 @@ const MODES: [&str; 3] = ["auto", "force_custom_plan", "force_generic_plan"];
 
 /// A prepared statement gives the right rows however often it runs and whichever plan is chosen.
 #[test]
-fn a_prepared_statement_runs_ten_times() {
+fn prepared_statement_runs_ten_times() {
     let world = World::with(small(), "page_size '10'");
     let users = world.sim.users();
     for mode in MODES {
@@ -30,9 +30,9 @@ fn a_prepared_statement_runs_ten_times() {
     }
 }
 
-/// The same through the protocol, as drivers prepare statements.
+/// A statement that a driver prepares through the protocol gives the right rows however often it runs.
 #[test]
-fn a_drivers_prepared_statement_runs_ten_times() {
+fn driver_prepared_statement_runs_ten_times() {
     let world = World::new(small());
     for mode in MODES {
         world.run(&format!("SET plan_cache_mode = {mode}"));
@@ -47,7 +47,7 @@ fn a_drivers_prepared_statement_runs_ten_times() {
 
 /// A function's queries are planned once and run in every turn of its loop.
 #[test]
-fn a_function_loops_over_a_query_with_a_parameter() {
+fn plpgsql_loop_runs_one_plan() {
     let world = World::new(small());
     world.run(
         "CREATE FUNCTION known(ids text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
@@ -71,7 +71,7 @@ fn a_function_loops_over_a_query_with_a_parameter() {
 
 /// A recursive function has the same plan open at every depth.
 #[test]
-fn a_recursive_function_has_one_plan_open_many_times() {
+fn recursive_function_runs_one_plan() {
     let world = World::with(small(), "page_size '2'");
     world.run(
         "CREATE FUNCTION tree(depth int) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -92,7 +92,7 @@ fn a_recursive_function_has_one_plan_open_many_times() {
 
 /// A prepared statement follows ALTER SERVER, ALTER USER MAPPING and ALTER FOREIGN TABLE at once.
 #[test]
-fn prepared_statements_follow_alter() {
+fn alter_server_and_table_take_effect() {
     let world = World::new(small());
     let other = Sim::start(Config { users: 33, ..small() }).unwrap();
     world.run(

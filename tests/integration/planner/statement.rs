@@ -4,7 +4,7 @@ use crate::support::*;
 
 /// A subquery that runs once for each row asks each time with that row's value.
 #[test]
-fn a_correlated_subquery_asks_with_each_rows_value() {
+fn correlated_subquery_asks_with_each_value() {
     let world = World::with(small(), "page_size '4'");
     let memberships = world.sim.memberships();
     let rows = world.rows(
@@ -27,7 +27,7 @@ fn a_correlated_subquery_asks_with_each_rows_value() {
 
 /// Rows of a foreign table can be locked, written elsewhere and used in an UPDATE of a local table.
 #[test]
-fn rows_feed_other_statements() {
+fn for_update_insert_update_and_delete() {
     let world = World::with(small(), "page_size '10'");
     assert_eq!(world.rows("SELECT * FROM clerk.users FOR UPDATE").len(), 60);
     world.run(

@@ -22,7 +22,7 @@ const TABLES: &str = r#"
 
 /// The bounds of a time, to the millisecond, whichever type the column and the value have.
 #[test]
-fn times_within_bounds() {
+fn time_range() {
     let oracle = Oracle::with(small(), "", TABLES);
     let after = |milliseconds: i64| format!("/users?created_at_after={milliseconds}");
     let before = |milliseconds: i64| format!("/users?created_at_before={milliseconds}");
@@ -139,9 +139,10 @@ fn times_within_bounds() {
     );
 }
 
-/// Columns under other names, of other types, with other collations, and with paths of their own.
+/// Conditions are sent to Clerk on columns under other names, of other types, with other collations and with paths of
+/// their own, where they mean the same there.
 #[test]
-fn columns_that_are_declared_otherwise() {
+fn renamed_retyped_and_collated_columns() {
     let oracle = Oracle::with(small(), "", TABLES);
     oracle.check(
         "SELECT * FROM clerk.plain WHERE ",
@@ -168,9 +169,9 @@ fn columns_that_are_declared_otherwise() {
     assert_eq!(oracle.texts("SELECT count(*) FROM clerk.odd WHERE banned = 'x'"), Ok(vec![vec![Some("0".to_owned())]]));
 }
 
-/// A table is a table below views, subqueries, unions and partitions, with locks, and in prepared statements.
+/// Conditions reach a table through views, subqueries, unions, partitions, locks and prepared statements.
 #[test]
-fn tables_that_are_named_otherwise() {
+fn views_partitions_and_prepared_statements() {
     let oracle = Oracle::with(small(), "", TABLES);
     for schema in ["clerk", "copy"] {
         let child = if schema == "clerk" { "FOREIGN TABLE clerk.part" } else { "TABLE copy.part" };

@@ -10,7 +10,7 @@ fn world() -> Oracle {
 
 /// What Clerk can count it counts; everything else is read.
 #[test]
-fn counts() {
+fn count_pushdown() {
     let oracle = world();
     oracle.check(
         "",
@@ -66,7 +66,7 @@ fn counts() {
 
 /// Whatever surrounds a count, it is right.
 #[test]
-fn counts_in_company() {
+fn count_within_expressions_and_queries() {
     let oracle = world();
     for query in [
         "SELECT count(*) + 1 FROM clerk.users",
@@ -105,9 +105,9 @@ fn counts_in_company() {
     );
 }
 
-/// A count belongs to the role whose key a scan would use, and to each execution of a plan.
+/// A count is asked with the key that a scan would use, and anew in each execution of a plan.
 #[test]
-fn counts_have_owners_and_values() {
+fn count_uses_the_scans_key_and_parameters() {
     let keys = [KEY, "sk_live_owner", "sk_live_reader"].map(str::to_owned).to_vec();
     let oracle = Oracle::new(Config { keys, ..small() }, "");
     let (owner, reader) = (&oracle.role("owner"), &oracle.role("reader"));
@@ -153,7 +153,7 @@ fn counts_have_owners_and_values() {
 
 /// An answer without the count that was asked for is an error, not a count of nothing.
 #[test]
-fn a_count_that_is_missing_is_an_error() {
+fn missing_total_count_is_an_error() {
     let world = World::new(small());
     world.sim.fault(Fault::body(200, r#"{"data": []}"#).on_path("/v1/organizations").always());
     world.sim.fault(Fault::body(200, r#"{"object": "total_count"}"#).on_path("/v1/users/count").always());

@@ -7,9 +7,9 @@ const ALL: &[&str] = &["/users"];
 
 const NOTHING: &[&str] = &[];
 
-/// One user by its id is a request for just that one; many are asked for by the hundred.
+/// One user by its id is a request for just that one; what only looks like equality reads the list.
 #[test]
-fn users_by_id() {
+fn user_id() {
     let oracle = Oracle::new(small(), "");
     oracle.check(
         "SELECT user_id, email, attrs FROM clerk.users WHERE ",
@@ -17,40 +17,14 @@ fn users_by_id() {
             ("user_id = 'user_ada'", &["/users/user_ada"]),
             ("'user_ada' = user_id", &["/users/user_ada"]),
             ("user_id = 'user_nobody'", &["/users/user_nobody"]),
-            ("user_id IN ('user_ada')", &["/users/user_ada"]),
-            ("user_id IN ('user_ada', 'user_bob')", &["/users?user_id=user_ada&user_id=user_bob"]),
-            ("user_id IN ('user_ada', 'user_ada', NULL)", &["/users/user_ada"]),
             ("user_id = 'user_ada' OR user_id = 'user_bob'", &["/users?user_id=user_ada&user_id=user_bob"]),
-            (
-                "user_id = 'user_ada' OR user_id IN ('user_bob', 'user_ada')",
-                &["/users?user_id=user_ada&user_id=user_bob"],
-            ),
-            ("user_id = ANY('{user_ada,user_bob}')", &["/users?user_id=user_ada&user_id=user_bob"]),
-            ("user_id = ANY('{{user_ada},{user_bob}}')", &["/users?user_id=user_ada&user_id=user_bob"]),
-            ("user_id = ANY('{user_ada,NULL}')", &["/users/user_ada"]),
-            (
-                "user_id = ANY(ARRAY(SELECT 'user_' || n FROM unnest('{ada,bob}'::text[]) n))",
-                &["/users?user_id=user_ada&user_id=user_bob"],
-            ),
             ("user_id = (SELECT 'user_ada')", &["/users/user_ada"]),
-            ("user_id IN ('user_ada', 'user_bob') AND user_id IN ('user_bob', 'user_cyd')", &["/users/user_bob"]),
             ("user_id = 'user_ada' AND banned", &["/users/user_ada"]),
             ("user_id = 'user_ada' AND email = 'x'", &["/users/user_ada"]),
-            ("user_id IN ('+user_ada', 'user_bob')", &["/users/user_bob"]),
-            ("user_id IN ('-user_ada', '', 'user_bob', 'user_cyd')", &["/users?user_id=user_bob&user_id=user_cyd"]),
-            ("user_id IN ('-user_ada', '+user_ada')", NOTHING),
-            ("user_id IN ('a,b', 'c d&e=f', 'ü🦀')", &["/users?user_id=a,b&user_id=c d&e=f&user_id=ü🦀"]),
             ("user_id = 'user_ada' AND user_id = 'user_bob'", NOTHING),
-            ("user_id IN ('user_ada', 'user_bob') AND user_id = 'user_cyd'", NOTHING),
             ("user_id = NULL", NOTHING),
-            ("user_id = ANY('{}')", NOTHING),
-            ("user_id = ANY('{NULL,NULL}')", NOTHING),
-            ("user_id = ANY(NULL)", NOTHING),
             ("user_id = ''", NOTHING),
             ("user_id <> 'user_ada'", ALL),
-            ("user_id <> ALL('{user_ada,user_bob}')", ALL),
-            ("user_id NOT IN ('user_ada', NULL)", ALL),
-            ("user_id = ALL('{user_ada}')", ALL),
             ("NOT (user_id = 'user_ada')", ALL),
             ("user_id IS NOT DISTINCT FROM 'user_ada'", ALL),
             ("coalesce(user_id, '') = 'user_ada'", ALL),
@@ -68,17 +42,12 @@ fn users_by_id() {
             ("user_id = 'user_ada'::name", ALL),
         ],
     );
-    let id = "'user_' || n";
-    let many = |count: usize| format!("user_id = ANY(ARRAY(SELECT {id} FROM generate_series(1, {count}) n))");
-    let batches = ["/users?user_id*100", "/users?user_id*100", "/users?user_id*50"];
-    oracle.check("SELECT * FROM clerk.users WHERE ", &[(&many(250), &batches), (&many(100), &batches[..1])]);
-    // A whole table of 64 is less to read than 10,000 values.
-    oracle.check("SELECT * FROM clerk.users WHERE ", &[(&many(10_000), ALL)]);
 }
 
-/// What a user is known by, primary or not, is looked up at Clerk; Postgres leaves out what is not the primary one.
+/// Email addresses, phone numbers, user names and external ids are looked up at Clerk, primary or not; Postgres
+/// leaves out what is not the primary one.
 #[test]
-fn users_by_what_they_are_known_by() {
+fn user_identifiers() {
     let oracle = Oracle::new(small(), "");
     let long = "x".repeat(100_000);
     oracle.check(
@@ -117,9 +86,9 @@ fn users_by_what_they_are_known_by() {
     );
 }
 
-/// Whether a user is banned.
+/// Conditions on whether a user is banned are sent to Clerk in whichever form they are written.
 #[test]
-fn banned_users() {
+fn boolean_banned() {
     let oracle = Oracle::new(small(), "");
     let (banned, free): (&[&str], &[&str]) = (&["/users?banned=true"], &["/users?banned=false"]);
     oracle.check(
@@ -160,7 +129,7 @@ fn banned_users() {
 
 /// LIMIT 0 and conditions that are false ask for nothing.
 #[test]
-fn nothing_is_asked_for_nothing() {
+fn false_and_null_make_no_request() {
     let world = World::new(small());
     world.run(
         "PREPARE by_id(text) AS SELECT * FROM clerk.users WHERE user_id = $1; SET plan_cache_mode = force_generic_plan",
@@ -182,7 +151,7 @@ fn nothing_is_asked_for_nothing() {
 
 /// One user or organization by its id is one request for just that one.
 #[test]
-fn one_object_by_id_is_one_request() {
+fn id_is_one_request() {
     let world = World::new(small());
     let user = world.sim.users()[17].id.clone();
     let organization = world.sim.organizations()[3].id.clone();
@@ -205,7 +174,7 @@ fn one_object_by_id_is_one_request() {
 
 /// A slug in the place of an id finds the organization at Clerk, but it is not what the query asked for.
 #[test]
-fn postgres_has_the_last_word_on_ids() {
+fn slug_is_no_organization_id() {
     let world = World::new(small());
     let slug: String = world.one("SELECT slug FROM clerk.organizations LIMIT 1");
     assert_eq!(world.rows(&format!("SELECT * FROM clerk.organizations WHERE organization_id = '{slug}'")).len(), 0);

@@ -4,13 +4,18 @@ use serde_json::json;
 
 use crate::support::*;
 
+/// The whole list, which a few rows make one request.
+const ALL: &[&str] = &["/users"];
+const NOTHING: &[&str] = &[];
+
 /// A list of texts as SQL has it.
 fn list(values: &[String]) -> String {
     values.iter().map(|value| format!("'{}'", value.replace('\'', "''"))).collect::<Vec<_>>().join(", ")
 }
 
+/// A user who is found by several addresses, which fall into several requests, comes once.
 #[test]
-fn users_are_found_once_by_their_many_addresses() {
+fn users_by_many_addresses_come_once() {
     let world = World::new(small());
     let mut random = fastrand::Rng::with_seed(7);
     let (mut users, mut addresses) = (Vec::new(), Vec::new());
@@ -39,8 +44,9 @@ fn users_are_found_once_by_their_many_addresses() {
     assert_eq!(users.len(), 80);
 }
 
+/// An organization that is found by its slug and by its id comes once.
 #[test]
-fn an_organization_is_found_once_by_its_slug_and_its_id() {
+fn organization_by_slug_and_id_comes_once() {
     let world = World::new(small());
     let rows = world.rows("SELECT slug, organization_id FROM clerk.organizations ORDER BY created_at LIMIT 3");
     let slugs: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
@@ -51,4 +57,47 @@ fn an_organization_is_found_once_by_its_slug_and_its_id() {
     let both = format!("slug IN ({}) AND organization_id IN ({})", list(&slugs), list(&ids));
     let found: Vec<String> = world.column(&format!("SELECT slug FROM clerk.organizations WHERE {both}"));
     assert_eq!(sorted(found), sorted(slugs));
+}
+
+/// Several users by their ids are one request for each hundred of them; one value is a request for just that one.
+#[test]
+fn user_id_in_list() {
+    let oracle = Oracle::new(small(), "");
+    oracle.check(
+        "SELECT user_id, email, attrs FROM clerk.users WHERE ",
+        &[
+            ("user_id IN ('user_ada')", &["/users/user_ada"]),
+            ("user_id IN ('user_ada', 'user_bob')", &["/users?user_id=user_ada&user_id=user_bob"]),
+            ("user_id IN ('user_ada', 'user_ada', NULL)", &["/users/user_ada"]),
+            (
+                "user_id = 'user_ada' OR user_id IN ('user_bob', 'user_ada')",
+                &["/users?user_id=user_ada&user_id=user_bob"],
+            ),
+            ("user_id = ANY('{user_ada,user_bob}')", &["/users?user_id=user_ada&user_id=user_bob"]),
+            ("user_id = ANY('{{user_ada},{user_bob}}')", &["/users?user_id=user_ada&user_id=user_bob"]),
+            ("user_id = ANY('{user_ada,NULL}')", &["/users/user_ada"]),
+            (
+                "user_id = ANY(ARRAY(SELECT 'user_' || n FROM unnest('{ada,bob}'::text[]) n))",
+                &["/users?user_id=user_ada&user_id=user_bob"],
+            ),
+            ("user_id IN ('user_ada', 'user_bob') AND user_id IN ('user_bob', 'user_cyd')", &["/users/user_bob"]),
+            ("user_id IN ('+user_ada', 'user_bob')", &["/users/user_bob"]),
+            ("user_id IN ('-user_ada', '', 'user_bob', 'user_cyd')", &["/users?user_id=user_bob&user_id=user_cyd"]),
+            ("user_id IN ('-user_ada', '+user_ada')", NOTHING),
+            ("user_id IN ('a,b', 'c d&e=f', 'ü🦀')", &["/users?user_id=a,b&user_id=c d&e=f&user_id=ü🦀"]),
+            ("user_id IN ('user_ada', 'user_bob') AND user_id = 'user_cyd'", NOTHING),
+            ("user_id = ANY('{}')", NOTHING),
+            ("user_id = ANY('{NULL,NULL}')", NOTHING),
+            ("user_id = ANY(NULL)", NOTHING),
+            ("user_id <> ALL('{user_ada,user_bob}')", ALL),
+            ("user_id NOT IN ('user_ada', NULL)", ALL),
+            ("user_id = ALL('{user_ada}')", ALL),
+        ],
+    );
+    let id = "'user_' || n";
+    let many = |count: usize| format!("user_id = ANY(ARRAY(SELECT {id} FROM generate_series(1, {count}) n))");
+    let batches = ["/users?user_id*100", "/users?user_id*100", "/users?user_id*50"];
+    oracle.check("SELECT * FROM clerk.users WHERE ", &[(&many(250), &batches), (&many(100), &batches[..1])]);
+    // A whole table of 64 is less to read than 10,000 values.
+    oracle.check("SELECT * FROM clerk.users WHERE ", &[(&many(10_000), ALL)]);
 }

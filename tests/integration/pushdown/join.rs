@@ -25,7 +25,7 @@ fn world() -> Oracle {
 
 /// A row's value is looked up in one request; a row that was looked up before, or has no value, in none.
 #[test]
-fn few_rows_are_looked_up() {
+fn lookup_join_of_few_rows() {
     let oracle = world();
     let ada: &[&str] = &["/users/user_ada"];
     oracle.check(
@@ -62,7 +62,7 @@ fn few_rows_are_looked_up() {
 
 /// Where many rows are joined, Clerk's list is read once.
 #[test]
-fn many_rows_are_joined_with_one_reading() {
+fn join_of_many_rows_reads_the_list_once() {
     let oracle = world();
     for query in [
         "SELECT o.id, u.email FROM own.orders o JOIN clerk.users u ON u.user_id = o.user_id",
@@ -86,7 +86,7 @@ fn many_rows_are_joined_with_one_reading() {
 
 /// Values that come again are looked up once: Postgres remembers what a lookup gave.
 #[test]
-fn repeated_values_are_looked_up_once() {
+fn memoized_lookup_join() {
     let oracle = world();
     oracle.run("SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off");
     oracle.run("CREATE TABLE own.visits AS SELECT n, 'user_' || (ARRAY['ada', 'bob', 'cyd'])[n % 3 + 1] AS user_id FROM generate_series(1, 300) n; ANALYZE own.visits");

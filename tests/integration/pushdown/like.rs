@@ -1,5 +1,8 @@
 //! LIKE and ILIKE, which Clerk answers roughly and Postgres exactly.
 
+use clerk_sim::Config;
+use serde_json::json;
+
 use crate::support::*;
 
 /// The whole list, which a few rows make one request.
@@ -7,9 +10,9 @@ const ALL: &[&str] = &["/users"];
 
 const NOTHING: &[&str] = &[];
 
-/// Texts in other texts. Case and the wildcards are for Postgres to judge.
+/// Clerk is asked for a part of the pattern; Postgres judges case and wildcards.
 #[test]
-fn users_by_parts_of_texts() {
+fn like_and_ilike_on_users() {
     let oracle = Oracle::new(small(), "");
     oracle.check(
         "SELECT user_id FROM clerk.users WHERE ",
@@ -41,4 +44,15 @@ fn users_by_parts_of_texts() {
             ("first_name ^@ 'Ad'", ALL),
         ],
     );
+}
+
+/// A letter whose other case Clerk does not know is left to Postgres.
+#[test]
+fn ilike_in_turkish() {
+    let oracle = Oracle::new(Config { users: 120, organizations: 12, ..small() }, "page_size '50'");
+    oracle.sim.create_user(json!({"id": "user_tr", "first_name": "\u{130}smet", "created_at": NOON})).unwrap();
+    oracle.run("CREATE COLLATION turkish (provider = icu, locale = 'tr')");
+    let found: Vec<String> =
+        oracle.column("SELECT user_id FROM clerk.users WHERE first_name ILIKE 'ismet' COLLATE turkish");
+    assert_eq!(found, ["user_tr"], "a capital of i that Clerk does not know as one");
 }

@@ -8,9 +8,9 @@ fn world() -> Oracle {
     Oracle::new(Config { users: 120, organizations: 12, ..small() }, "page_size '50'")
 }
 
-/// A limit sizes the first page where every condition is Clerk's, and only there.
+/// A limit sizes the first page where Clerk evaluates every condition, and only there.
 #[test]
-fn limits() {
+fn limit_pushdown() {
     let oracle = world();
     oracle.check(
         "",
@@ -36,7 +36,7 @@ fn limits() {
 
 /// A LIMIT on a whole table asks for as many objects as it needs, in one request.
 #[test]
-fn limit_asks_for_as_many_objects_as_it_needs() {
+fn limit_is_one_request() {
     let world = World::new(Config { users: 1200, organizations: 30, ..small() });
     for (table, path) in [
         ("users", "/v1/users"),

@@ -8,7 +8,7 @@ const NOTHING: &[&str] = &[];
 
 /// Organizations by their ids, slugs and parts of their names.
 #[test]
-fn organizations() {
+fn organization_conditions() {
     let oracle = Oracle::new(small(), "");
     let all: &[&str] = &["/organizations"];
     oracle.check(
@@ -50,7 +50,7 @@ fn organizations() {
 
 /// Memberships by the organization, the user, both, and the role within an organization.
 #[test]
-fn memberships() {
+fn membership_conditions() {
     let oracle = Oracle::new(small(), "");
     let all: &[&str] = &["/organization_memberships"];
     let (acme, zoo) = ("/organizations/org_acme/memberships", "/organizations/org_zoo/memberships");
@@ -93,7 +93,7 @@ fn memberships() {
 
 /// Members are counted by Clerk only for queries that use the count.
 #[test]
-fn members_are_counted_only_when_used() {
+fn members_count_only_when_used() {
     let world = World::with(small(), "page_size '3'");
     world.rows("SELECT organization_id, name, attrs FROM clerk.organizations");
     assert!(world.requests().iter().all(|request| request.parameter("include_members_count").is_none()));
@@ -113,7 +113,7 @@ fn members_are_counted_only_when_used() {
 
 /// The members of one organization are read from that organization alone, however many they are.
 #[test]
-fn members_of_one_organization_are_read_from_it_alone() {
+fn memberships_of_one_organization() {
     let world = World::with(Config { users: 200, memberships: 700, ..small() }, "page_size '10'");
     let memberships = world.sim.memberships();
     for organization in world.sim.organizations() {

@@ -8,15 +8,17 @@ use serde_json::json;
 
 use crate::support::*;
 
+/// After each round of changes a sync makes the mirror what Clerk is.
 #[test]
-fn every_round_of_changes_ends_in_step() {
+fn mirror_changes_with_soft_delete() {
     for seed in 1..=3 {
         rounds(seed, 60, 60, "soft");
     }
 }
 
+/// The same where deletes remove rows.
 #[test]
-fn every_round_of_changes_ends_in_step_where_deletes_are_hard() {
+fn mirror_changes_with_hard_delete() {
     for seed in 4..=6 {
         rounds(seed, 60, 60, "hard");
     }
@@ -24,7 +26,7 @@ fn every_round_of_changes_ends_in_step_where_deletes_are_hard() {
 
 /// With so many pages the places of deletions are found by counting.
 #[test]
-fn every_round_of_changes_to_many_pages_ends_in_step() {
+fn mirror_changes_on_many_pages() {
     let world = rounds(7, 300, 60, "soft");
     let counted: i64 = world.one(
         "SELECT count(*) FROM clerk_fdw.sync_runs

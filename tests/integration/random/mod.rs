@@ -71,23 +71,27 @@ fn of_tables(tables: &'static [(&'static str, &'static str)]) {
     });
 }
 
+/// Random queries over users give what they give over a copy.
 #[test]
-fn random_queries_over_users() {
+fn queries_over_users() {
     of_tables(&[("users", "user_id"), ("users_old", "user_id"), ("users_plain", "id"), ("users_days", "id")]);
 }
 
+/// Random queries over organizations give what they give over a copy.
 #[test]
-fn random_queries_over_organizations() {
+fn queries_over_organizations() {
     of_tables(&[("organizations", "organization_id"), ("organizations_old", "id")]);
 }
 
+/// Random queries over memberships give what they give over a copy.
 #[test]
-fn random_queries_over_memberships() {
+fn queries_over_memberships() {
     of_tables(&[("organization_memberships", "membership_id"), ("members_old", "user_id || organization_id")]);
 }
 
+/// Random joins give what they give over copies.
 #[test]
-fn random_joins() {
+fn joins() {
     let mut tables = None;
     hold(25, 1, |oracle, maker| {
         let (users, memberships) = tables.get_or_insert_with(|| {
@@ -128,13 +132,15 @@ fn of_lists(tables: &[(&'static str, &'static str)]) {
     });
 }
 
+/// Users that are asked for by many values come as they do from a copy.
 #[test]
-fn random_lists_over_users() {
+fn in_lists_over_users() {
     of_lists(&[("users", "user_id"), ("users_old", "user_id"), ("users_plain", "id")]);
 }
 
+/// Organizations that are asked for by many values come as they do from a copy.
 #[test]
-fn random_lists_over_organizations() {
+fn in_lists_over_organizations() {
     of_lists(&[
         ("organizations", "organization_id"),
         ("organizations_small", "organization_id"),
@@ -142,8 +148,9 @@ fn random_lists_over_organizations() {
     ]);
 }
 
+/// Memberships that are asked for by many values come as they do from a copy.
 #[test]
-fn random_lists_over_memberships() {
+fn in_lists_over_memberships() {
     of_lists(&[
         ("organization_memberships", "membership_id"),
         ("members_small", "user_id || organization_id"),

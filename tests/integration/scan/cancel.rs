@@ -130,7 +130,7 @@ fn terminate_ends_every_wait() {
 
 /// Nothing is read for a cursor that was closed, or whose transaction has ended.
 #[test]
-fn a_cursor_that_is_given_up_stops_reading() {
+fn closed_cursor_stops_requests() {
     let world = World::with(Config { users: 2000, ..small() }, "page_size '10'");
     for end in ["CLOSE c", "ROLLBACK", "COMMIT"] {
         world.run("BEGIN; DECLARE c CURSOR FOR SELECT user_id FROM clerk.users");
@@ -143,7 +143,7 @@ fn a_cursor_that_is_given_up_stops_reading() {
 
 /// Interrupting again and again in the middle of reading harms nothing.
 #[test]
-fn interrupting_again_and_again_harms_nothing() {
+fn repeated_statement_timeout_is_harmless() {
     let latency = Duration::from_millis(3);
     let world = World::with(Config { users: 1000, latency, ..small() }, "page_size '20'");
     let pid = world.pid();

@@ -106,7 +106,7 @@ fn change(list: List, kind: u8, page: usize, seed: u64, state: &mut State, model
 }
 
 /// Scans while changes are made before some of its requests; `kinds` says which changes.
-fn drift(list: List, config: Config, page: usize, rounds: u64, kinds: &[u8]) {
+fn scan_during_changes(list: List, config: Config, page: usize, rounds: u64, kinds: &[u8]) {
     let world = World::with(config.clone(), &format!("page_size '{page}', max_concurrency '3'"));
     for round in 0..rounds {
         let mut random = Rng::with_seed(round);
@@ -182,54 +182,54 @@ fn memberships() -> Config {
 
 /// Users who sign up and go while the users are read.
 #[test]
-fn users_come_and_go() {
-    drift(USERS, users(), 20, 60, ANYWHERE);
+fn users_created_and_deleted() {
+    scan_during_changes(USERS, users(), 20, 60, ANYWHERE);
 }
 
 /// The same while one cursor reads alone.
 #[test]
-fn few_users_come_and_go() {
-    drift(USERS, Config { users: 70, ..small() }, 20, 40, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+fn users_created_and_deleted_with_one_cursor() {
+    scan_during_changes(USERS, Config { users: 70, ..small() }, 20, 40, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 }
 
 /// More users than a page holds are deleted at once.
 #[test]
-fn users_go_in_masses() {
-    drift(USERS, users(), 20, 60, MASSES);
+fn users_mass_deleted() {
+    scan_during_changes(USERS, users(), 20, 60, MASSES);
 }
 
 /// Users are imported with old times of creation.
 #[test]
-fn users_are_imported() {
-    drift(USERS, users(), 20, 40, IMPORTS);
+fn users_imported() {
+    scan_during_changes(USERS, users(), 20, 40, IMPORTS);
 }
 
 /// Organizations that come and go while the list is read by offset.
 #[test]
-fn organizations_come_and_go() {
-    drift(ORGANIZATIONS, organizations(), 10, 60, ANYWHERE);
+fn organizations_created_and_deleted() {
+    scan_during_changes(ORGANIZATIONS, organizations(), 10, 60, ANYWHERE);
 }
 
 /// More organizations than a page holds are deleted at once.
 #[test]
-fn organizations_go_in_masses() {
-    drift(ORGANIZATIONS, organizations(), 10, 60, MASSES);
+fn organizations_mass_deleted() {
+    scan_during_changes(ORGANIZATIONS, organizations(), 10, 60, MASSES);
 }
 
 /// Organizations are imported with old times of creation.
 #[test]
-fn organizations_are_imported() {
-    drift(ORGANIZATIONS, organizations(), 10, 40, IMPORTS);
+fn organizations_imported() {
+    scan_during_changes(ORGANIZATIONS, organizations(), 10, 40, IMPORTS);
 }
 
 /// Memberships that come and go while the list is read by offset.
 #[test]
-fn memberships_come_and_go() {
-    drift(MEMBERSHIPS, memberships(), 20, 60, ANYWHERE);
+fn memberships_created_and_deleted() {
+    scan_during_changes(MEMBERSHIPS, memberships(), 20, 60, ANYWHERE);
 }
 
 /// More memberships than a page holds are deleted at once.
 #[test]
-fn memberships_go_in_masses() {
-    drift(MEMBERSHIPS, memberships(), 20, 60, MASSES);
+fn memberships_mass_deleted() {
+    scan_during_changes(MEMBERSHIPS, memberships(), 20, 60, MASSES);
 }

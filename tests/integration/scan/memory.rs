@@ -38,7 +38,7 @@ fn status(pid: i32, name: &str) -> i64 {
 }
 
 /// Runs it two hundred times; what the backend holds stays what it was after some.
-fn leaves_nothing_behind(world: &World, what: &str, mut scan: impl FnMut(&Session)) {
+fn assert_no_leak(world: &World, what: &str, mut scan: impl FnMut(&Session)) {
     let session = world.connect();
     for _ in 0..30 {
         scan(&session);
@@ -48,10 +48,10 @@ fn leaves_nothing_behind(world: &World, what: &str, mut scan: impl FnMut(&Sessio
         scan(&session);
     }
     let after = Held::by(&session);
-    let told = format!("{what}: {before:?} became {after:?}");
-    assert!(after.contexts - before.contexts <= 64 * 1024, "{told}");
-    assert!(after.resident - before.resident <= 3 * 1024, "{told}");
-    assert!(after.files - before.files <= 8, "{told}");
+    let change = format!("{what}: {before:?} became {after:?}");
+    assert!(after.contexts - before.contexts <= 64 * 1024, "{change}");
+    assert!(after.resident - before.resident <= 3 * 1024, "{change}");
+    assert!(after.files - before.files <= 8, "{change}");
 }
 
 fn world() -> World {
@@ -60,13 +60,13 @@ fn world() -> World {
 
 /// Scans that fail leave nothing behind.
 #[test]
-fn failed_scans_leave_nothing_behind() {
+fn failed_scan_leaks_nothing() {
     let world = world();
     for (what, fault) in [("500", Fault::status(500)), ("cut JSON", Fault::cut_json()), ("reset", Fault::reset())] {
         world.sim.clear_faults();
         world.sim.fault(fault.clone().on_path("/v1/users").has("starting_after").always());
         world.sim.fault(fault.on_path("/v1/organizations").has("offset").always());
-        leaves_nothing_behind(&world, what, |session| {
+        assert_no_leak(&world, what, |session| {
             session.error("SELECT * FROM clerk.users");
             session.error("SELECT * FROM clerk.organizations");
         });
@@ -75,14 +75,14 @@ fn failed_scans_leave_nothing_behind() {
 
 /// A value that does not fit its column ends a scan in the middle of a row, and leaves nothing behind.
 #[test]
-fn values_that_do_not_fit_leave_nothing_behind() {
+fn conversion_error_leaks_nothing() {
     let world = world();
     world.run(
         "CREATE DOMAIN short AS text CHECK (length(VALUE) < 3);
          CREATE FOREIGN TABLE misfits (user_id text, attrs jsonb, created_at integer) SERVER clerk OPTIONS (object 'users');
          CREATE FOREIGN TABLE long (user_id text, attrs jsonb, first_name short) SERVER clerk OPTIONS (object 'users')",
     );
-    leaves_nothing_behind(&world, "misfits", |session| {
+    assert_no_leak(&world, "misfits", |session| {
         session.error("SELECT * FROM misfits");
         session.error("SELECT * FROM long");
     });
@@ -90,42 +90,42 @@ fn values_that_do_not_fit_leave_nothing_behind() {
 
 /// Scans that are cut off early leave nothing behind.
 #[test]
-fn scans_cut_off_leave_nothing_behind() {
+fn limit_and_closed_cursor_leak_nothing() {
     let world = world();
-    leaves_nothing_behind(&world, "LIMIT", |session| {
+    assert_no_leak(&world, "LIMIT", |session| {
         session.rows("SELECT * FROM clerk.users WHERE attrs IS NOT NULL LIMIT 60");
         session.rows("SELECT * FROM clerk.organizations WHERE attrs IS NOT NULL LIMIT 1");
     });
-    leaves_nothing_behind(&world, "closed cursors", |session| {
+    assert_no_leak(&world, "closed cursors", |session| {
         session.run("BEGIN; DECLARE c CURSOR FOR SELECT * FROM clerk.users; FETCH 70 FROM c; CLOSE c; COMMIT");
     });
 }
 
 /// Scans that are rolled back and scans that time out leave nothing behind.
 #[test]
-fn interrupted_scans_leave_nothing_behind() {
+fn rollback_and_timeout_leak_nothing() {
     let world = world();
-    leaves_nothing_behind(&world, "rolled back", |session| {
+    assert_no_leak(&world, "rolled back", |session| {
         session.run("BEGIN; DECLARE c CURSOR FOR SELECT * FROM clerk.users; FETCH 70 FROM c; ROLLBACK");
     });
     world.sim.fault(Fault::silence().on_path("/v1/users").has("starting_after").always());
-    leaves_nothing_behind(&world, "timed out", |session| {
+    assert_no_leak(&world, "timed out", |session| {
         session.error("SET statement_timeout = '20ms'; SELECT * FROM clerk.users");
     });
 }
 
 /// Scans that succeed leave nothing behind, one by one and within one transaction.
 #[test]
-fn complete_scans_leave_nothing_behind() {
+fn complete_scan_leaks_nothing() {
     let world = world();
-    leaves_nothing_behind(&world, "complete", |session| {
+    assert_no_leak(&world, "complete", |session| {
         session.rows("SELECT count(attrs) FROM clerk.users");
     });
     world.run(
         "CREATE FUNCTION often() RETURNS void LANGUAGE plpgsql AS $$
          BEGIN FOR i IN 1..20 LOOP PERFORM count(attrs) FROM clerk.organizations; END LOOP; END $$",
     );
-    leaves_nothing_behind(&world, "in a loop", |session| {
+    assert_no_leak(&world, "in a loop", |session| {
         session.rows("SELECT often()");
     });
 }

@@ -5,8 +5,9 @@ use postgres::error::SqlState;
 
 use crate::support::*;
 
+/// Nobody has a right in the internal tables, nor can lock what the views show.
 #[test]
-fn nobody_has_a_right_in_the_bookkeeping() {
+fn internal_tables_are_out_of_reach() {
     let eve = Eve::new();
     let tables: Vec<String> = eve.world.column(
         "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'clerk_fdw_internal'::regnamespace AND relkind IN ('r', 'v', 'S')",
@@ -31,7 +32,7 @@ fn nobody_has_a_right_in_the_bookkeeping() {
 
 /// A table that becomes a view would run what its owner likes for everybody who looks at mirror_status.
 #[test]
-fn looking_at_the_status_runs_nobodys_code() {
+fn mirror_status_runs_no_foreign_code() {
     let eve = Eve::new();
     eve.session.run("DROP TABLE m.users; CREATE VIEW m.users AS SELECT evil.payload() AS user_id, now() AS synced_at, now() AS deleted_at");
     assert!(eve.superuser_does("SELECT * FROM clerk_fdw.mirror_status; CALL clerk_fdw.sync('m')").is_some());
@@ -50,8 +51,9 @@ fn looking_at_the_status_runs_nobodys_code() {
     eve.assert_harmless("a policy");
 }
 
+/// Views show nothing of others to functions that are so cheap that the planner runs them first.
 #[test]
-fn views_show_nothing_of_others_to_functions_that_cost_little() {
+fn leaky_functions_see_no_foreign_rows() {
     let eve = Eve::new();
     eve.world.run(&format!(
         "SELECT clerk_fdw.create_mirror('clerk', schema => 'supers', objects => '{{users}}');
@@ -70,8 +72,9 @@ fn views_show_nothing_of_others_to_functions_that_cost_little() {
     assert!(seen.iter().all(|notice| !notice.contains("supers")), "{seen:?}");
 }
 
+/// No function acts on somebody else's mirror, table, schema or role.
 #[test]
-fn eve_does_not_act_on_others_mirrors() {
+fn functions_refuse_foreign_mirrors() {
     let eve = Eve::new();
     eve.world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'supers', objects => '{users}')");
     let run: i64 = eve.world.one("SELECT clerk_fdw.start_sync('supers')");
@@ -110,7 +113,7 @@ fn eve_does_not_act_on_others_mirrors() {
 
 /// Advisory locks are everybody's: those that kept syncs apart once are taken here, and stop nobody.
 #[test]
-fn advisory_locks_stop_no_sync_and_no_webhook() {
+fn advisory_locks_block_nothing() {
     let eve = Eve::new();
     eve.session.run("SELECT pg_advisory_lock(1668047467, n) FROM generate_series(0, 100) n");
     eve.session.run(
@@ -122,8 +125,9 @@ fn advisory_locks_stop_no_sync_and_no_webhook() {
     assert_eq!(eve.world.one::<i64>("SELECT count(*) FROM clerk_fdw.webhook_events WHERE outcome = 'applied'"), 1);
 }
 
+/// How long the log is kept is not everybody's to set.
 #[test]
-fn how_long_the_log_is_kept_is_not_everybodys_to_say() {
+fn log_retention_is_for_superusers() {
     let eve = Eve::new();
     let error = eve.session.error("SET clerk_fdw.log_retention = 60");
     assert_eq!(*error.code(), SqlState::INSUFFICIENT_PRIVILEGE);
@@ -131,7 +135,7 @@ fn how_long_the_log_is_kept_is_not_everybodys_to_say() {
 
 /// A secret that a failing call quotes is in no log, however the call is made.
 #[test]
-fn a_webhook_secret_is_in_no_log() {
+fn webhook_secret_is_not_logged() {
     let eve = Eve::new();
     let secret = "whsec_R7kQ2vXz9LmN4pBt8WcY1sHd";
     eve.world.run("SET log_min_error_statement = debug5; SET log_error_verbosity = verbose");
@@ -149,7 +153,7 @@ fn a_webhook_secret_is_in_no_log() {
 
 /// As many secrets as anybody tries for every delivery are bounded.
 #[test]
-fn a_mirror_has_few_secrets() {
+fn webhook_secrets_are_bounded() {
     let eve = Eve::new();
     for _ in 1..10 {
         eve.session.run(&format!("SELECT clerk_fdw.add_webhook_secret('m', '{SECRET}')"));
@@ -162,7 +166,7 @@ fn a_mirror_has_few_secrets() {
 
 /// Eve cannot put webhooks of another mirror off by listening as well: the signature says whose a delivery is.
 #[test]
-fn another_mirror_that_listens_is_in_nobodys_way() {
+fn foreign_webhook_secret_intercepts_nothing() {
     let eve = Eve::new();
     let other = "whsec_YW5vdGhlciBrZXkgdGhhdCBzaWducw==";
     eve.world.run(&format!(
@@ -175,7 +179,7 @@ fn another_mirror_that_listens_is_in_nobodys_way() {
 
 /// Large bodies are refused before anything is computed from them.
 #[test]
-fn a_body_of_more_than_a_mebibyte_is_refused() {
+fn large_webhook_body_is_refused() {
     let eve = Eve::new();
     eve.world.sim.create_user(serde_json::json!({})).unwrap();
     let delivery = eve.world.sim.webhooks().pop().unwrap();
@@ -185,7 +189,7 @@ fn a_body_of_more_than_a_mebibyte_is_refused() {
 
 /// One object that a table does not take is one entry, however often it is tried, and costs the rest of its page little.
 #[test]
-fn a_poison_object_is_one_entry() {
+fn poison_row_is_one_sync_error() {
     let eve = Eve::new();
     let poison = eve.world.sim.create_user(serde_json::json!({"first_name": "Poison"})).unwrap();
     eve.session.run("ALTER TABLE m.users ADD CHECK (first_name IS DISTINCT FROM 'Poison')");

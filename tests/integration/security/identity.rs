@@ -4,8 +4,9 @@ use postgres::error::SqlState;
 
 use crate::support::*;
 
+/// A role that is created again under the name of a mirror's owner does not get the mirror.
 #[test]
-fn a_role_of_the_same_name_inherits_no_mirror() {
+fn role_of_the_same_name_inherits_no_mirror() {
     let eve = Eve::new();
     let Eve { world, role, .. } = &eve;
     world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'hers', objects => '{users}')");
@@ -31,8 +32,9 @@ fn a_role_of_the_same_name_inherits_no_mirror() {
     world.run(&format!("DROP OWNED BY {dropped}; DROP ROLE {dropped}"));
 }
 
+/// A server that is created again under the name of a mirror's server is not read.
 #[test]
-fn a_server_of_the_same_name_is_not_read() {
+fn server_of_the_same_name_is_not_read() {
     let eve = Eve::new();
     let Eve { world, role, session } = &eve;
     world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'supers', objects => '{users}')");
@@ -54,7 +56,7 @@ fn a_server_of_the_same_name_is_not_read() {
 
 /// Policies go with the mirror, and its number is never another's: nobody answers for it by making one of its name.
 #[test]
-fn a_mirror_of_the_same_name_answers_no_policy() {
+fn mirror_of_the_same_name_answers_no_policy() {
     let eve = Eve::new();
     let Eve { world, session, .. } = &eve;
     session.run("SELECT clerk_fdw.enable_row_security('m')");

@@ -77,8 +77,9 @@ fn tokens(world: &World) -> Vec<Token> {
     tokens
 }
 
+/// The install script qualifies every function, operator and type, and grants nothing.
 #[test]
-fn the_install_script_qualifies_every_function_operator_and_type() {
+fn install_script_qualifies_every_name() {
     let world = World::new(small());
     let tokens = tokens(&world);
     assert!(tokens.len() > 1000, "{}", tokens.len());
@@ -124,8 +125,9 @@ fn the_install_script_qualifies_every_function_operator_and_type() {
     assert!(!tokens.contains(&Token::Word("grant".to_owned())), "the script grants something");
 }
 
+/// Every function has a fixed search_path and runs with its caller's rights.
 #[test]
-fn every_function_has_a_fixed_search_path_and_nobodys_rights() {
+fn functions_fix_search_path_and_lend_no_rights() {
     let world = World::new(small());
     let without: Vec<String> = world.column(
         "SELECT p.oid::regprocedure::text FROM pg_proc p
@@ -141,7 +143,7 @@ fn every_function_has_a_fixed_search_path_and_nobodys_rights() {
 
 /// Functions and operators of the same names that would fit better than Postgres' own.
 #[test]
-fn what_others_put_into_the_extensions_schema_is_not_used() {
+fn hostile_operators_are_not_used() {
     let world = World::new(small());
     world.run(
         "DROP EXTENSION clerk_fdw CASCADE;

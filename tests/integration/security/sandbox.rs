@@ -31,24 +31,28 @@ const OPERATORS: &str = "
     CREATE FUNCTION evil.eq(text, text) RETURNS bool LANGUAGE sql AS 'SELECT evil.payload() = 1';
     CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.eq);";
 
+/// A search_path that a trigger sets does not outlive it.
 #[test]
-fn a_search_path_that_a_trigger_sets_does_not_outlive_it() {
+fn trigger_search_path_does_not_persist() {
     is_harmless(OPERATORS, "PERFORM set_config('search_path', 'evil, pg_catalog', false)");
     is_harmless(OPERATORS, "SET search_path = evil, pg_catalog");
 }
 
+/// A trigger can leave no cursor WITH HOLD behind.
 #[test]
-fn a_trigger_can_leave_no_cursor_with_hold() {
+fn trigger_leaves_no_held_cursor() {
     is_harmless("", "EXECUTE 'DECLARE held CURSOR WITH HOLD FOR SELECT evil.payload()'");
 }
 
+/// A trigger can leave no prepared statement behind.
 #[test]
-fn a_trigger_can_leave_no_prepared_statement() {
+fn trigger_leaves_no_prepared_statement() {
     is_harmless("", "EXECUTE 'PREPARE app AS SELECT evil.payload()'");
 }
 
+/// A trigger cannot get the session's role back.
 #[test]
-fn a_trigger_cannot_get_the_sessions_role_back() {
+fn trigger_cannot_reset_role() {
     for command in [
         "RESET ROLE",
         "SET ROLE postgres",
@@ -59,14 +63,16 @@ fn a_trigger_cannot_get_the_sessions_role_back() {
     }
 }
 
+/// A trigger can leave nothing in the session's temporary schema.
 #[test]
-fn a_trigger_can_leave_nothing_in_the_sessions_temporary_schema() {
+fn trigger_leaves_no_temporary_objects() {
     is_harmless("", "CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (evil.payload() = 1)");
     is_harmless("", "CREATE TEMP TABLE pg_class AS SELECT evil.payload()");
 }
 
+/// A deferred trigger runs with the owner's rights or not at all.
 #[test]
-fn a_deferred_trigger_runs_with_the_owners_rights_or_not_at_all() {
+fn deferred_trigger_has_the_owners_rights() {
     let deferred = "
         CREATE TABLE m.late (n int);
         CREATE FUNCTION m.fire() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -82,7 +88,7 @@ fn a_deferred_trigger_runs_with_the_owners_rights_or_not_at_all() {
 
 /// Defaults, CHECKs, index expressions and the expressions of a column map are code like any other.
 #[test]
-fn expressions_are_in_the_sandbox_as_triggers_are() {
+fn defaults_checks_and_column_maps() {
     let eve = Eve::new();
     let guilty = "CREATE FUNCTION evil.guilty() RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
         PERFORM set_config('search_path', 'evil, pg_catalog', false); PERFORM evil.payload(); RETURN 1; END $$;";
@@ -105,7 +111,7 @@ fn expressions_are_in_the_sandbox_as_triggers_are() {
 
 /// A superuser may make a mirror of a table that is somebody else's: what that table's owner wrote runs as that owner.
 #[test]
-fn a_superusers_mirror_of_eves_table_runs_her_code_as_eve() {
+fn table_of_another_owner() {
     let eve = Eve::new();
     eve.session.run(
         "CREATE TABLE m.customers (clerk_id text UNIQUE);
@@ -122,7 +128,7 @@ fn a_superusers_mirror_of_eves_table_runs_her_code_as_eve() {
 
 /// The webhooks role needs no rights in a mirror, and gets none by a deferred trigger of its own.
 #[test]
-fn the_callers_deferred_triggers_are_not_fired_with_the_owners_rights() {
+fn callers_deferred_triggers_are_not_fired() {
     let eve = Eve::new();
     let endpoint = format!("{}_endpoint", eve.role);
     eve.world.run(&format!(
@@ -165,7 +171,7 @@ fn the_callers_deferred_triggers_are_not_fired_with_the_owners_rights() {
 
 /// Without malice: foreign keys that the caller has deferred are checked when the caller commits.
 #[test]
-fn foreign_keys_that_the_caller_has_deferred_are_checked_at_its_commit() {
+fn callers_deferred_foreign_keys() {
     let world = World::new(small());
     let user = world.sim.users()[0].id.clone();
     world.run(
@@ -187,7 +193,7 @@ fn foreign_keys_that_the_caller_has_deferred_are_checked_at_its_commit() {
 
 /// A constraint of a partition may be called differently from the one that it descends from, which means it as well.
 #[test]
-fn what_the_caller_has_deferred_on_a_partition_is_not_fired() {
+fn callers_deferred_partition_constraints() {
     let world = World::new(small());
     let user = world.sim.users()[0].id.clone();
     world.run(
@@ -214,7 +220,7 @@ fn what_the_caller_has_deferred_on_a_partition_is_not_fired() {
 
 /// A trigger cannot fire what the caller has deferred, either.
 #[test]
-fn set_constraints_is_not_for_triggers() {
+fn trigger_cannot_set_constraints() {
     let eve = Eve::new();
     eve.trigger("SET CONSTRAINTS ALL IMMEDIATE");
     let user = eve.world.sim.users()[0].id.clone();
@@ -225,7 +231,7 @@ fn set_constraints_is_not_for_triggers() {
 
 /// Names in a mirror's expressions mean Postgres' own, whoever syncs and whatever their search_path.
 #[test]
-fn the_callers_search_path_does_not_decide_what_a_mirrors_expressions_mean() {
+fn callers_search_path_is_ignored() {
     let eve = Eve::new();
     eve.session.run(
         "CREATE FUNCTION evil.concat_ws(text, text, text) RETURNS text LANGUAGE sql AS 'SELECT evil.payload()::text'",
@@ -243,7 +249,7 @@ fn the_callers_search_path_does_not_decide_what_a_mirrors_expressions_mean() {
 
 /// A sync in the background is its mirror's owner from its first statement, where such a role can log in.
 #[test]
-fn a_worker_has_no_more_rights_than_the_mirrors_owner() {
+fn background_worker_has_the_owners_rights() {
     let eve = Eve::new();
     eve.session.run("CREATE TABLE m.who (session text, now text)");
     eve.trigger("INSERT INTO m.who VALUES (session_user, current_user); PERFORM evil.payload()");

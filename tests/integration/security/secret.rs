@@ -70,7 +70,7 @@ fn echoes() -> Vec<String> {
 
 /// However a scan fails, and whatever comes back, the error does not show the key.
 #[test]
-fn no_error_shows_the_key() {
+fn errors_hide_the_key() {
     let world = world(OF_ERRORS, "max_retries '0', timeout_ms '10000', page_size '20'");
     let session = world.connect();
     let queries = [
@@ -117,7 +117,7 @@ fn no_error_shows_the_key() {
 
 /// Nothing that a running or finished query leaves to be seen shows the key.
 #[test]
-fn no_view_of_a_query_shows_the_key() {
+fn explain_and_activity_hide_the_key() {
     let world = world(OF_VIEWS, "");
     let session = world.connect();
     // A Postgres built without contrib has no auto_explain.
@@ -162,7 +162,7 @@ fn no_view_of_a_query_shows_the_key() {
 
 /// A statement that fails because of another option is not logged with the key in it.
 #[test]
-fn failing_statements_with_a_key_are_not_logged() {
+fn failed_ddl_with_a_key_is_not_logged() {
     let world = World::new(small());
     let session = world.connect();
     let role = world.role("mapped");
@@ -186,8 +186,8 @@ fn failing_statements_with_a_key_are_not_logged() {
         assert_hidden(OF_STATEMENTS, &log(), &format!("the log of {statement}"));
     }
     session.run(&format!("DROP ROLE {role}"));
-    let told = log();
-    assert!(told.contains("invalid option \"api_kee\""), "the errors themselves are logged");
+    let text = log();
+    assert!(text.contains("invalid option \"api_kee\""), "the errors themselves are logged");
     // Other statements are logged as ever.
     session.error("SELECT no_such_column_4711");
     assert!(log().contains("STATEMENT:  SELECT no_such_column_4711"));
@@ -195,7 +195,7 @@ fn failing_statements_with_a_key_are_not_logged() {
 
 /// The key of the server process's environment goes to Clerk alone, unless the server says that it may go elsewhere.
 #[test]
-fn the_environments_key_is_sent_where_it_belongs() {
+fn environment_key_goes_to_clerk_alone() {
     let environment = vec![("CLERK_SECRET_KEY", KEY.to_owned())];
     let cluster = Cluster::in_environment("", environment);
     let world = World::at(cluster.host(), small(), "", "");

@@ -29,7 +29,7 @@ pub fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
     list
 }
 
-/// All of an error that a client gets to see.
+/// All of an error that a client gets to see, as one text.
 pub fn error_text(error: &DbError) -> String {
     let parts = [Some(error.message()), error.detail(), error.hint(), error.where_()];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n")

@@ -10,8 +10,9 @@ use serde_json::json;
 
 use crate::support::*;
 
+/// Of two deliveries of one webhook at once one is applied.
 #[test]
-fn of_two_webhook_deliveries_at_once_one_applies() {
+fn duplicate_at_once() {
     let world = webhook_mirror("soft");
     world.sim.create_user(json!({})).unwrap();
     world.sim.create_user(json!({})).unwrap();
@@ -33,8 +34,9 @@ fn of_two_webhook_deliveries_at_once_one_applies() {
     }
 }
 
+/// A deletion waits for an update of the same object that is not committed yet.
 #[test]
-fn a_webhook_of_a_deletion_and_one_of_an_update_at_once_do_not_miss_each_other() {
+fn update_and_delete_at_once() {
     let world = webhook_mirror("hard");
     let id = world.sim.create_user(json!({})).unwrap();
     world.sim.delete_user(&id).unwrap();
@@ -68,8 +70,9 @@ impl Drop for EndOnPanic<'_> {
     }
 }
 
+/// Webhooks, refreshes and syncs at once end in Clerk's state.
 #[test]
-fn webhooks_refreshes_and_a_sync_at_once_end_in_clerks_state() {
+fn webhooks_refreshes_and_syncs_at_once() {
     for (seed, deletes) in [(1, "soft"), (2, "hard")] {
         storm(seed, deletes);
     }
@@ -185,10 +188,10 @@ fn storm(seed: u64, deletes: &str) {
                 5 => drop(sim.update_organization(&organization, json!({"name": format!("Name {n}")}))),
                 _ => drop(sim.update_user(&user, json!({"first_name": format!("Ada {n}")}))),
             }
-            let mut told = sim.webhooks();
+            let mut deliveries = sim.webhooks();
             sim.clear_webhooks();
-            random.shuffle(&mut told);
-            queue.lock().unwrap().extend(told);
+            random.shuffle(&mut deliveries);
+            queue.lock().unwrap().extend(deliveries);
             std::thread::sleep(Duration::from_millis(2));
         }
         // The senders go on until everything is taken.
@@ -202,7 +205,7 @@ fn storm(seed: u64, deletes: &str) {
 
 /// An open transaction that has refreshed a user keeps nobody waiting but those who change the same objects.
 #[test]
-fn an_open_transaction_after_a_refresh_blocks_no_webhook() {
+fn open_transaction_blocks_no_other_webhook() {
     let world = synced_mirror(clerk_sim::Config { users: 40, ..small() }, "page_size '20'");
     world.run(&format!("SELECT clerk_fdw.add_webhook_secret('m', '{SECRET}')"));
     let users = ids(&world.sim.users());

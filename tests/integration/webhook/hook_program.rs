@@ -51,8 +51,9 @@ impl Drop for Hook {
     }
 }
 
+/// clerk-hook loses no event and applies none twice while Postgres is restarted.
 #[test]
-fn no_event_is_lost_while_postgres_is_restarted() {
+fn no_event_lost_while_postgres_restarts() {
     let cluster = Cluster::start();
     let mut world = World::at(cluster.host(), small(), "", "");
     world.run(&format!(

@@ -60,18 +60,21 @@ fn histories(deletes: &str, seeds: std::ops::Range<u64>) {
     assert_eq!(twice, 0);
 }
 
+/// Webhooks in any order, some of them twice or lost, end in Clerk's state.
 #[test]
-fn webhooks_in_any_order_end_in_clerks_state() {
+fn any_order_with_soft_delete() {
     histories("soft", 0..1000);
 }
 
+/// The same where deletes remove rows.
 #[test]
-fn webhooks_in_any_order_end_in_clerks_state_where_deletes_are_hard() {
+fn any_order_with_hard_delete() {
     histories("hard", 1000..2000);
 }
 
+/// Every order of one object's webhooks ends in the same row.
 #[test]
-fn every_order_of_one_objects_webhooks_ends_in_the_same_rows() {
+fn every_permutation_of_one_object() {
     for deletes in ["soft", "hard"] {
         let world = webhook_mirror(deletes);
         let id = world.sim.create_user(json!({"first_name": "Ada"})).unwrap();
@@ -103,8 +106,9 @@ fn every_order_of_one_objects_webhooks_ends_in_the_same_rows() {
     }
 }
 
+/// An older webhook changes nothing; of two of one time the later arrival wins.
 #[test]
-fn an_older_webhook_is_stale() {
+fn older_webhook_is_stale() {
     let world = webhook_mirror("soft");
     let user = |name: &str, at: i64| {
         event(&world, "user.updated", json!({"id": "user_x", "first_name": name, "updated_at": at}), at)
@@ -132,8 +136,9 @@ fn an_older_webhook_is_stale() {
     assert!(world.one::<bool>(is_deleted));
 }
 
+/// What a webhook has deleted, neither a page that was read before nor an older webhook brings back.
 #[test]
-fn what_a_webhook_told_deleted_no_page_and_no_older_webhook_brings_back() {
+fn deleted_stays_deleted() {
     let world = webhook_mirror("hard");
     let noon = 1_790_000_000_000;
     assert_eq!(receive(&world, &event(&world, "user.deleted", json!({"id": "user_x"}), noon)).unwrap(), "applied");

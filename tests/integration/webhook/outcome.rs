@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
+/// A webhook is applied once, logged, and its body is not kept.
 #[test]
-fn a_webhook_is_applied_once() {
+fn duplicate() {
     let world = webhook_mirror("soft");
     let id = world.sim.create_user(json!({"first_name": "Ada"})).unwrap();
     let delivery = &world.sim.webhooks()[0];
@@ -22,8 +23,9 @@ fn a_webhook_is_applied_once() {
     assert_eq!(world.one::<i64>("SELECT count(body) FROM clerk_fdw_internal.webhook_event"), 0, "bodies are not kept");
 }
 
+/// Webhooks about what the mirror has no table for are ignored.
 #[test]
-fn webhooks_about_nothing_of_the_mirror_are_ignored() {
+fn ignored() {
     let world = webhook_mirror("soft");
     world.run("SELECT clerk_fdw.create_mirror('clerk', schema => 'n', objects => '{users}')");
     for kind in ["email.created", "user.renamed", "no_dot", "session.created"] {
@@ -40,8 +42,9 @@ fn webhooks_about_nothing_of_the_mirror_are_ignored() {
     assert!(reason.contains("no table"), "{reason}");
 }
 
+/// A webhook that failed is kept with its reason until a retry applies it.
 #[test]
-fn a_webhook_that_failed_is_kept_and_tried_again() {
+fn failed_and_retried() {
     let world = webhook_mirror("soft");
     world.run("ALTER TABLE m.users ADD CONSTRAINT no_eve CHECK (first_name <> 'Eve')");
     for _ in 0..3 {
@@ -78,8 +81,9 @@ fn a_webhook_that_failed_is_kept_and_tried_again() {
     assert_webhook_fields_equal(&world, "after a sync");
 }
 
+/// A webhook that is revalidated brings what Clerk has, whatever it says itself.
 #[test]
-fn a_webhook_can_be_checked_with_clerk() {
+fn revalidate() {
     let world = webhook_mirror("soft");
     let checked = |delivery: &Delivery| -> String {
         let [id, timestamp, signature] = delivery.headers(SECRET).unwrap().map(|header| header.1);
@@ -104,8 +108,9 @@ fn a_webhook_can_be_checked_with_clerk() {
     assert_webhook_fields_equal(&world, "after the deletion");
 }
 
+/// Webhooks are received as PostgREST passes them on.
 #[test]
-fn webhooks_come_in_as_postgrest_passes_them() {
+fn postgrest_request() {
     let world = webhook_mirror("soft");
     let post = |delivery: &Delivery| -> Result<Vec<String>, Box<DbError>> {
         let headers: serde_json::Map<String, Value> = delivery
@@ -145,8 +150,9 @@ fn webhooks_come_in_as_postgrest_passes_them() {
     assert_eq!(world.one::<i64>("SELECT count(*) FROM n.users"), 1);
 }
 
+/// Every example in Clerk's description of its webhooks is received.
 #[test]
-fn every_webhook_that_clerk_describes_is_received() {
+fn every_documented_event() {
     let directory = std::env::var_os("CLERK_OPENAPI_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/clerk"), PathBuf::from);
     let Ok(text) = std::fs::read_to_string(directory.join("webhooks-2025-04-15.yml")) else {

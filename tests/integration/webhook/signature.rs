@@ -9,8 +9,9 @@ use crate::support::*;
 /// "another key that signs"
 const OTHER_SECRET: &str = "whsec_YW5vdGhlciBrZXkgdGhhdCBzaWducw==";
 
+/// Webhooks that do not verify, or are malformed, are refused and only counted.
 #[test]
-fn webhooks_that_do_not_verify_write_nothing_but_a_count() {
+fn bad_signature_writes_nothing() {
     let world = webhook_mirror("soft");
     world.sim.create_user(json!({"first_name": "Ada"})).unwrap();
     let good = world.sim.webhooks()[0].clone();
@@ -48,8 +49,9 @@ fn webhooks_that_do_not_verify_write_nothing_but_a_count() {
     world.run("ROLLBACK");
 }
 
+/// Webhook secrets can be replaced without a gap.
 #[test]
-fn webhook_secrets_can_be_replaced_without_a_gap() {
+fn secret_rotation() {
     let world = webhook_mirror("soft");
     for _ in 0..4 {
         world.sim.create_user(json!({})).unwrap();
@@ -77,8 +79,9 @@ fn webhook_secrets_can_be_replaced_without_a_gap() {
     }
 }
 
+/// A webhook secret may be kept in Vault.
 #[test]
-fn a_webhook_secret_may_be_in_vault() {
+fn secret_in_vault() {
     let world = webhook_mirror("soft");
     world.run(&format!(
         "DELETE FROM clerk_fdw_internal.webhook_secret;
@@ -92,8 +95,9 @@ fn a_webhook_secret_may_be_in_vault() {
     assert_eq!(receive(&world, &world.sim.webhooks()[0]).unwrap(), "applied");
 }
 
+/// Webhooks of another instance are refused.
 #[test]
-fn webhooks_of_another_instance_are_refused() {
+fn other_instance_is_refused() {
     let world = webhook_mirror("soft");
     world.sim.set_instance("ins_other");
     world.sim.create_user(json!({})).unwrap();
@@ -102,8 +106,10 @@ fn webhooks_of_another_instance_are_refused() {
     assert!(error.message().contains("ins_other"), "{error:?}");
 }
 
+/// A role that may execute receive_webhook needs no other right, and the owner's triggers run with the owner's
+/// rights.
 #[test]
-fn a_role_needs_nothing_but_execute_to_receive_webhooks() {
+fn role_with_execute_only() {
     let world = webhook_mirror("soft");
     let endpoint = world.role("endpoint");
     world.run(&format!("CREATE ROLE {endpoint}"));

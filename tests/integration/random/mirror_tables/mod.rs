@@ -16,13 +16,15 @@ use self::tables::{Mapped, OwnTable, TYPES};
 
 use crate::support::*;
 
+/// Made-up tables hold what Clerk holds after each round of changes.
 #[test]
-fn random_tables_are_mirrored() {
+fn mirror_tables_with_soft_delete() {
     mirrors("soft");
 }
 
+/// The same where deletes remove rows.
 #[test]
-fn random_tables_are_mirrored_where_deletes_are_hard() {
+fn mirror_tables_with_hard_delete() {
     mirrors("hard");
 }
 
@@ -50,7 +52,7 @@ struct Mirrored<'w> {
 }
 
 /// How much of Clerk's state a step has brought.
-enum Told {
+enum Coverage {
     /// All, as a sync does.
     All,
     /// What webhooks tell: neither counts nor what objects embed.
@@ -107,15 +109,15 @@ impl<'w> Mirrored<'w> {
             self.change();
             self.touch();
             self.remember();
-            let told = match self.random.u8(..8) {
+            let coverage = match self.random.u8(..8) {
                 0 if round > 0 => self.webhooks(),
                 1 if round > 0 && self.tables[0].object == "users" => self.sync_user(),
                 _ => self.sync(),
             };
             for table in &self.tables {
-                self.check(table, &told);
+                self.check(table, &coverage);
             }
-            if matches!(told, Told::All) && self.random.u8(..3) == 0 {
+            if matches!(coverage, Coverage::All) && self.random.u8(..3) == 0 {
                 self.check_settled();
             }
         }
@@ -168,7 +170,7 @@ impl<'w> Mirrored<'w> {
         }
     }
 
-    fn sync(&mut self) -> Told {
+    fn sync(&mut self) -> Coverage {
         let mode = self.random.choice(["", ", mode => 'incremental'", ", mode => 'full'"]).unwrap_or_default();
         let zone = self.random.choice(["UTC", "Asia/Kolkata", "America/New_York"]).unwrap_or_default();
         self.history += &format!("; sync{mode} in {zone}");
@@ -177,11 +179,11 @@ impl<'w> Mirrored<'w> {
         // What the tables should hold is worked out in UTC.
         self.run("SET TimeZone = 'UTC'");
         self.world.sim.clear_webhooks();
-        Told::All
+        Coverage::All
     }
 
     /// All that happened since the last sync, in any order.
-    fn webhooks(&mut self) -> Told {
+    fn webhooks(&mut self) -> Coverage {
         self.history += "; webhooks";
         let mut deliveries = self.world.sim.webhooks();
         self.random.shuffle(&mut deliveries);
@@ -189,16 +191,16 @@ impl<'w> Mirrored<'w> {
             receive(self.world, delivery).unwrap_or_else(|error| panic!("{error:?}\n{}", self.history));
         }
         self.world.sim.clear_webhooks();
-        Told::ByWebhooks
+        Coverage::ByWebhooks
     }
 
-    fn sync_user(&mut self) -> Told {
+    fn sync_user(&mut self) -> Coverage {
         let user = self.random.choice(ObjectIds::of(self.world).users).expect("users");
         self.history += &format!("; sync_user {user}");
         let done = self.world.client().batch_execute(&format!("SELECT clerk_fdw.sync_user('m', '{user}')"));
         match done {
-            Ok(()) => Told::Of(user),
-            Err(error) if error.code() == Some(&SqlState::STRING_DATA_RIGHT_TRUNCATION) => Told::Nothing,
+            Ok(()) => Coverage::Of(user),
+            Err(error) if error.code() == Some(&SqlState::STRING_DATA_RIGHT_TRUNCATION) => Coverage::Nothing,
             Err(error) => panic!("{error:?}\n{}", self.history),
         }
     }
@@ -213,11 +215,11 @@ impl<'w> Mirrored<'w> {
     }
 
     /// Holds a table against what it should hold.
-    fn check(&self, table: &OwnTable, told: &Told) {
+    fn check(&self, table: &OwnTable, coverage: &Coverage) {
         self.copy(table);
-        let mut wrong = self.beside_clerk(table, told);
+        let mut wrong = self.beside_clerk(table, coverage);
         wrong.extend(self.beside_before(table));
-        if matches!(told, Told::All) {
+        if matches!(coverage, Coverage::All) {
             wrong.extend(self.beside_log(table));
         }
         assert!(wrong.is_empty(), "{}: {wrong:#?}\n{}", table.object, self.history);
@@ -236,19 +238,19 @@ impl<'w> Mirrored<'w> {
 
     /// The rows of a query, which should have none.
     fn none(&self, what: &str, query: &str) -> Vec<String> {
-        let told = format!("'{}: ' || left(r::text, 700)", what.replace('\'', "''"));
-        self.world.column(&format!("SELECT {told} FROM ({query}) q(r) LIMIT 3"))
+        let row = format!("'{}: ' || left(r::text, 700)", what.replace('\'', "''"));
+        self.world.column(&format!("SELECT {row} FROM ({query}) q(r) LIMIT 3"))
     }
 
     /// What differs between the mapped columns and a table of the same types that was filled from the copy.
-    fn beside_clerk(&self, table: &OwnTable, told: &Told) -> Vec<String> {
-        let is_told = |mapped: &&Mapped| match told {
-            Told::ByWebhooks => {
+    fn beside_clerk(&self, table: &OwnTable, coverage: &Coverage) -> Vec<String> {
+        let is_covered = |mapped: &&Mapped| match coverage {
+            Coverage::ByWebhooks => {
                 !["members_count", "attrs", "email"].iter().any(|name| mapped.expression.contains(name))
             }
             _ => true,
         };
-        let compared: Vec<_> = table.clerks().filter(is_told).collect();
+        let compared: Vec<_> = table.clerks().filter(is_covered).collect();
         let columns = compared.iter().map(|mapped| mapped.column()).collect::<Vec<_>>().join(", ");
         let values = compared.iter().map(|mapped| &*mapped.expression).collect::<Vec<_>>().join(", ");
         let texts: Vec<_> = compared.iter().map(|mapped| format!("{}::text COLLATE \"C\"", mapped.column())).collect();
@@ -257,10 +259,10 @@ impl<'w> Mirrored<'w> {
             let owner = table.clerks().find(|mapped| mapped.expression == "user_id")?;
             Some((format!("{} = '{user}'", owner.column()), format!("user_id = '{user}'")))
         };
-        let concerned = match told {
-            Told::All | Told::ByWebhooks => Some(("true".to_owned(), "true".to_owned())),
-            Told::Of(user) => of_user(user),
-            Told::Nothing => None,
+        let concerned = match coverage {
+            Coverage::All | Coverage::ByWebhooks => Some(("true".to_owned(), "true".to_owned())),
+            Coverage::Of(user) => of_user(user),
+            Coverage::Nothing => None,
         };
         let Some((here, there)) = concerned else { return Vec::new() };
         let (object, name, fits, id) = (table.object, &table.name, table.fits(), table.id_text());
@@ -318,7 +320,7 @@ impl<'w> Mirrored<'w> {
             "SELECT object_id COLLATE \"C\" FROM clerk_fdw.sync_errors
               WHERE resolved_at IS NULL AND mirror = 'm' AND object = '{object}'"
         );
-        let mut wrong = self.none("not told to be refused", &format!("SELECT id FROM copy.unfit EXCEPT {refused}"));
+        let mut wrong = self.none("refused, but not logged", &format!("SELECT id FROM copy.unfit EXCEPT {refused}"));
         wrong.extend(self.none("refused", &format!("{refused} EXCEPT SELECT id FROM copy.unfit")));
         let new = format!("SELECT count(*) FROM {name} WHERE {id} NOT IN (SELECT id FROM copy.{object}_before)");
         let (new, logged) = (self.world.one::<i64>(&new), last_run(self.world, object));
