@@ -1,5 +1,8 @@
 //! The program: its options, its log and its end. None of it needs a database.
 
+#[path = "../../../tests/integration/support/process.rs"]
+mod process;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::mem;
 use std::net::{TcpListener, TcpStream};
@@ -7,6 +10,8 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+
+use process::send_signal;
 
 const PASSWORD: &str = "a-password-of-mine";
 
@@ -71,13 +76,12 @@ fn nowhere() -> String {
 /// The program serves until SIGTERM or SIGINT, and logs no password.
 #[test]
 fn sigterm_and_sigint_stop_it() {
-    for signal in ["TERM", "INT"] {
+    for signal in [libc::SIGTERM, libc::SIGINT] {
         let mut program = Running::over(&nowhere());
         assert!(program.get("/healthz").starts_with("HTTP/1.1 200 "));
         assert!(program.get("/readyz").starts_with("HTTP/1.1 503 "));
-        let told = Command::new("kill").args(["-s", signal, &program.child.id().to_string()]).status().unwrap();
-        assert!(told.success());
-        assert!(program.child.wait().unwrap().success(), "SIG{signal}");
+        send_signal(program.child.id().try_into().unwrap(), signal);
+        assert!(program.child.wait().unwrap().success(), "signal {signal}");
 
         let mut rest = String::new();
         program.log.take().unwrap().read_to_string(&mut rest).unwrap();
@@ -109,7 +113,7 @@ fn admin_listen_off() {
     let mut child = program.env("DATABASE_URL", nowhere()).stderr(Stdio::piped()).spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(log.next().unwrap().contains("listening on 127.0.0.1:"));
-    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    send_signal(child.id().try_into().unwrap(), libc::SIGTERM);
     assert!(log.next().unwrap().ends_with("stopping"));
     assert!(child.wait().unwrap().success());
 }

@@ -9,10 +9,9 @@ use crate::support::*;
 /// A mirror that was dumped and restored goes on where it was, with its secrets, grants and row security.
 #[test]
 fn dump_and_restore() {
-    let is_there = |program| Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok();
-    if !is_there("pg_dump") || !is_there("psql") {
+    let (Some(pg_dump), Some(psql)) = (client_program("pg_dump"), client_program("psql")) else {
         return;
-    }
+    };
     let world = synced_mirror(small(), "page_size '10'");
     let reader = world.role("reader");
     world.run(&format!(
@@ -30,8 +29,8 @@ fn dump_and_restore() {
     world.run("CALL clerk_fdw.sync('m')");
     let restored = format!("{}_restored", world.database());
     world.run(&format!("CREATE DATABASE {restored}"));
-    let mut dump = Command::new("pg_dump").arg(world.database()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut psql = Command::new("psql");
+    let mut dump = Command::new(pg_dump).arg(world.database()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut psql = Command::new(psql);
     psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &restored]).stdin(dump.stdout.take().unwrap());
     assert!(psql.stdout(Stdio::null()).status().unwrap().success(), "it cannot be restored");
     assert!(dump.wait().unwrap().success(), "it cannot be dumped");

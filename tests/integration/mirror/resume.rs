@@ -69,7 +69,7 @@ fn resume_after_backend_kill() {
     let cluster = Cluster::start();
     let mut world = cluster.mirror_of_many();
     interrupt_sync(&mut world, |world, pid, _| {
-        kill(pid);
+        send_signal(pid, libc::SIGKILL);
         wait_until("all other sessions have ended, too", || world.client().batch_execute("").is_err());
     });
     assert_resumes(&world, "interrupted");
@@ -83,7 +83,7 @@ fn resume_after_postmaster_kill() {
     interrupt_sync(&mut world, |world, _, _| {
         // It starts again when all of its backends have noticed, which they do when they wait.
         world.sim.set_latency(Duration::from_secs(1));
-        kill(cluster.postmaster());
+        send_signal(cluster.postmaster(), libc::SIGKILL);
         wait_until("it starts again", || cluster.starts());
     });
     assert_resumes(&world, "interrupted");

@@ -94,3 +94,11 @@ impl Drop for Cluster {
         let _ = fs::remove_dir_all(Path::new(&self.home));
     }
 }
+
+/// A client program of the Postgres that is tested, or else one on PATH.
+pub fn client_program(name: &str) -> Option<PathBuf> {
+    let own = PathBuf::from(variable("PG_CONFIG")).with_file_name(name);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let others = std::env::split_paths(&path).map(|directory| directory.join(name));
+    std::iter::once(own).chain(others).find(|program| program.is_file())
+}
