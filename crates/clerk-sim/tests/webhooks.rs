@@ -40,11 +40,8 @@ fn is_signed(body: &str, headers: &[(impl AsRef<str>, impl AsRef<str>)]) -> bool
     Webhook::new(SECRET).expect("a secret").verify(body.as_bytes(), &headers).is_ok()
 }
 
-/// Every change makes the event that Clerk describes.
-#[test]
-fn every_change_makes_its_event() {
-    let sim = start(2, 1, 2);
-    assert!(sim.webhooks().is_empty(), "what was there at first is no news");
+/// Makes a change of every kind; gives the user and the organization that it was made to.
+fn make_every_change(sim: &Sim) -> (String, String) {
     let user = sim
         .create_user(json!({ "email_address": "ada@example.com", "external_id": "7", "first_name": "Ada" }))
         .expect("a user");
@@ -59,7 +56,15 @@ fn every_change_makes_its_event() {
     sim.create_membership(&sim.users()[0].id, &organization, json!({})).expect("a membership");
     sim.delete_organization(&organization).expect("an organization");
     sim.delete_user(&user).expect_err("it is gone, and no event tells of it again");
+    (user, organization)
+}
 
+/// Every change makes the event that Clerk describes.
+#[test]
+fn every_change_makes_its_event() {
+    let sim = start(2, 1, 2);
+    assert!(sim.webhooks().is_empty(), "what was there at first is no news");
+    let (user, organization) = make_every_change(&sim);
     let told = sim.webhooks();
     assert_eq!(
         kinds(&told),
@@ -95,10 +100,17 @@ fn every_change_makes_its_event() {
     }
     let first = parse(&told[0].body);
     assert_eq!((&first["timestamp"], &first["instance_id"]), (&first["data"]["created_at"], &json!(sim.instance())));
+}
 
+/// Every event is as Clerk's description of its webhooks says.
+#[test]
+fn events_match_the_description() {
     let Some(description) = description::read("webhooks-2025-04-15.yml") else {
         return;
     };
+    let sim = start(2, 1, 2);
+    make_every_change(&sim);
+    let told = sim.webhooks();
     let schemas = Schemas::of(&description);
     let errors = |kind: &str, event: &Value| -> Vec<String> {
         let post = &description["x-webhooks"][kind]["post"];
@@ -109,7 +121,7 @@ fn every_change_makes_its_event() {
         let wrong = errors(&delivery.kind, &parse(&delivery.body));
         assert!(wrong.is_empty(), "{}: {wrong:#?}", delivery.kind);
     }
-    let mut wrong = first;
+    let mut wrong = parse(&told[0].body);
     wrong["data"]["banned"] = json!("perhaps");
     assert_eq!(errors("user.created", &wrong).len(), 1, "the check has teeth");
 }

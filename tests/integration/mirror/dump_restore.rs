@@ -10,7 +10,7 @@ use crate::support::*;
 #[test]
 fn dump_and_restore() {
     let (Some(pg_dump), Some(psql)) = (client_program("pg_dump"), client_program("psql")) else {
-        return;
+        return skip("there is no pg_dump or no psql");
     };
     let world = synced_mirror(small(), "page_size '10'");
     let reader = world.role("reader");

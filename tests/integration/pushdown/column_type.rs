@@ -7,14 +7,18 @@ const ALL: &[&str] = &["/users"];
 const NOTHING: &[&str] = &[];
 
 const TABLES: &str = r#"
-    CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-    CREATE DOMAIN mail AS varchar CHECK (VALUE LIKE '%@%');
-    CREATE DOMAIN moment AS bigint;
     CREATE FOREIGN TABLE clerk.old (id text, created_at bigint, updated_at bigint, last_sign_in_at bigint, last_active_at bigint,
         phone_numbers bigint) SERVER clerk OPTIONS (object 'users');
     CREATE FOREIGN TABLE clerk.plain (id varchar, created_at timestamp, last_active_at timestamp) SERVER clerk OPTIONS (object 'users');
     CREATE FOREIGN TABLE clerk.rounded (id varchar(80), created_at timestamp(0)) SERVER clerk OPTIONS (object 'users');
     CREATE FOREIGN TABLE clerk.days (user_id text, created_at date) SERVER clerk OPTIONS (object 'users');
+"#;
+
+/// A table whose collation needs ICU.
+const ODD: &str = r#"
+    CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    CREATE DOMAIN mail AS varchar CHECK (VALUE LIKE '%@%');
+    CREATE DOMAIN moment AS bigint;
     CREATE FOREIGN TABLE clerk.odd (user_id text COLLATE anycase, email mail, username text COLLATE "C", external_id jsonb,
         created_at moment, banned text, last_name text OPTIONS (path 'first_name'), who text OPTIONS (path 'id'))
         SERVER clerk OPTIONS (object 'users');
@@ -143,7 +147,10 @@ fn time_range() {
 /// their own, where they mean the same there.
 #[test]
 fn renamed_retyped_and_collated_columns() {
-    let oracle = Oracle::with(small(), "", TABLES);
+    if skip_without_icu() {
+        return;
+    }
+    let oracle = Oracle::with(small(), "", &[TABLES, ODD].concat());
     oracle.check(
         "SELECT * FROM clerk.plain WHERE ",
         &[("id = 'user_ada'", &["/users/user_ada"]), ("id IN ('a', 'b')", &["/users?user_id=a&user_id=b"])],

@@ -186,3 +186,14 @@ pub fn unique_name() -> String {
     let test: String = test.chars().take(32).collect();
     format!("t_{test}_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
+
+/// Whether a test that needs ICU's collations has to be skipped, which it then is.
+#[must_use]
+pub fn skip_without_icu() -> bool {
+    let session = Session::open(&variable("PGHOST"), "postgres");
+    let has_icu = session.one::<bool>("SELECT EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i')");
+    if !has_icu {
+        skip("this Postgres was built without ICU");
+    }
+    !has_icu
+}

@@ -15,7 +15,7 @@ pub fn read(file: &str) -> Option<Value> {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clerk"), PathBuf::from);
     let path = directory.join(file);
     let Ok(text) = fs::read_to_string(&path) else {
-        eprintln!("SKIPPED: there is no {}; set CLERK_OPENAPI_DIR", path.display());
+        super::skip::skip(&format!("there is no {}; set CLERK_OPENAPI_DIR", path.display()));
         return None;
     };
     Some(serde_norway::from_str(&text).expect("the description is YAML"))

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 
 pub mod description;
+#[path = "../../../../tests/integration/support/skip.rs"]
+pub mod skip;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -29,6 +29,9 @@ fn mirror_tables_with_hard_delete() {
 }
 
 fn mirrors(deletes: &'static str) {
+    if skip_without_icu() {
+        return;
+    }
     let seed = seed_from_environment("CLERK_FDW_RANDOM_SEED").unwrap_or_else(|| Rng::new().u64(..1_000_000));
     let count = seed_from_environment("CLERK_FDW_RANDOM_COUNT").unwrap_or(250) / 40;
     let mut random = Rng::with_seed(seed);
