@@ -23,10 +23,10 @@ uninstall: ## remove it from that Postgres
 installcheck: ## the SQL tour against your running server, which has the extension (PGHOST, PGPORT, …; REGRESS='a b')
 	@bin/installcheck
 
-test: ## everything: lint, unit tests, the SQL tour and integration tests in a throwaway Postgres
-	@bin/test
+test: ## everything: format, lints, unit and integration tests in a throwaway Postgres (T=pushdown::like: those named so)
+	@bin/test $(if $(T),'$(T)')
 
-lint: ## format, shellcheck, clippy, and cargo-deny's licenses, advisories and duplicate crates
+lint: ## the format and lints alone
 	@bin/test --lint
 
 demo: ## a throwaway Postgres over a simulated Clerk, or over yours with CLERK_SECRET_KEY in the environment
