@@ -5,14 +5,15 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
+use support::program::start_program;
 use support::{HEADERS, VALUES, begin, database, wait_until};
 
 const MEBIBYTE: usize = 1024 * 1024;
@@ -45,11 +46,8 @@ impl Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_clerk-hook"));
         command.args(["--listen", "127.0.0.1:0", "--mirror", "clerk"]).env("CLERK_HOOK_ADMIN_LISTEN", "off");
         command.env("DATABASE_URL", url).envs(settings.iter().copied());
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut first = String::new();
-        log.read_line(&mut first).unwrap();
-        let address = first.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
+        let (child, log, [address]) = start_program(&mut command);
+        let address = address.parse().unwrap();
         thread::spawn(move || log.lines().for_each(drop));
         let mut program = Program { child, address, memory: 0, descriptors: 0 };
         program.memory = program.memory();

@@ -1,17 +1,16 @@
 //! The program: its options, its log and its end. None of it needs a database.
 
-#[path = "../../../tests/integration/support/process.rs"]
-mod process;
+mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::mem;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use process::send_signal;
+use support::process::send_signal;
+use support::program::start_program;
 
 const PASSWORD: &str = "a-password-of-mine";
 
@@ -39,14 +38,8 @@ struct Running {
 
 impl Running {
     fn over(url: &str) -> Self {
-        let mut child = program().env("DATABASE_URL", url).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut addresses = [(); 2].map(|()| {
-            let mut line = String::new();
-            log.read_line(&mut line).unwrap();
-            line.trim_end().rsplit(' ').next().unwrap().to_owned()
-        });
-        Running { child, log: Some(log), admin: mem::take(&mut addresses[1]) }
+        let (child, log, [_, admin]) = start_program(program().env("DATABASE_URL", url));
+        Running { child, log: Some(log), admin }
     }
 
     fn get(&self, path: &str) -> String {

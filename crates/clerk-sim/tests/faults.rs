@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use clerk_sim::{Config, Fault, Outcome, Sim, When};
 use serde_json::json;
+use support::waiting::wait_until;
 use support::{control, exchange, get, id, parse, send, start};
 
 /// The bytes or the error of `GET /v1/users`.
@@ -104,11 +105,7 @@ fn silence() {
     assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
     assert_eq!(sim.requests()[0].outcome, Outcome::Pending);
     drop(stream);
-    let began = Instant::now();
-    while sim.requests()[0].outcome != Outcome::Abandoned {
-        assert!(began.elapsed() < Duration::from_secs(60), "the simulator notices");
-        thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("the simulator notices", || sim.requests()[0].outcome == Outcome::Abandoned);
     assert_eq!(get(&sim, "/users").status, 200);
 }
 
@@ -118,9 +115,7 @@ fn stop_during_silence() {
     let sim = start(5, 0, 0);
     sim.fault(Fault::silence());
     let mut stream = send(&sim, "GET", "/v1/users", "", "").expect("a connection");
-    while sim.request_count() == 0 {
-        thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("the request has arrived", || sim.request_count() > 0);
     drop(sim);
     assert!(!matches!(stream.read(&mut [0; 1]), Ok(1)), "the connection has ended");
 }

@@ -7,6 +7,8 @@ mod interruption;
 mod mirrors;
 mod oracle;
 mod process;
+#[path = "../../../crates/clerk-hook/tests/support/program.rs"]
+mod program;
 mod seed;
 mod session;
 mod skip;
@@ -21,6 +23,7 @@ pub use self::interruption::*;
 pub use self::mirrors::*;
 pub use self::oracle::*;
 pub use self::process::*;
+pub use self::program::*;
 pub use self::seed::*;
 pub use self::session::*;
 pub use self::skip::*;

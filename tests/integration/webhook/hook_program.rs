@@ -1,7 +1,7 @@
 //! `clerk-hook` between a Clerk that sends and a Postgres that is restarted: no event is lost, none is applied twice.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::BufRead;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use clerk_sim::webhook::Receiver;
@@ -32,11 +32,7 @@ impl Hook {
             "--database-url",
             &database,
         ]);
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("clerk-hook, which the workspace's tests build");
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut first = String::new();
-        log.read_line(&mut first).unwrap();
-        let address = first.trim_end().rsplit(' ').next().unwrap();
+        let (child, log, [address]) = start_program(&mut command);
         let url = format!("http://{address}/webhooks/clerk");
         // Nobody looks at the rest, but it has to go somewhere.
         std::thread::spawn(move || log.lines().for_each(drop));

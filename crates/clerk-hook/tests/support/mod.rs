@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "no test uses all of it")]
 
+#[path = "../../../../tests/integration/support/process.rs"]
+pub mod process;
+pub mod program;
+
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -5,6 +5,8 @@
 pub mod description;
 #[path = "../../../../tests/integration/support/skip.rs"]
 pub mod skip;
+#[path = "../../../../tests/integration/support/waiting.rs"]
+pub mod waiting;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
