@@ -72,7 +72,7 @@ impl Program {
         let mut cost = Cost::default();
         for _ in 0..times {
             let start = Instant::now();
-            assert_eq!(deliver(self.address, r#"{"answer":"applied"}"#.into()).await, StatusCode::OK);
+            assert_eq!(deliver(self.address, r#"{"answer":"applied"}"#.into()).await.unwrap(), StatusCode::OK);
             cost.longest = cost.longest.max(start.elapsed());
             cost.memory = cost.memory.max(self.memory().saturating_sub(self.memory));
             cost.descriptors = cost.descriptors.max(self.descriptors().saturating_sub(self.descriptors));
@@ -98,10 +98,10 @@ struct Cost {
 }
 
 /// A delivery with a connection of its own.
-async fn deliver(address: SocketAddr, body: Vec<u8>) -> StatusCode {
+async fn deliver(address: SocketAddr, body: Vec<u8>) -> reqwest::Result<StatusCode> {
     let request = reqwest::Client::new().post(format!("http://{address}/webhooks/clerk")).body(body);
     let request = HEADERS.iter().zip(VALUES).fold(request, |request, (name, value)| request.header(*name, value));
-    request.send().await.unwrap().status()
+    Ok(request.send().await?.status())
 }
 
 /// Connections that say little or nothing keep nobody out.
@@ -186,19 +186,23 @@ async fn refused_deliveries_are_bounded() {
         .map(|_| {
             let forged = forged.clone();
             tokio::spawn(async move {
+                let mut unauthorized = 0;
                 for _ in 0..2 {
-                    let status = deliver(address, forged.clone()).await;
-                    assert!(
-                        status == StatusCode::UNAUTHORIZED || status == StatusCode::SERVICE_UNAVAILABLE,
-                        "{status}"
-                    );
+                    // On a busy machine a body may be so slow that it gives way, perhaps before all of it was sent.
+                    let Ok(status) = deliver(address, forged.clone()).await else { continue };
+                    let gives_way = [StatusCode::REQUEST_TIMEOUT, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
+                    assert!(status == StatusCode::UNAUTHORIZED || gives_way, "{status}");
+                    unauthorized += usize::from(!gives_way);
                 }
+                unauthorized
             })
         })
         .collect();
     let cost = program.deliver(20).await;
+    let mut unauthorized = 0;
     for sender in senders {
-        sender.await.unwrap();
+        unauthorized += sender.await.unwrap();
     }
+    assert!(unauthorized > 0, "none was refused");
     assert!(cost.memory < 64 * MEBIBYTE, "{cost:?}");
 }
