@@ -26,7 +26,7 @@ installcheck: ## the SQL tour against your running server, which has the extensi
 test: ## everything: format, lints, unit and integration tests in a throwaway Postgres (T=pushdown::like: those named so)
 	@bin/test $(if $(T),'$(T)')
 
-lint: ## the format and lints alone
+lint: ## format, shellcheck, clippy, and cargo-deny's licenses, advisories and duplicate crates
 	@bin/test --lint
 
 demo: ## a throwaway Postgres over a simulated Clerk, or over yours with CLERK_SECRET_KEY in the environment

@@ -17,7 +17,10 @@ fn explain_shows_requests() {
         ),
         (
             "clerk.users WHERE user_id IN ('a', 'b')",
-            &["Clerk: GET /users?user_id=a, 2 values of user_id by the hundred", "Evaluated by Clerk: user_id IN"],
+            &[
+                "Clerk: GET /users?user_id=a&order_by=created_at&limit=500 (2 values of user_id, at most 100 per request)",
+                "Evaluated by Clerk: user_id IN",
+            ],
         ),
         (
             "clerk.users WHERE created_at > '2024-03-10 12:00Z' AND email ILIKE '%x%' AND first_name = 'Ada' AND length(email) > 3",
