@@ -132,7 +132,8 @@ unsafe fn request(plan: &ScanPlan, table: &Table, classified: &Classified, expre
         }
     });
     let bound: Vec<_> = bound.collect();
-    let has_more_values = open.iter().any(|condition| !condition.has_one_value);
+    let is_single = |column: &str| open.iter().any(|condition| condition.column == column && condition.has_one_value);
+    let has_more_values = open.iter().any(|condition| !is_single(&condition.column));
     match classified.bind(&bound, plan.order_by(table.object), plan.is_count) {
         None => "nothing: no row can satisfy the conditions".to_owned(),
         Some(query) => {

@@ -94,6 +94,7 @@ impl Estimate {
         let is_sequential = is_by_cursor(table) && requests < MIN_PAGES_TO_SPLIT as f64;
         let side_by_side = if is_sequential { 1.0 } else { side_by_side };
         let is_possible = clauses.classified.missing_keys().is_empty();
+        let requests = if is_possible { requests } else { 0.0 };
         Estimate { rows, fetched, requests, side_by_side, is_possible }
     }
 

@@ -34,7 +34,7 @@ impl Classified {
         for ((condition, pushdown), bound) in self.iter().zip(&bound) {
             let Some(pushdown) = pushdown else { continue };
             let is_possible = match pushdown {
-                Pushdown::Key(key) => parts.add_key(self.object, condition, key, bound),
+                Pushdown::Key(key) => parts.add_key(self.object, key, self.has_one_value(key.column), bound),
                 Pushdown::KeyFilter { parameter, .. } => parts.add_key_filter(parameter, bound),
                 Pushdown::Filter(filter) => parts.add_filter(condition, filter, bound),
             };
@@ -44,6 +44,16 @@ impl Classified {
         }
         parts.add_times()?;
         Some(parts.query(self.object, order, is_count))
+    }
+}
+
+impl Classified {
+    /// Whether the conditions leave one value of a column at most.
+    fn has_one_value(&self, column: &str) -> bool {
+        let is_single = |condition: &Condition| {
+            condition.column.name == column && condition.operator == Operator::Equal && condition.has_one_value
+        };
+        self.conditions.iter().any(is_single)
     }
 }
 
@@ -62,8 +72,8 @@ impl Parts {
     fn add_key(
         &mut self,
         object: &Object,
-        condition: &Condition,
         key: &'static KeyColumn,
+        has_one_value: bool,
         bound: &BoundCondition,
     ) -> bool {
         let has_prefix = object
@@ -72,7 +82,7 @@ impl Parts {
         let values = match bound {
             BoundCondition::Texts(values) => values,
             // Twice where there may be several: they are asked for in another way than one.
-            BoundCondition::Placeholder(text) => &vec![text.clone(); if condition.has_one_value { 1 } else { 2 }],
+            BoundCondition::Placeholder(text) => &vec![text.clone(); if has_one_value { 1 } else { 2 }],
             _ => return true,
         };
         let can_exist = |value: &&String| fits(value) && !(has_prefix && cannot_be_clerk_id(value));

@@ -143,6 +143,22 @@ fn counts_have_the_filters_of_their_conditions() {
 }
 
 #[test]
+fn placeholders_stand_for_one_value_or_several() {
+    let users = object("users").unwrap();
+    let condition = |has_one_value| Condition { column: users.id(), operator: Equal, has_one_value };
+    for (conditions, expected) in [
+        (vec![condition(true)], "GET /users/{id}"),
+        (vec![condition(false)], "GET /users?user_id={id}&order_by=created_at&limit=500"),
+        (vec![condition(false), condition(true)], "GET /users/{id}"),
+    ] {
+        let bound = vec![Placeholder("{id}".to_owned()); conditions.len()];
+        let query = Classified::new(users, conditions).bind(&bound, None, false).unwrap();
+        let described = Fetch { query, ..Fetch::all(users, vec![]) }.describe(true);
+        assert!(described.starts_with(expected), "{described}");
+    }
+}
+
+#[test]
 fn the_order_is_kept() {
     let users = object("users").unwrap();
     let order = users.by_creation().map(OrderBy::descending);
