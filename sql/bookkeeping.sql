@@ -1,10 +1,10 @@
--- What the extension keeps for itself: mirrors, the pages of syncs, their log, webhooks and their secrets.
+-- The extension's own tables: mirrors, the pages of syncs, their log, webhooks and their secrets.
 --
--- Nobody has a grant in clerk_fdw_internal. People call functions and look at views in the schema clerk_fdw, which
--- check what the caller may do and then work here with the rights of the extension's owner.
+-- Nobody has any privilege in clerk_fdw_internal. Users call functions and query views in the schema clerk_fdw. These
+-- check what the caller may do, and then access the tables with the rights of the extension's owner.
 --
--- Everything in the install script is qualified, operators included: CREATE EXTENSION runs it with a schema in its
--- search_path in which others may have put functions and operators of the same names.
+-- Every name in the install script is qualified, operators included: CREATE EXTENSION runs it with a search_path that
+-- contains a schema in which other roles may have created functions and operators of the same names.
 
 CREATE SCHEMA clerk_fdw;
 COMMENT ON SCHEMA clerk_fdw IS 'what clerk_fdw offers beside its foreign tables: functions to call and views to look at';
@@ -44,8 +44,9 @@ COMMENT ON COLUMN clerk_fdw_internal.mirror.schedule IS 'when it is synced by it
 COMMENT ON COLUMN clerk_fdw_internal.mirror.next_run IS 'when clerk_fdw''s own worker syncs it next';
 COMMENT ON COLUMN clerk_fdw_internal.mirror.failed_starts IS 'how often in a row the worker could not start its sync';
 
--- Oids mean nothing in the database that a dump is restored into. So a row that is inserted takes those that its names
--- have there; a name that means nothing leaves its oid null, and the mirror waits for clerk_fdw.alter_mirror.
+-- An oid means nothing in the database into which a dump is restored. So a row that is inserted gets the oids that its
+-- names have in this database. If a name does not exist, the oid is null, and the mirror cannot be used until
+-- clerk_fdw.alter_mirror has changed it.
 CREATE FUNCTION clerk_fdw_internal.find_by_name() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -243,8 +244,8 @@ SELECT pg_catalog.pg_extension_config_dump('clerk_fdw_internal.webhook_event'::p
 SELECT pg_catalog.pg_extension_config_dump('clerk_fdw_internal.tombstone'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('clerk_fdw_internal.webhook_refusals'::pg_catalog.regclass, '');
 
--- The mirrors that the current role may see: its own, those of roles whose member it is, and for a superuser all, even
--- those whose owner is gone.
+-- The mirrors that the current role may see: its own, those of roles that it is a member of, and for a superuser all of
+-- them, even those whose owner has been dropped.
 CREATE VIEW clerk_fdw_internal.visible_mirror WITH (security_barrier) AS
   SELECT m.number, m.name, coalesce(s.srvname, m.server_name) AS server, coalesce(r.rolname, m.owner_name) AS owner,
          m.instance_id, m.schedule, m.next_run

@@ -1,4 +1,4 @@
--- Mirrors: how they are made, changed and dropped. How they are kept in step is in sync.sql.
+-- Functions that create, change and drop mirrors. sync.sql has those that sync them.
 
 CREATE FUNCTION clerk_fdw.columns() RETURNS TABLE (
   object pg_catalog.text, column_name pg_catalog.text, aliases pg_catalog.text[], data_type pg_catalog.text,

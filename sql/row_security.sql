@@ -1,6 +1,7 @@
--- Row security for applications: who a request is from, and which rows of a mirror that shows them.
+-- Row security for applications: functions for the user behind a request and for the rows of a mirror that this user
+-- may see.
 --
--- PostgREST and Supabase verify the token that Clerk signed, and set its claims for the transaction.
+-- PostgREST and Supabase verify the token that Clerk has signed, and set its claims for the transaction.
 
 CREATE FUNCTION clerk_fdw.current_user_id() RETURNS pg_catalog.text
   LANGUAGE c STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'current_user_id_wrapper';

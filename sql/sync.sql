@@ -1,7 +1,7 @@
--- Syncs: how they are called, at once, in the background and on a schedule, and what tells about them.
+-- Functions that sync a mirror now, in the background or on a schedule, and views that report on syncs.
 
--- Without a fixed search_path of its own, because a procedure that has one cannot commit: it fixes it in each of its
--- transactions.
+-- The procedure has no SET search_path clause, because Postgres does not let a procedure with such a clause commit. The
+-- code of the procedure sets the search_path in each of its transactions instead.
 CREATE PROCEDURE clerk_fdw.sync(
   mirror pg_catalog.text, mode pg_catalog.text DEFAULT NULL, objects pg_catalog.text[] DEFAULT NULL,
   dry_run boolean DEFAULT false, force boolean DEFAULT false, wait boolean DEFAULT false
@@ -98,7 +98,7 @@ CREATE VIEW clerk_fdw.sync_progress WITH (security_barrier) AS
              AND r.state OPERATOR(pg_catalog.=) 'running'::pg_catalog.text) p;
 COMMENT ON VIEW clerk_fdw.sync_progress IS 'the syncs that are running now, as of their last committed page';
 
--- Where a table is gone, so are its rows.
+-- A table that has been dropped has no row counts.
 CREATE VIEW clerk_fdw.mirror_status WITH (security_barrier) AS
   SELECT m.name AS mirror, t.object, t.relation, m.server, m.owner, c.live AS rows, c.deleted,
          t.success_at AS last_success, pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) t.success_at AS lag,

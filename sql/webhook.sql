@@ -1,7 +1,7 @@
--- Webhooks: the secrets that verify them, how they are taken in, and what came.
+-- Functions that manage the secrets of webhooks and receive their deliveries, and views that report on them.
 --
--- clerk_fdw.receive_webhook and clerk_fdw.webhook are for roles that have no rights in a mirror: the signature says
--- whose the delivery is.
+-- clerk_fdw.receive_webhook and clerk_fdw.webhook are meant for roles that have no rights in a mirror: the signature
+-- proves which mirror a delivery is for.
 
 CREATE FUNCTION clerk_fdw.add_webhook_secret(
   mirror pg_catalog.text, secret pg_catalog.text DEFAULT NULL, vault_name pg_catalog.text DEFAULT NULL
@@ -27,7 +27,8 @@ CREATE FUNCTION clerk_fdw.retry_webhooks(mirror pg_catalog.text, most integer DE
 COMMENT ON FUNCTION clerk_fdw.retry_webhooks(pg_catalog.text, integer) IS
   'tries a mirror''s failed webhooks again, oldest first and at most so many, and tells what became of each; every sync does so at its beginning, committing one by one';
 
--- PostgREST hands a single unnamed parameter of type json the body as it came, which json, unlike jsonb, keeps.
+-- PostgREST passes the unchanged body to a function with a single unnamed parameter of type json. Unlike jsonb, json
+-- keeps the text as it is.
 CREATE FUNCTION clerk_fdw.webhook(pg_catalog.json) RETURNS pg_catalog.json
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'webhook_wrapper';
 COMMENT ON FUNCTION clerk_fdw.webhook(pg_catalog.json) IS

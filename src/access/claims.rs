@@ -1,21 +1,21 @@
-//! What the token says that a request came with.
+//! Reads the claims of the token that a request was sent with.
 
 use serde_json::Value;
 
 use crate::error::FdwError;
 use crate::pg::settings;
 
-/// The claims that matter here.
+/// The claims that row security needs.
 #[derive(Default, Debug, PartialEq)]
 pub struct Claims {
     pub user_id: Option<String>,
-    /// The organization that is active in the session.
+    /// The organization that is active in the user's session.
     pub organization_id: Option<String>,
-    /// The role in it, always as in `org:admin`.
+    /// The user's role in that organization, always with the prefix, as in `org:admin`.
     pub role: Option<String>,
 }
 
-/// The claims of this request. Without any, the request is nobody's; claims that cannot be read are an error.
+/// The claims of this request. A request without claims has no user; claims that are not valid JSON are an error.
 pub fn claims() -> Claims {
     let text = settings::read("request.jwt.claims").unwrap_or_default();
     if text.is_empty() {
@@ -32,7 +32,7 @@ fn read(claims: &Value) -> Claims {
     Claims {
         user_id: text(&claims["sub"]),
         organization_id: text(&active["id"]).or_else(|| text(&claims["org_id"])),
-        // The newer claim has no prefix, the older one and Clerk's memberships have it.
+        // The newer claim has no prefix; the older one and the roles of Clerk's memberships have it.
         role: role.map(|role| if role.starts_with("org:") { role } else { format!("org:{role}") }),
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! | file | question |
 //! | --- | --- |
-//! | [`claims`] | Who is the request from? |
-//! | [`visible_users`] | Which organizations are theirs, and which users may they see? |
-//! | [`policy`] | Which policies and views say so? |
+//! | [`claims`] | Which user is the request from? |
+//! | [`visible_users`] | Which organizations does the user belong to, and which users may the user see? |
+//! | [`policy`] | Which policies and views enforce that? |
 
 pub mod claims;
 pub mod policy;

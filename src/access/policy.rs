@@ -1,7 +1,8 @@
-//! The policies on a mirror's tables, and the views beside them.
+//! The policies on a mirror's tables, and the views beside the tables.
 //!
-//! A policy chooses rows, not columns, and what members of an organization may know of each other is a matter of
-//! columns. So the tables show people what is theirs, and views show what a profile does of everybody whom they may see.
+//! A policy selects rows, not columns, but what the members of an organization may see of each other is a question of
+//! columns. So the tables show users only their own rows, and the views show the profile of every user whom they may
+//! see.
 
 use clerk_api::catalog::{Access, Visibility};
 
@@ -14,7 +15,7 @@ use crate::pg::spi;
 
 const POLICY: &str = "clerk_fdw_read";
 
-/// Switches row security on for a mirror's tables.
+/// Enables row security on a mirror's tables.
 pub fn enable(name: &str, show_members: bool) -> Result<(), FdwError> {
     let mirror = Entry::load(MirrorRef::Name(name))?;
     let tables = mirror.tables(None)?;
@@ -63,18 +64,18 @@ pub fn enable(name: &str, show_members: bool) -> Result<(), FdwError> {
     Ok(())
 }
 
-/// The view beside a table, in the mirror's schema.
+/// The qualified name of the view beside a table, which is in the mirror's schema.
 fn view(schema: &str, table: &Table) -> String {
     format!("{}.visible_{}", quote_identifier(schema), table.object.name)
 }
 
-/// Which rows of a table the user behind a request may see.
+/// Builds the conditions for the rows of a table that the user behind a request may see.
 struct Rows<'r> {
     mirror: &'r Entry,
     table: &'r Table,
-    /// The mirror's memberships, if whoever owns the table owns them as well.
+    /// The mirror's memberships, if the table's owner owns them as well.
     memberships: Option<&'r Table>,
-    /// The row's columns for its user and its organization, quoted, as far as it has them.
+    /// The quoted columns for the row's user and its organization, as far as the table has them.
     user: Option<&'r str>,
     organization: Option<&'r str>,
 }
@@ -93,7 +94,7 @@ impl<'r> Rows<'r> {
         Some(Rows { mirror, table, memberships, user, organization })
     }
 
-    /// The condition for rows that are about the person, or about an organization of theirs.
+    /// The condition for rows that are about the user, or about one of the user's organizations.
     fn own(&self) -> String {
         let banned = self.table.banned().map_or(String::new(), |banned| format!(" AND {banned} IS NOT TRUE"));
         let user = self.user.map(|user| format!("{user}::text = {ME}{banned}"));
@@ -102,12 +103,12 @@ impl<'r> Rows<'r> {
         conditions.join(" AND ")
     }
 
-    /// The condition for rows that are about anybody whom the person may see.
+    /// The condition for rows that are about anybody whom the user may see.
     fn visible(&self) -> String {
         let whom = match (self.organization, self.user) {
             (Some(organization), _) => self.is_theirs(organization),
             (None, Some(user)) => {
-                // Null would ask for all of them.
+                // Without the check, null as the function's second argument would ask for all visible users.
                 let theirs = format!("clerk_fdw.current_visible_user_ids({}, {user}::text)", self.mirror.number);
                 format!("{user} IS NOT NULL AND ({} OR {user}::text = ANY ({theirs}))", self.own())
             }
@@ -116,8 +117,8 @@ impl<'r> Rows<'r> {
         format!("{} AND {whom}", self.is_live())
     }
 
-    /// The same for the view, which reads with its owner's rights and so can look at the memberships itself: the
-    /// larger an organization, the less is its whole list to be made for one row.
+    /// The same condition for the view. The view reads with its owner's rights, so it can look at the memberships
+    /// itself. That avoids making the list of a large organization's members for every row.
     fn visible_in_view(&self) -> String {
         let (Some(memberships), Some(user), None) = (self.memberships, self.user, self.organization) else {
             return self.visible();
@@ -146,8 +147,8 @@ impl<'r> Rows<'r> {
         format!("{organization}::text = ANY ((SELECT clerk_fdw.current_organizations({}))::text[])", self.mirror.number)
     }
 
-    /// The command that makes the view: of everybody what a profile shows, and the rest of what is the person's own.
-    /// What the backend alone may know is not in it, nor what a column map computes.
+    /// The command that creates the view. It shows the shared columns of every visible row, and the own columns of the
+    /// user's row. It has no columns that only the backend may see, nor columns that a column map computes.
     fn view(&self) -> String {
         let columns = self.table.object.columns.iter().filter_map(|column| {
             let name = self.table.column(column.name)?;
@@ -169,11 +170,11 @@ impl<'r> Rows<'r> {
     }
 }
 
-/// In a subquery, so that it is asked once a query and not once a row.
+/// The current user's id. The subquery makes Postgres evaluate it once per query instead of once per row.
 const ME: &str = "(SELECT clerk_fdw.current_user_id())";
 
-/// Takes back what [`enable`] has done, and switches row security off where it was switched on here and nobody else's
-/// policy relies on it.
+/// Undoes what [`enable`] has done. It also disables row security on tables on which the extension enabled it, unless
+/// other policies rely on it.
 pub fn disable(entry: &Entry) -> Result<(), FdwError> {
     remove(entry, true)?;
     store::run(
@@ -182,7 +183,8 @@ pub fn disable(entry: &Entry) -> Result<(), FdwError> {
     )
 }
 
-/// Removes policies and views that would outlive the mirror. Tables that are kept go on being hidden.
+/// Removes the policies and views, which would outlive the mirror. Row security stays enabled, so tables that are kept
+/// remain hidden.
 pub fn forget(entry: &Entry) -> Result<(), FdwError> {
     remove(entry, false)
 }

@@ -1,10 +1,11 @@
-//! Which organizations are the current user's, and which users they may see.
+//! Looks up the organizations of the current user, and the users whom the current user may see.
 //!
-//! A policy that read memberships would come upon the policy on memberships, and so without end. So they are read here
-//! with the rights of the tables' owner, whom policies do not concern, and nothing is told but of the current user.
+//! A policy that read the memberships would be subject to the policy on the memberships, and so recurse without end. So
+//! they are read here with the rights of the tables' owner, whom policies do not concern, and only the current user's
+//! are returned.
 //!
-//! Every query under row security asks this, so that it has to be quick: one prepared statement. What it was prepared
-//! from is looked up again only after something about the mirror or its tables has changed.
+//! Every query under row security calls this, so it has to be fast: it executes one prepared statement. What the
+//! statement was prepared from is looked up again only after something about the mirror or its tables has changed.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,73 +13,81 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pgrx::{IntoDatum, pg_guard, pg_sys};
 
-use super::claims::claims;
 use clerk_api::catalog::Access;
 
+use super::claims::claims;
 use crate::error::FdwError;
 use crate::mirror::invalidation;
 use crate::mirror::model::{Entry, MirrorRef, Table};
 use crate::pg::sandbox::run_as;
 use crate::pg::spi::Prepared;
 
-/// What a mirror knows of users.
+/// The statements that look up users in a mirror.
 struct Directory {
-    /// With whose rights its tables are read.
+    /// The role whose rights are used to read the tables.
     owner: pg_sys::Oid,
-    /// The organizations of the user `$1`; `$2` is the active one.
+    /// The organizations of the user `$1`, whose active organization is `$2`.
     organizations: Prepared,
-    /// The users whom the user `$1` may see, likewise.
+    /// The users whom the user `$1` may see, with the same parameters.
     users: Prepared,
-    /// Of them only `$3`.
+    /// The user `$3`, if the user `$1` may see them.
     user: Prepared,
 }
 
 thread_local! {
-    /// By the mirror's number. Of one that is gone, nothing.
+    /// The directories by the mirror's number; `None` for a mirror that has been dropped.
     static DIRECTORIES: RefCell<HashMap<i32, Option<Directory>>> = RefCell::default();
 }
 
-/// Something has changed since the directories were made.
+/// Whether a table has changed since the directories were made.
 static IS_STALE: AtomicBool = AtomicBool::new(false);
 
 /// The organizations of the current user, as text[].
 pub fn organizations(mirror: i32) -> Result<pg_sys::Datum, FdwError> {
-    ask(mirror, |directory| &directory.organizations, None)
+    lookup(mirror, |directory| &directory.organizations, None)
 }
 
 /// The ids of the users whom the current user may see, as text[].
-pub fn all(mirror: i32) -> Result<pg_sys::Datum, FdwError> {
-    ask(mirror, |directory| &directory.users, None)
+pub fn visible_user_ids(mirror: i32) -> Result<pg_sys::Datum, FdwError> {
+    lookup(mirror, |directory| &directory.users, None)
 }
 
-/// The same if only one of them matters: the larger an organization, the less is its whole list to be made for one row.
-pub fn one(mirror: i32, user_id: &str) -> Result<pg_sys::Datum, FdwError> {
-    ask(mirror, |directory| &directory.user, Some(user_id))
+/// The id of one user, if the current user may see them, as text[]. For a single row this avoids making the list of a
+/// large organization's members.
+pub fn visible_user_id(mirror: i32, user_id: &str) -> Result<pg_sys::Datum, FdwError> {
+    lookup(mirror, |directory| &directory.user, Some(user_id))
 }
 
-fn ask(mirror: i32, which: impl Fn(&Directory) -> &Prepared, user: Option<&str>) -> Result<pg_sys::Datum, FdwError> {
-    let none = || Vec::<String>::new().into_datum().unwrap_or(pg_sys::Datum::null());
+/// Executes one of a directory's statements for the current user, and returns its text[]. It is empty without a user or a
+/// mirror, and never null.
+fn lookup(
+    mirror: i32,
+    statement: impl Fn(&Directory) -> &Prepared,
+    only_user_id: Option<&str>,
+) -> Result<pg_sys::Datum, FdwError> {
+    let empty = || Vec::<String>::new().into_datum().unwrap_or(pg_sys::Datum::null());
     let claims = claims();
-    let Some(user_id) = &claims.user_id else { return Ok(none()) };
+    let Some(user_id) = &claims.user_id else { return Ok(empty()) };
     if IS_STALE.swap(false, Ordering::Relaxed) {
-        DIRECTORIES.take().into_values().flatten().for_each(Directory::end);
+        DIRECTORIES.take().into_values().flatten().for_each(Directory::free);
     }
-    if !DIRECTORIES.with_borrow(|known| known.contains_key(&mirror)) {
-        let directory = Directory::of(mirror)?;
-        DIRECTORIES.with_borrow_mut(|known| known.insert(mirror, directory));
+    if !DIRECTORIES.with_borrow(|directories| directories.contains_key(&mirror)) {
+        let directory = Directory::load(mirror)?;
+        DIRECTORIES.with_borrow_mut(|directories| directories.insert(mirror, directory));
     }
-    let found = DIRECTORIES
-        .with_borrow(|known| known.get(&mirror)?.as_ref().map(|directory| (directory.owner, which(directory).clone())));
-    let Some((owner, prepared)) = found else { return Ok(none()) };
+    let found = DIRECTORIES.with_borrow(|directories| {
+        directories.get(&mirror)?.as_ref().map(|directory| (directory.owner, statement(directory).clone()))
+    });
+    let Some((owner, prepared)) = found else { return Ok(empty()) };
     let mut values = vec![Some(&**user_id), claims.organization_id.as_deref()];
-    values.extend(user.map(Some));
-    let found = run_as(owner, || prepared.datum(&values))?;
-    Ok(found.unwrap_or_else(none))
+    values.extend(only_user_id.map(Some));
+    let ids = run_as(owner, || prepared.datum(&values))?;
+    Ok(ids.unwrap_or_else(empty))
 }
 
 impl Directory {
-    fn of(mirror: i32) -> Result<Option<Directory>, FdwError> {
-        let mirror = match Entry::of_anyone(MirrorRef::Number(mirror)) {
+    fn load(mirror: i32) -> Result<Option<Directory>, FdwError> {
+        let mirror = match Entry::load_for_anyone(MirrorRef::Number(mirror)) {
             Err(FdwError::NoMirror(_)) => return Ok(None),
             mirror => mirror?,
         };
@@ -91,21 +100,22 @@ impl Directory {
         run_as(owner, || {
             Ok(Some(Directory {
                 owner,
-                organizations: Prepared::new(&tables.query_for_organizations(), 2)?,
-                users: Prepared::new(&tables.query_for_users(), 2)?,
-                user: Prepared::new(&tables.query_for_user(), 3)?,
+                organizations: Prepared::new(&tables.organizations_query(), 2)?,
+                users: Prepared::new(&tables.users_query(), 2)?,
+                user: Prepared::new(&tables.user_query(), 3)?,
             }))
         })
     }
 
-    fn end(self) {
+    /// Frees the statements, which must not be executing.
+    fn free(self) {
         self.organizations.end();
         self.users.end();
         self.user.end();
     }
 }
 
-/// The tables that say who belongs to what, as far as the mirror has them.
+/// The tables that say which users belong to which organizations, as far as the mirror has them.
 struct Tables {
     users: Option<Table>,
     organizations: Option<Table>,
@@ -113,7 +123,7 @@ struct Tables {
 }
 
 impl Tables {
-    /// The owner of all of them, if it is one.
+    /// The owner of these tables, if all of them have the same one.
     fn owner(&self) -> Option<pg_sys::Oid> {
         let mut owners =
             [&self.users, &self.organizations, &self.memberships].into_iter().flatten().map(|table| table.owner());
@@ -121,8 +131,8 @@ impl Tables {
         owners.all(|owner| owner == first).then_some(first)
     }
 
-    /// The condition that the current user is one who has any rights: neither deleted nor banned.
-    fn is_entitled(&self) -> String {
+    /// The condition that the current user has any rights: neither deleted nor banned.
+    fn is_entitled_sql(&self) -> String {
         self.users.as_ref().map_or("true".to_owned(), |users| {
             let banned = users.banned().map_or(String::new(), |banned| format!(" AND u.{banned} IS NOT TRUE"));
             format!(
@@ -134,8 +144,8 @@ impl Tables {
         })
     }
 
-    /// The condition that an organization, which is an expression, is not deleted.
-    fn is_live(&self, organization: &str) -> String {
+    /// The condition that an organization, given as an SQL expression, is not deleted.
+    fn is_live_sql(&self, organization: &str) -> String {
         self.organizations.as_ref().map_or("true".to_owned(), |organizations| {
             format!(
                 "EXISTS (SELECT FROM {} o WHERE o.{}::text = {organization} AND o.{} IS NULL)",
@@ -146,7 +156,7 @@ impl Tables {
         })
     }
 
-    /// The memberships and their columns for the user and the organization.
+    /// The memberships with their columns for the user and the organization.
     fn memberships(&self) -> Option<(&Table, &str, &str)> {
         let memberships = self.memberships.as_ref()?;
         Some((
@@ -156,10 +166,13 @@ impl Tables {
         ))
     }
 
-    fn query_for_organizations(&self) -> String {
-        let entitled = self.is_entitled();
+    fn organizations_query(&self) -> String {
+        let entitled = self.is_entitled_sql();
         let Some((memberships, user_id, organization_id)) = self.memberships() else {
-            return format!("SELECT ARRAY(SELECT $2 WHERE $2 IS NOT NULL AND {entitled} AND {})", self.is_live("$2"));
+            return format!(
+                "SELECT ARRAY(SELECT $2 WHERE $2 IS NOT NULL AND {entitled} AND {})",
+                self.is_live_sql("$2")
+            );
         };
         let organization = format!("m.{organization_id}::text");
         format!(
@@ -167,13 +180,13 @@ impl Tables {
                              AND {} AND {entitled})",
             memberships.name,
             memberships.deleted_at(),
-            self.is_live(&organization)
+            self.is_live_sql(&organization)
         )
     }
 
-    fn query_for_users(&self) -> String {
-        let entitled = self.is_entitled();
-        match self.fellow_members() {
+    fn users_query(&self) -> String {
+        let entitled = self.is_entitled_sql();
+        match self.members_sql() {
             None => format!("SELECT ARRAY(SELECT $1 WHERE {entitled})"),
             Some((user_id, members)) => {
                 format!("SELECT ARRAY(SELECT $1 WHERE {entitled} UNION SELECT {user_id} {members} AND {entitled})")
@@ -181,9 +194,9 @@ impl Tables {
         }
     }
 
-    fn query_for_user(&self) -> String {
-        let entitled = self.is_entitled();
-        match self.fellow_members() {
+    fn user_query(&self) -> String {
+        let entitled = self.is_entitled_sql();
+        match self.members_sql() {
             None => format!("SELECT ARRAY(SELECT $3 WHERE $3 = $1 AND {entitled})"),
             Some((user_id, members)) => format!(
                 "SELECT ARRAY(SELECT $3 WHERE ($3 = $1 OR EXISTS (SELECT {members} AND {user_id} = $3)) AND {entitled})"
@@ -191,26 +204,27 @@ impl Tables {
         }
     }
 
-    /// The expression for a member's id, and where the members of the user's organizations are found.
-    fn fellow_members(&self) -> Option<(String, String)> {
+    /// The expression for the id of a member of the user's organizations, and the FROM and WHERE clauses that find
+    /// these members.
+    fn members_sql(&self) -> Option<(String, String)> {
         let (memberships, user_id, organization_id) = self.memberships()?;
         let (name, deleted_at) = (&memberships.name, memberships.deleted_at());
         let members = format!(
             "FROM {name} m JOIN {name} other ON other.{organization_id} = m.{organization_id}
               WHERE m.{user_id}::text = $1 AND m.{deleted_at} IS NULL AND other.{deleted_at} IS NULL AND {}",
-            self.is_live(&format!("m.{organization_id}::text"))
+            self.is_live_sql(&format!("m.{organization_id}::text"))
         );
         Some((format!("other.{user_id}::text"), members))
     }
 }
 
-/// Learns of changes to mirrors and their tables.
+/// Registers for the invalidation messages about mirrors and their tables.
 pub fn install() {
-    invalidation::register(forget);
+    invalidation::register(mark_stale);
 }
 
-/// Postgres tells that some table has changed.
+/// Postgres calls this after a table has changed.
 #[pg_guard]
-unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, _relation: pg_sys::Oid) {
+extern "C-unwind" fn mark_stale(_argument: pg_sys::Datum, _relation: pg_sys::Oid) {
     IS_STALE.store(true, Ordering::Relaxed);
 }

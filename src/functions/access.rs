@@ -1,4 +1,4 @@
-//! What SQL calls for row security: see `sql/row_security.sql`.
+//! The SQL functions for row security: see `sql/row_security.sql`.
 
 use pgrx::prelude::*;
 use pgrx::{AnyElement, pg_sys};
@@ -26,22 +26,23 @@ fn current_org_role() -> Option<String> {
 
 #[pg_extern(sql = false)]
 fn current_organizations(mirror: i32) -> Option<AnyElement> {
-    array(visible_users::organizations(mirror).or_raise())
+    text_array(visible_users::organizations(mirror).or_raise())
 }
 
 #[pg_extern(sql = false)]
 fn current_visible_user_ids(mirror: Option<i32>, only_this: Option<&str>) -> Option<AnyElement> {
     let mirror = mirror?;
     let user_ids = match only_this {
-        Some(user_id) => visible_users::one(mirror, user_id),
-        None => visible_users::all(mirror),
+        Some(user_id) => visible_users::visible_user_id(mirror, user_id),
+        None => visible_users::visible_user_ids(mirror),
     };
-    array(user_ids.or_raise())
+    text_array(user_ids.or_raise())
 }
 
-/// An array of texts as a function returns it. One that may have 50,000 members is not taken apart.
-fn array(datum: pg_sys::Datum) -> Option<AnyElement> {
-    // SAFETY: the datum is a text[] in the memory of the function's caller.
+/// Returns a text[] to SQL as it is. An array that may have 50,000 elements is not converted to Rust and back.
+fn text_array(datum: pg_sys::Datum) -> Option<AnyElement> {
+    // SAFETY: the datum comes from `visible_users`, whose functions return a text[] that is not null, copied into the
+    // memory context in which this function was called.
     unsafe { AnyElement::from_polymorphic_datum(datum, false, pg_sys::TEXTARRAYOID) }
 }
 

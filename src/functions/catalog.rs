@@ -1,4 +1,4 @@
-//! What SQL is told of the catalogue: see `sql/mirror.sql`.
+//! The SQL function that shows the catalogue: see `sql/mirror.sql`.
 
 use clerk_api::catalog::OBJECTS;
 use pgrx::prelude::*;

@@ -1,5 +1,5 @@
-//! What SQL calls for mirrors: see `sql/mirror.sql` and `sql/sync.sql`. What is kept about them is in
-//! `sql/bookkeeping.sql`.
+//! The SQL functions for mirrors: see `sql/mirror.sql` and `sql/sync.sql`. `sql/bookkeeping.sql` defines the tables in
+//! which they store what they know.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ fn create_mirror(
     new.schema
 }
 
-/// The members of a JSON object that an argument is.
+/// The members of an argument that has to be a JSON object.
 fn members(argument: &'static str, json: Option<JsonB>) -> BTreeMap<String, serde_json::Value> {
     match json.map(|json| json.0) {
         Some(serde_json::Value::Object(members)) => members.into_iter().collect(),
@@ -59,7 +59,7 @@ fn members(argument: &'static str, json: Option<JsonB>) -> BTreeMap<String, serd
     }
 }
 
-/// An interval of more than no time, as SQL reads it.
+/// Checks that an interval is longer than nothing, and formats it as SQL reads it.
 fn interval(interval: Interval) -> String {
     if interval.as_micros() <= 0 {
         FdwError::Refused {
@@ -105,7 +105,8 @@ fn sync(
     wait: Option<bool>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) {
-    // SAFETY: Postgres hands over what the procedure was called with; a CALL has a context of that type.
+    // SAFETY: Postgres passes a FunctionCallInfo that is valid for the call. Its context is null or points to a node,
+    // and a node with the tag T_CallContext is a CallContext.
     let is_atomic = unsafe {
         let context = (*fcinfo).context;
         context.is_null()
@@ -163,7 +164,7 @@ fn has_scheduler() -> bool {
 /// `clerk_fdw.next_run(…)`.
 #[pg_extern(sql = false)]
 fn next_run(schedule: &str, after: TimestampWithTimeZone) -> TimestampWithTimeZone {
-    /// Postgres counts from 2000, in microseconds.
+    /// Postgres counts microseconds from 2000, schedules count seconds from 1970: these are the seconds in between.
     const EPOCH: i64 = 946_684_800;
     let after = pg_sys::TimestampTz::from(after).div_euclid(1_000_000) + EPOCH;
     let next = (schedule::next(schedule, after).or_raise() - EPOCH) * 1_000_000;

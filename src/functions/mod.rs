@@ -1,4 +1,4 @@
-//! The functions that SQL calls, with their arguments checked; `sql/` declares and documents them.
+//! The functions that SQL calls. They check their arguments; `sql/` declares and documents them.
 
 mod access;
 mod catalog;

@@ -1,4 +1,4 @@
-//! What SQL calls for webhooks: see `sql/webhook.sql`.
+//! The SQL functions for webhooks: see `sql/webhook.sql`.
 
 use pgrx::prelude::*;
 
@@ -29,7 +29,7 @@ fn receive_webhook(
     receive::receive(MirrorRef::Name(mirror), &delivery, revalidate.unwrap_or(false))
 }
 
-/// `clerk_fdw.webhook(json)`. What json is made of is text, as it came.
+/// `clerk_fdw.webhook(json)`. A value of type json is the text as it was sent, which the signature needs.
 #[pg_extern(sql = false)]
 fn webhook(body: Option<&str>) -> String {
     let body = body.ok_or(FdwError::Null("the body")).or_raise();
@@ -50,10 +50,11 @@ fn webhook(body: Option<&str>) -> String {
     };
     let outcome = receive::receive(which, &delivery, false);
     if outcome == receive::FAILED {
-        // An error would undo what is stored; with this PostgREST commits, and the sender comes again.
+        // An error would roll back the stored event. With this setting, PostgREST commits and answers 500, so that the
+        // sender retries.
         settings::set_until_commit(c"response.status", c"500");
     }
-    // As PostgreSQL's own json_build_object writes it.
+    // The spaces are those that Postgres' json_build_object writes.
     format!(r#"{{"outcome" : "{outcome}"}}"#)
 }
 

@@ -1,11 +1,11 @@
-//! How backends learn that something about mirrors has changed that they remember.
+//! How backends learn that what they have cached about mirrors is out of date.
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
 use crate::pg::sandbox::bookkeeping_table;
 
-// Of utils/inval.h, which pgrx has no bindings for.
+// From utils/inval.h, for which pgrx has no bindings.
 unsafe extern "C-unwind" {
     fn CacheRegisterRelcacheCallback(
         callback: unsafe extern "C-unwind" fn(pg_sys::Datum, pg_sys::Oid),
@@ -14,18 +14,21 @@ unsafe extern "C-unwind" {
     fn CacheInvalidateRelcacheByRelid(relation: pg_sys::Oid);
 }
 
-/// Has a function called in this backend whenever some table has changed, a mirror's or any other. Which one it is does
-/// not matter: that is rare in a session that reads.
-pub fn register(forget: unsafe extern "C-unwind" fn(pg_sys::Datum, pg_sys::Oid)) {
-    // SAFETY: called once in each backend, when the library is loaded; an error of Postgres' becomes a panic here.
-    unsafe { pg_guard_ffi_boundary(|| CacheRegisterRelcacheCallback(forget, pg_sys::Datum::from(0))) };
+/// Registers a function that Postgres calls in this backend whenever a table has changed, be it a mirror's table or any
+/// other. Which table it was does not matter, because tables rarely change while a session reads.
+pub fn register(callback: extern "C-unwind" fn(pg_sys::Datum, pg_sys::Oid)) {
+    // SAFETY: the signatures of both functions are those of utils/inval.h. The callback is a safe function of the
+    // library, which Postgres never unloads. If there is no room for another callback, Postgres raises an error, which
+    // pg_guard_ffi_boundary turns into a panic.
+    unsafe { pg_guard_ffi_boundary(|| CacheRegisterRelcacheCallback(callback, pg_sys::Datum::from(0))) };
 }
 
-/// Something about a mirror has changed, such as its tables or its owner: every backend is told when the transaction
-/// commits.
-pub fn mirrors_changed() {
+/// Tells every backend, once the transaction commits, that something about a mirror has changed, such as its tables or
+/// its owner.
+pub fn invalidate_mirrors() {
     let table = bookkeeping_table(c"mirror_table");
-    // SAFETY: the table exists; the message is sent when the transaction commits, and an error of Postgres' becomes a
-    // panic here.
+    // SAFETY: CacheInvalidateRelcacheByRelid takes any oid, and raises an error for one that is no table, which
+    // pg_guard_ffi_boundary turns into a panic. The SQL functions that call this run in a transaction, which the
+    // catalog look-up needs.
     unsafe { pg_guard_ffi_boundary(|| CacheInvalidateRelcacheByRelid(table)) };
 }

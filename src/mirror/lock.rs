@@ -1,9 +1,11 @@
-//! The lock that keeps two syncs of one mirror apart: a session's, so that it outlasts the sync's transactions. And
-//! those that keep changes of one object apart, and deliveries of one webhook, until their transaction ends: whoever comes
-//! second sees what the first has done, even that there is no row.
+//! The locks that keep two syncs of one mirror apart, two changes of one object, and two deliveries of one webhook.
 //!
-//! They are locks of "objects" in the extension's own tables. No SQL command takes a lock of that kind, unlike an
-//! advisory one, which anybody who may connect can take and keep.
+//! A sync's lock is held by the session, so it outlasts the sync's transactions. The locks of objects and of webhooks
+//! are held until the transaction ends: a transaction that had to wait sees what the other one has committed, even that
+//! there is no row.
+//!
+//! They are locks on "objects" (LOCKTAG_OBJECT) in the extension's own tables. No SQL command takes such a lock, unlike
+//! an advisory lock, which every role that may connect can take and keep.
 
 use std::ffi::CStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,10 +16,11 @@ use crate::error::FdwError;
 use crate::mirror::model::{Entry, Table};
 use crate::pg::sandbox::bookkeeping_table;
 
-/// The lock of something that a table of the extension's own stands for.
+/// The tag of a lock on something that one of the extension's own tables stands for.
 fn tag(table: &CStr, id: u32, sub_id: u16) -> pg_sys::LOCKTAG {
     pg_sys::LOCKTAG {
-        // SAFETY: reads what was set when the backend connected.
+        // SAFETY: MyDatabaseId is an oid that Postgres sets when the backend connects to its database, before any
+        // function of the extension can be called, and never changes afterwards.
         locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
         locktag_field2: bookkeeping_table(table).to_u32(),
         locktag_field3: id,
@@ -27,14 +30,17 @@ fn tag(table: &CStr, id: u32, sub_id: u16) -> pg_sys::LOCKTAG {
     }
 }
 
-/// Held until it is dropped, or the transaction fails, or the backend ends.
+/// The lock of a mirror's sync. It is held until it is dropped, the transaction fails (which releases a session's locks
+/// too), or the backend ends.
 pub struct Lock(pg_sys::LOCKTAG);
 
 impl Lock {
-    /// Takes the lock, or says who has it. `clerk_fdw_internal.syncing` shows it.
+    /// Takes the lock. If another session holds it, this waits for it, or returns an error unless `wait` is set. The
+    /// view `clerk_fdw_internal.syncing` shows the lock.
     pub fn take(mirror: &Entry, wait: bool) -> Result<Lock, FdwError> {
         let tag = tag(c"mirror", mirror.number as u32, 0);
-        // SAFETY: the tag is complete; the lock is released below, or by Postgres after an error.
+        // SAFETY: LockAcquire copies the tag, whose fields are all set, and the lock mode is one of the default lock
+        // method, which the tag names. The lock is released on drop, or by Postgres when the transaction fails.
         let taken = unsafe { pg_sys::LockAcquire(&tag, pg_sys::ExclusiveLock as i32, true, !wait) };
         match taken {
             pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL => Err(FdwError::Syncing(mirror.name.clone())),
@@ -43,35 +49,36 @@ impl Lock {
     }
 }
 
-/// Takes the same lock until the transaction ends, if nobody has it.
+/// Takes the lock of a mirror's sync until the transaction ends, and returns whether no other session held it.
 pub fn try_sync(number: i32) -> bool {
     acquire(&tag(c"mirror", number as u32, 0), true)
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // SAFETY: the tag is the one that was taken. Nothing here looks at the transaction, which may have failed.
+        // SAFETY: LockRelease looks for the tag in this backend's table of locks, and only warns if it is not there. It
+        // does not look at the transaction, which may have failed when this runs.
         unsafe { pg_sys::LockRelease(&self.0, pg_sys::ExclusiveLock as i32, true) };
     }
 }
 
-/// Waits until nobody else takes in the webhook of an id.
+/// Waits until no other transaction processes the webhook with this id.
 pub fn webhook(mirror: &Entry, id: &str) {
     acquire(&hashed(c"webhook_event", (mirror.number, id)), false);
 }
 
-/// Takes the same lock if nobody has it.
+/// Takes the same lock without waiting, and returns whether no other transaction held it.
 pub fn try_webhook(mirror: &Entry, id: &str) -> bool {
     acquire(&hashed(c"webhook_event", (mirror.number, id)), true)
 }
 
-/// Waits until nobody else changes an object.
+/// Waits until no other transaction changes this object.
 pub fn object(mirror: &Entry, table: &Table, id: &str) {
-    // Waiting can be cancelled, and takes no longer than lock_timeout.
+    // The wait can be cancelled, and lock_timeout limits it.
     acquire(&of_object(mirror, table, id), false);
 }
 
-/// Takes the same lock if nobody has it.
+/// Takes the same lock without waiting, and returns whether no other transaction held it.
 pub fn try_object(mirror: &Entry, table: &Table, id: &str) -> bool {
     acquire(&of_object(mirror, table, id), true)
 }
@@ -80,19 +87,20 @@ fn of_object(mirror: &Entry, table: &Table, id: &str) -> pg_sys::LOCKTAG {
     hashed(c"mirror_table", (mirror.number, table.object.name, id))
 }
 
-/// The lock of something that has a key in a table of the extension's own. Two that happen to have one lock wait for each
-/// other without need, which does no harm.
+/// The tag of a lock on something that has a key in one of the extension's own tables. Two keys with the same hash
+/// share a lock: then one waits for the other without need, which does no harm.
 fn hashed(table: &CStr, key: impl Hash) -> pg_sys::LOCKTAG {
-    // Every backend hashes alike: this one has no random keys.
+    // DefaultHasher::new() has fixed keys, so every backend computes the same hash.
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     let hash = hasher.finish();
     tag(table, hash as u32, (hash >> 32) as u16)
 }
 
-/// The lock is the transaction's, which releases it at its end.
+/// Takes a lock until the transaction ends. Returns false if `dont_wait` is set and another session holds the lock.
 fn acquire(tag: &pg_sys::LOCKTAG, at_once: bool) -> bool {
-    // SAFETY: the tag is complete.
+    // SAFETY: LockAcquire copies the tag, whose fields are all set, and the lock mode is one of the default lock
+    // method, which the tag names.
     let taken = unsafe { pg_sys::LockAcquire(tag, pg_sys::ExclusiveLock as i32, false, at_once) };
     taken != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
 }

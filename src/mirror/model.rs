@@ -1,4 +1,4 @@
-//! What a mirror is: its server, its owner, its tables, as the tables of `sql/bookkeeping.sql` have it.
+//! What a mirror is: its server, its owner and its tables, as stored in the tables of `sql/bookkeeping.sql`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,18 +15,18 @@ use crate::pg::sandbox;
 use crate::pg::spi::{self, Planned, Row, Value};
 use crate::remote::server::Server;
 
-/// A mirror, as far as it can be known even if its server or its owner is gone.
+/// What is known of a mirror even if its server or its owner has been dropped.
 pub struct Entry {
     pub name: String,
-    /// What identifies it, whatever it is called.
+    /// Identifies the mirror, even if it is renamed.
     pub number: i32,
-    /// Invalid if the role is gone.
+    /// InvalidOid if the role has been dropped.
     pub owner: pg_sys::Oid,
     pub made_schema: bool,
     pub schedule: Option<String>,
 }
 
-/// A mirror that can be synced.
+/// A mirror whose server and owner exist, so that it can be synced.
 pub struct Mirror {
     entry: Entry,
     pub server: Server,
@@ -36,12 +36,12 @@ pub struct Mirror {
     pub instance_id: Option<String>,
 }
 
-/// What is written down about a mirror, and what has become of its server and its owner.
+/// The stored row of a mirror, joined with its server and its owner as they are now.
 struct MirrorRecord {
     entry: Entry,
     owner_name: String,
     server_name: String,
-    /// Invalid if it is gone, or another now.
+    /// InvalidOid if the server has been dropped, or if the oid belongs to a server of another name now.
     server: pg_sys::Oid,
     may_use_server: bool,
     deletes: Deletes,
@@ -58,7 +58,7 @@ impl Deref for Mirror {
     }
 }
 
-/// What becomes of the row of an object that Clerk has no more.
+/// What happens to the row of an object that Clerk has deleted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Deletes {
     Soft,
@@ -70,29 +70,30 @@ pub struct Table {
     pub object: &'static Object,
     /// Its qualified name, quoted.
     pub name: String,
-    /// With whose rights it is read and written: nobody else's code can run when it is.
+    /// The role whose rights are used to read and write the table, so that code of no other role can run then.
     owner: pg_sys::Oid,
     pub is_partitioned: bool,
-    /// What each of its columns takes.
+    /// What is stored in each of its columns.
     pub columns: Vec<ColumnMapping>,
 }
 
-/// A column of a mirror's table, and the expression over Clerk's object that it takes.
+/// A column of a mirror's table, and the expression over Clerk's object whose value is stored in it.
 pub struct ColumnMapping {
     /// The column's name, quoted.
     pub column: String,
-    /// An expression over the object's columns; `updated_at`, `synced_at` and `deleted_at` have a meaning.
+    /// An expression over the object's columns. Three of these are special: `updated_at`, `synced_at` and `deleted_at`.
     pub expression: String,
-    /// Its type, below any domain and without a length, as a name alone: a cast would cut what is too long, and the
-    /// name `character` means one character. The assignment to the column, which follows, makes it an error.
+    /// Its base type without a modifier, as a plain name. A cast to a type with a length would silently cut off what is
+    /// too long, and the keyword `character` would mean one character. The assignment to the column, which follows the
+    /// cast, raises an error instead.
     pub data_type: String,
     /// Whether values of its type can be compared.
     pub is_comparable: bool,
-    /// To how many digits of a second it keeps a moment; `None` if it does not.
+    /// The number of fractional digits of a second that the column stores; `None` if it stores no timestamp.
     pub precision: Option<i32>,
 }
 
-/// What names a mirror: its name where a person says it, its number where something refers to it.
+/// How a mirror is identified: by its name where a user gives it, by its number where a row refers to it.
 #[derive(Clone, Copy)]
 pub enum MirrorRef<'w> {
     Name(&'w str),
@@ -110,8 +111,8 @@ impl fmt::Display for MirrorRef<'_> {
 
 impl MirrorRecord {
     fn of(which: MirrorRef) -> Result<MirrorRecord, FdwError> {
-        // A server that was renamed, or that has another's oid since pg_upgrade, is not mapping for the one that was
-        // meant: somebody else may have made it.
+        // The oid alone is not enough: after pg_upgrade it may belong to another server, which another role may have
+        // created. So a server that was renamed is not found either.
         const FROM: &str = "
             SELECT m.name, m.number, coalesce(r.oid, 0), m.made_schema, m.schedule, m.owner_name, m.server_name,
                    coalesce(s.oid, 0), has_server_privilege(r.oid, s.oid, 'USAGE'), m.deletes, m.full_every,
@@ -146,10 +147,11 @@ impl MirrorRecord {
         })
     }
 
-    /// For a caller who may act for its owner. To anybody else it does not exist.
+    /// Checks that the caller has the rights of the mirror's owner. For everybody else the mirror does not exist.
     fn for_caller(self, which: MirrorRef) -> Result<MirrorRecord, FdwError> {
-        // SAFETY: reads a variable of this backend, and looks into the catalog; a role that does not exist has no
-        // members but superusers.
+        // SAFETY: GetUserId returns the current role's oid, which is set before any function can be called.
+        // has_privs_of_role takes any two oids: a role that does not exist has no members, and a superuser has the
+        // rights of every role. The catalog look-up runs in the transaction of the statement that called the function.
         match unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), self.entry.owner) } {
             true => Ok(self),
             false => Err(FdwError::NoMirror(which.to_string())),
@@ -158,22 +160,22 @@ impl MirrorRecord {
 }
 
 impl Entry {
-    /// The entry, for a caller who may act for its owner.
+    /// Reads the entry for a caller who has the rights of the mirror's owner.
     pub fn load(which: MirrorRef) -> Result<Entry, FdwError> {
         Ok(MirrorRecord::of(which)?.for_caller(which)?.entry)
     }
 
-    /// The same for a caller who needs no rights in it, such as one whose delivery is signed.
-    pub fn of_anyone(which: MirrorRef) -> Result<Entry, FdwError> {
+    /// Reads the entry for a caller who needs no rights in the mirror, such as the sender of a signed webhook.
+    pub fn load_for_anyone(which: MirrorRef) -> Result<Entry, FdwError> {
         Ok(MirrorRecord::of(which)?.entry)
     }
 
-    /// The number as a parameter of a statement.
+    /// The mirror's number as a parameter of a statement.
     pub fn key(&self) -> String {
         self.number.to_string()
     }
 
-    /// Its tables in the order of the catalogue: all, or those of some objects.
+    /// The mirror's tables in the order of the catalogue: all of them, or those of some objects.
     pub fn tables(&self, objects: Option<&[String]>) -> Result<Vec<Table>, FdwError> {
         let query =
             "SELECT t.object FROM clerk_fdw_internal.mirror_table t WHERE t.mirror = $1::int4 ORDER BY t.object";
@@ -189,14 +191,14 @@ impl Entry {
             .collect()
     }
 
-    /// The tables of objects that belong to one of another kind, as memberships to their organization.
+    /// The tables of the objects that have a parent of this kind, as memberships have an organization.
     pub fn children(&self, parent: &Object) -> Result<Vec<Table>, FdwError> {
         let is_child = |object: &&&Object| object.parent(parent).is_some();
         let children = OBJECTS.iter().filter(is_child).map(|child| self.find_table(child.name));
         Ok(children.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
-    /// The table of one object, if the mirror has one.
+    /// The table of an object, if the mirror has one.
     pub fn find_table(&self, name: &str) -> Result<Option<Table>, FdwError> {
         match self.table(name) {
             Err(FdwError::NotMirrored { .. }) => Ok(None),
@@ -204,12 +206,12 @@ impl Entry {
         }
     }
 
-    /// The table of the object by which users, organizations or memberships are known, if the mirror has it.
+    /// The table of the object that describes users, organizations or memberships, if the mirror has it.
     pub fn table_with_access(&self, access: Access) -> Result<Option<Table>, FdwError> {
         object_with_access(access).map_or(Ok(None), |object| self.find_table(object.name))
     }
 
-    /// The table of one object.
+    /// The table of an object.
     pub fn table(&self, name: &str) -> Result<Table, FdwError> {
         let not_mirrored =
             || FdwError::NotMirrored { mirror: self.name.clone(), object: name.to_owned(), have: Vec::new() };
@@ -224,8 +226,8 @@ impl Entry {
         let Some(relation) = Relation::of(relation) else {
             return Err(FdwError::TableGone { mirror: self.name.clone(), object: object.name });
         };
-        // It was one when the mirror was made. A view in its place would run whatever its owner likes for everybody
-        // who asks how many rows it has.
+        // It was a table when the mirror was created. If its owner has replaced it by a view, the view's code would run
+        // for everybody who asks for the number of rows.
         if !relation.is_table() {
             return Err(FdwError::NotATable(relation.name));
         }
@@ -233,7 +235,8 @@ impl Entry {
             let owner = sandbox::role_name(relation.owner);
             return Err(FdwError::TableOfAnother { mirror: self.name.clone(), table: relation.name, owner });
         }
-        // A table of ours takes what its columns are called after: those that were dropped are left out.
+        // In a table that the extension created, the name of a column says what is stored in it. Columns that the user
+        // has dropped are left out.
         let expression = |column: &str| match &columns {
             Some(columns) => columns.get(column).cloned(),
             None => {
@@ -263,13 +266,13 @@ impl Entry {
 }
 
 impl Mirror {
-    /// The mirror, for a caller who may act for its owner.
+    /// Reads the mirror for a caller who has the rights of its owner.
     pub fn load(which: MirrorRef) -> Result<Mirror, FdwError> {
         Mirror::of(MirrorRecord::of(which)?.for_caller(which)?)
     }
 
-    /// The same for a caller who needs no rights in it.
-    pub fn of_anyone(which: MirrorRef) -> Result<Mirror, FdwError> {
+    /// Reads the mirror for a caller who needs no rights in it.
+    pub fn load_for_anyone(which: MirrorRef) -> Result<Mirror, FdwError> {
         Mirror::of(MirrorRecord::of(which)?)
     }
 
@@ -295,7 +298,7 @@ impl Mirror {
     }
 }
 
-/// An oid as a statement gave it.
+/// Parses an oid that a statement returned; InvalidOid if it is none.
 pub fn oid_of(text: &str) -> pg_sys::Oid {
     text.parse::<u32>().map_or(pg_sys::InvalidOid, pg_sys::Oid::from)
 }
@@ -305,33 +308,34 @@ impl Table {
         self.owner
     }
 
-    /// Does something that may run code that the table's owner wrote: triggers, expressions, policies.
+    /// Does something that may run code that the table's owner wrote: triggers, expressions, policies. It runs with the
+    /// owner's rights.
     pub fn sandboxed<T>(&self, action: impl FnOnce() -> T) -> T {
         sandbox::run_as(self.owner, action)
     }
 
-    /// Runs a statement on the table, which is prepared once in each backend, and gives its rows.
+    /// Runs a statement on the table, which each backend prepares once, and returns its rows.
     pub fn rows(&self, statement: &str, values: &[Value], planned: Planned) -> Result<Vec<Row>, FdwError> {
         self.sandboxed(|| spi::prepared(statement, values, planned))
     }
 
-    /// The first column of all rows.
+    /// Runs a statement on the table and returns the first column of its rows.
     pub fn first_column(&self, statement: &str, values: &[Value]) -> Result<Vec<String>, FdwError> {
         let rows = self.rows(statement, values, Planned::EachTime)?;
         Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
     }
 
-    /// The first value of the first row.
+    /// Runs a statement on the table and returns the first value of its first row.
     pub fn value(&self, statement: &str, values: &[Value]) -> Result<Option<String>, FdwError> {
         Ok(self.first_column(statement, values)?.into_iter().next())
     }
 
-    /// The condition that a column, quoted, of a row is what a parameter such as `$1` says.
+    /// The SQL condition that a quoted column of a row equals a parameter such as `$1`.
     pub fn is(&self, row: &str, column: &str, parameter: &str) -> String {
         format!("{row}.{column} = {parameter}::{}", self.type_of(column))
     }
 
-    /// The condition that a row is one of those whose ids a parameter has, as a JSON array.
+    /// The SQL condition that a row's id is in a parameter's JSON array.
     pub fn is_among(&self, row: &str, parameter: &str) -> String {
         let id = self.id();
         let ids = format!(
@@ -346,41 +350,43 @@ impl Table {
         mapping.map_or("pg_catalog.text", |mapping| &mapping.data_type)
     }
 
-    /// The column that takes this, quoted.
+    /// The quoted name of the column in which the value of an expression is stored.
     pub fn column(&self, expression: &str) -> Option<&str> {
         self.columns.iter().find(|mapping| mapping.expression == expression).map(|mapping| &*mapping.column)
     }
 
-    /// The column that takes the time of an object's last change, quoted.
+    /// The quoted column that stores when the object was last changed.
     pub fn updated_at(&self) -> Option<&str> {
         self.column(self.object.updated_at()?.name)
     }
 
-    /// The column that takes the time of an object's creation to the millisecond, as Clerk counts it, quoted.
+    /// The quoted column that stores when the object was created, if it is precise to the millisecond, as Clerk's times
+    /// are.
     pub fn created_at(&self) -> Option<&str> {
         let created_at = self.object.created_at()?.name;
         let is_exact = |mapping: &&ColumnMapping| mapping.expression == created_at && mapping.precision >= Some(3);
         self.columns.iter().find(is_exact).map(|mapping| &*mapping.column)
     }
 
-    /// The column that says whether a user may not sign in, quoted.
+    /// The quoted column that says whether a user is banned and so may not sign in.
     pub fn banned(&self) -> Option<&str> {
         let column = self.object.columns.iter().find(|column| column.role == Some(Role::Banned))?;
         self.column(column.name)
     }
 
-    /// The column that takes the id of the parent which is a user, or an organization, quoted.
+    /// The quoted column that stores the id of the parent that is a user, or an organization.
     pub fn parent_with_access(&self, access: Access) -> Option<&str> {
         self.column(self.object.parent(object_with_access(access)?)?.name)
     }
 
-    /// Whether a row cannot look as if it was written before a sync began in which it was.
+    /// Whether `synced_at` is stored with all six digits of Postgres' timestamps. If it were rounded, a row that was
+    /// written during a sync could look as if it had been written before it.
     pub fn keeps_synced_at(&self) -> bool {
         let mut synced_at = self.columns.iter().filter(|mapping| mapping.expression == "synced_at");
         synced_at.all(|mapping| mapping.precision == Some(6))
     }
 
-    /// The column that holds the object's id, quoted. There is one, or the table would not have been loaded.
+    /// The quoted column that stores the object's id. There always is one: a table without it is not loaded.
     pub fn id(&self) -> &str {
         self.column(self.object.id().name).unwrap_or_default()
     }
@@ -393,7 +399,7 @@ impl Table {
         self.column("deleted_at").unwrap_or_default()
     }
 
-    /// Whether anything the table takes needs this column of the object.
+    /// Whether one of the table's columns needs this column of the object.
     pub fn takes(&self, column: &str) -> bool {
         self.columns.iter().any(|mapping| mapping.expression.contains(column))
     }

@@ -1,4 +1,4 @@
-//! Single objects, brought in step at once, in the caller's transaction.
+//! Syncs single objects in the caller's transaction.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use crate::mirror::apply::merge::Merge;
 use crate::mirror::apply::remove::{RowFilter, remove, what_belongs_to};
 use crate::mirror::lock;
 use crate::mirror::model::{Mirror, MirrorRef, Table};
-use crate::mirror::moment::Moment;
 use crate::mirror::sync::session::{check_instance, next};
+use crate::mirror::timestamp::Timestamp;
 use crate::pg::deferral::in_subtransaction_beside_caller;
 use crate::pg::subtransaction::Failure;
 use crate::remote::io_thread::Pages;
 
-/// Brings one object in step, and gives its row.
+/// Syncs one object and returns its row.
 pub fn sync_object(mirror: &str, object: &str, id: &str, fallback: bool) -> Option<String> {
     let mirror = Mirror::load(MirrorRef::Name(mirror)).or_raise();
     let table = mirror.table(object).or_raise();
     or_row(&mirror, &table, id, fallback, |client| one(&mirror, client, &table, id))
 }
 
-/// Brings a user in step with the memberships and the organizations that they are in, and gives the user's row.
+/// Syncs a user together with the user's memberships and organizations, and returns the user's row.
 pub fn sync_user(mirror: &str, id: &str, fallback: bool) -> Option<String> {
     let mirror = Mirror::load(MirrorRef::Name(mirror)).or_raise();
     let tables = mirror.tables(None).or_raise();
@@ -48,7 +48,8 @@ pub fn sync_user(mirror: &str, id: &str, fallback: bool) -> Option<String> {
             }
             memberships = Some(theirs);
         }
-        // Everybody takes the locks in this order: by object, and of one object by id.
+        // Every transaction takes the locks in this order (by object, and within an object by id), so that two of them
+        // cannot deadlock.
         for answer in &answers {
             answer.apply(&mirror)?;
         }
@@ -65,7 +66,7 @@ pub fn sync_user(mirror: &str, id: &str, fallback: bool) -> Option<String> {
     })
 }
 
-/// Does it, and gives the row; with a fallback, the row as it is where Clerk cannot be reached.
+/// Runs the action and returns the row. With `fallback` set, it returns the row as it is if Clerk cannot be reached.
 fn or_row(
     mirror: &Mirror,
     table: &Table,
@@ -88,7 +89,7 @@ fn or_row(
     Merge::row(table, id).or_raise()
 }
 
-/// Says how old the row is that stands in for Clerk's.
+/// Warns that the row is not Clerk's current state, and says how old it is.
 fn warn(table: &Table, id: &str, failure: &Failure) -> Result<(), FdwError> {
     let (name, synced_at) = (&table.name, table.synced_at());
     let age = table.value(
@@ -107,12 +108,12 @@ fn warn(table: &Table, id: &str, failure: &Failure) -> Result<(), FdwError> {
     Ok(())
 }
 
-/// Fetches one object, or deletes its row.
+/// Fetches one object, or deletes its row if Clerk has deleted the object.
 fn one(mirror: &Mirror, client: &Arc<Client>, table: &Table, id: &str) -> Result<(), FdwError> {
     ask_by_id(mirror, client, table, id)?.apply(mirror)
 }
 
-/// The same, by way of a key whose answer has the object.
+/// Fetches one object through a lookup endpoint whose response contains it, or deletes its row.
 pub fn fetch(
     mirror: &Mirror,
     client: &Arc<Client>,
@@ -124,7 +125,7 @@ pub fn fetch(
     ask(mirror, client, table, key, value, None)?.for_object(id).apply(mirror)
 }
 
-/// Asks Clerk for one object.
+/// Fetches one object without changing the table.
 fn ask_by_id<'t>(mirror: &Mirror, client: &Arc<Client>, table: &'t Table, id: &str) -> Result<Found<'t>, FdwError> {
     let (key, value) = match table.object.get_by_id() {
         Some(key) => (key, id.to_owned()),
@@ -133,7 +134,8 @@ fn ask_by_id<'t>(mirror: &Mirror, client: &Arc<Client>, table: &'t Table, id: &s
     Ok(ask(mirror, client, table, key, value, None)?.for_object(id))
 }
 
-/// Clerk does not find every object by its id; then the row tells to whose list it belongs.
+/// The lookup that finds an object which Clerk cannot look up by its id: the list of its parent, whose id is in the
+/// object's row.
 pub fn owner(table: &Table, id: &str) -> Result<(&'static KeyColumn, String), FdwError> {
     let unknown = || FdwError::NotFoundById { object: table.object.name, id: id.to_owned() };
     for key in table.object.key_columns {
@@ -147,21 +149,22 @@ pub fn owner(table: &Table, id: &str) -> Result<(&'static KeyColumn, String), Fd
     Err(unknown())
 }
 
-/// What Clerk has answered. It is asked before anything is locked: a lock that is held while Clerk answers would keep
-/// others waiting, and for each other.
+/// What Clerk has returned for a lookup. All requests are made before any lock is taken: a lock held during a request
+/// would make other transactions wait for Clerk, and could make them wait for each other.
 struct Found<'t> {
     table: &'t Table,
     pages: Vec<Page>,
     ids: Vec<String>,
-    /// The values of a column that leads to other objects, each once and in order.
+    /// The ids of the parents, such as a membership's organization, sorted and without duplicates.
     others: Vec<String>,
-    /// When it was asked for: a row that was written since may be newer.
-    since: Moment,
-    /// The one object that it was asked for: without it, it is gone.
+    /// When the request was made: a row that was written later may be newer than the response.
+    since: Timestamp,
+    /// The id of the one object that was requested. If the response does not contain it, Clerk has deleted it.
     wanted: Option<String>,
 }
 
-/// Asks Clerk for what the endpoint of a key column has for a value; `other` is a column that leads to other objects.
+/// Fetches the objects that a lookup endpoint returns for a value. `parent` is a column with the ids of parents to
+/// collect.
 fn ask<'t>(
     mirror: &Mirror,
     client: &Arc<Client>,
@@ -170,7 +173,7 @@ fn ask<'t>(
     value: String,
     other: Option<&'static Column>,
 ) -> Result<Found<'t>, FdwError> {
-    let since = Moment::now();
+    let since = Timestamp::now();
     let query = Query::Lookup { key, values: vec![value], filters: Vec::new(), order: None };
     let merge = Merge::new(mirror, table, Some(since), false);
     let mut fetch = merge.fetch(Fetch { query, ..Fetch::all(table.object, Vec::new()) });
@@ -194,7 +197,7 @@ impl Found<'_> {
         Found { wanted: Some(id.to_owned()), ..self }
     }
 
-    /// Brings the table in step with the answer.
+    /// Merges the response into the table.
     fn apply(&self, mirror: &Mirror) -> Result<(), FdwError> {
         let mut ids: Vec<&String> = self.ids.iter().chain(&self.wanted).collect();
         ids.sort();

@@ -1,9 +1,12 @@
-//! How many rows a mirror's tables have: kept, because counting costs what the table has and not what has changed.
+//! The row counts of a mirror's tables. They are stored, because the cost of counting grows with the size of the table,
+//! not with the number of changes.
 //!
-//! Whoever changes rows notes by how much in the same transaction, in rows of `clerk_fdw_internal.row_count` that nobody
-//! else has locked, or in new ones: so nobody waits for a transaction that is open. Their sum is the count, day of
-//! creation by day, which is how [`compare`](crate::mirror::sync::compare) finds where Clerk has others. What an application inserts or
-//! deletes by itself nobody notes; a full sync counts, and finds it.
+//! Every transaction that changes rows also records by how much it changes the counts. It does so in rows of
+//! `clerk_fdw_internal.row_count` that no other transaction has locked, or in new rows, so no transaction waits for
+//! another one that is still open. The sum of these rows is the count. There is one count for each day of creation;
+//! [`compare`](crate::mirror::sync) uses them to find where Clerk has other objects than the table. Nobody records the
+//! rows that an application inserts or deletes on its own. A full sync counts all rows, and so corrects the stored
+//! counts.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +17,7 @@ use crate::mirror::model::{Entry, Table};
 use crate::mirror::store;
 use crate::pg::spi::{self, Row};
 
-/// Numbers of rows that came from Clerk, or how these numbers have changed.
+/// Numbers of rows that came from Clerk, or by how much these numbers have changed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
     pub live: i64,
@@ -28,14 +31,14 @@ impl Counts {
     }
 }
 
-/// Counts by the day of creation, in days since 1970.
+/// Row counts by the day of creation, in days since 1970.
 #[derive(Default)]
 pub struct ByDay(pub BTreeMap<i64, Counts>);
 
-/// A day in milliseconds.
+/// The length of a day: the bounds of creation times are in milliseconds, as Clerk's are.
 pub const DAY: i64 = 86_400_000;
 
-/// The expression for the day on which the object of a row was created; 0 where its table does not tell.
+/// The SQL expression for the day on which the object of a row was created; 0 if the table has no exact creation time.
 pub fn day(table: &Table, row: &str) -> String {
     match table.created_at() {
         Some(created_at) => format!(
@@ -47,7 +50,7 @@ pub fn day(table: &Table, row: &str) -> String {
 }
 
 impl ByDay {
-    /// From a JSON array of arrays: a day and its two numbers.
+    /// Parses a JSON array with an array for each day: the day, the live rows and the deleted rows.
     pub fn parse(json: &str) -> ByDay {
         let days: Vec<(i64, i64, i64)> = serde_json::from_str(json).unwrap_or_default();
         ByDay(days.into_iter().map(|(day, live, deleted)| (day, Counts { live, deleted })).collect())
@@ -72,12 +75,13 @@ impl ByDay {
         })
     }
 
-    /// How many rows there are that are not deleted. Where somebody else changed the table, that may be too few.
+    /// How many rows are not deleted. The count may be wrong if an application has changed the table on its own; a sum
+    /// below 0 is returned as 0.
     pub fn live(&self) -> u64 {
         u64::try_from(self.total().live).unwrap_or(0)
     }
 
-    /// By how much it differs from another.
+    /// The differences between these counts and others.
     fn minus(mut self, other: ByDay) -> ByDay {
         for (day, Counts { live, deleted }) in other.0 {
             self.0.entry(day).or_default().add(Counts { live: -live, deleted: -deleted });
@@ -86,7 +90,7 @@ impl ByDay {
     }
 }
 
-/// The counts as they were kept.
+/// The stored counts.
 pub fn kept(mirror: &Entry, table: &Table) -> Result<ByDay, FdwError> {
     Ok(ByDay::of_rows(&store::rows(KEPT_COUNTS, &[Some(&mirror.key()), Some(table.object.name)])?))
 }
@@ -94,20 +98,22 @@ pub fn kept(mirror: &Entry, table: &Table) -> Result<ByDay, FdwError> {
 const KEPT_COUNTS: &str = "SELECT c.day, sum(c.live), sum(c.deleted) FROM clerk_fdw_internal.row_count c
                      WHERE c.mirror = $1::int4 AND c.object = $2 GROUP BY c.day";
 
-/// Changes that a statement takes as its parameter `$3`.
+/// The changes of the counts, which a statement takes as its parameter `$3`.
 const CHANGED: &str = "changed AS (
   SELECT (c.value ->> 0)::int8 AS day, (c.value ->> 1)::int8 AS live, (c.value ->> 2)::int8 AS deleted
     FROM jsonb_array_elements($3::jsonb) c(value))";
 
-/// Notes by how much the counts have changed.
+/// Records by how much the counts have changed.
 pub fn note(mirror: &Entry, table: &Table, change: &ByDay) -> Result<(), FdwError> {
     if change.0.values().all(|counts| *counts == Counts::default()) {
         return Ok(());
     }
     let anew = "INSERT INTO clerk_fdw_internal.row_count (mirror, object, day, live, deleted)
                 SELECT $1::int4, $2, changed.day, changed.live, changed.deleted FROM changed";
-    // A transaction with an older snapshot may not change a row that others have changed meanwhile.
-    // SAFETY: reads a variable of this backend.
+    // A transaction that keeps one snapshot cannot update a row that others have changed since (a serialization
+    // failure), so it inserts new rows instead.
+    // SAFETY: XactIsoLevel is an int that Postgres sets at the start of a transaction, and only this thread of the
+    // backend reads or writes it.
     let sees_the_latest = unsafe { pg_sys::XactIsoLevel } <= pg_sys::XACT_READ_COMMITTED as i32;
     let statement = match sees_the_latest {
         true => format!(
@@ -130,7 +136,7 @@ pub fn note(mirror: &Entry, table: &Table, change: &ByDay) -> Result<(), FdwErro
     store::run(&statement, &[Some(&mirror.key()), Some(table.object.name), Some(&change.json())])
 }
 
-/// Counts the rows.
+/// Counts the rows that came from Clerk.
 pub fn exact(table: &Table) -> Result<ByDay, FdwError> {
     let (name, deleted_at, synced_at) = (&table.name, table.deleted_at(), table.synced_at());
     let count = format!(
@@ -141,13 +147,14 @@ pub fn exact(table: &Table) -> Result<ByDay, FdwError> {
     Ok(ByDay::of_rows(&table.sandboxed(|| spi::read(&count, &[]))?))
 }
 
-/// Counts the rows, sets the counts that were kept right, and gives them.
+/// Counts the rows, corrects the stored counts, and returns the counts by day.
 pub fn check(mirror: &Entry, table: &Table) -> Result<Counts, FdwError> {
     let key = mirror.key();
     let of_table = [Some(&*key), Some(table.object.name)];
-    // Both are read in one snapshot: a change is in the rows and in the counts, or in neither.
-    // SAFETY: the snapshot that is taken off again is the one that was put on; after an error, the end of the
-    // (sub)transaction does so.
+    // The rows and the stored counts are read in one snapshot: a change is visible in both or in neither.
+    // SAFETY: the call runs in a transaction, which GetTransactionSnapshot needs. PopActiveSnapshot removes the
+    // snapshot that PushActiveSnapshot pushed, because the statements between them pop what they push. If one of them
+    // fails, the abort of the (sub)transaction pops it.
     let (exact, kept) = unsafe {
         pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
         let exact = exact(table)?;
@@ -156,7 +163,8 @@ pub fn check(mirror: &Entry, table: &Table) -> Result<Counts, FdwError> {
         (exact, kept)
     };
     let total = exact.total();
-    // Those that nobody has locked become one for each day, together with the difference.
+    // The stored rows that no other transaction has locked are merged into one row for each day, together with the
+    // correction.
     store::run(
         &format!(
             "WITH {CHANGED},

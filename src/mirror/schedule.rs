@@ -1,4 +1,4 @@
-//! When a mirror is synced by itself.
+//! Schedules: when a mirror is synced automatically.
 
 use chrono::DateTime;
 
@@ -10,8 +10,8 @@ use crate::pg::sandbox::as_caller;
 use crate::pg::settings;
 use crate::pg::spi;
 
-/// When a schedule (the five fields of cron, in UTC) is due for the first time after a moment, both in seconds since
-/// 1970.
+/// The first time after `after` at which a schedule (the five fields of cron, in UTC) is due. Both times are in seconds
+/// since 1970.
 pub fn next(schedule: &str, after: i64) -> Result<i64, FdwError> {
     let wrong = |problem: String| FdwError::BadSchedule { schedule: schedule.to_owned(), problem };
     let after = DateTime::from_timestamp(after, 0).unwrap_or_default();
@@ -22,9 +22,9 @@ pub fn next(schedule: &str, after: i64) -> Result<i64, FdwError> {
     Ok(cron.find_next_occurrence(&after, false).map_err(|error| wrong(error.to_string()))?.timestamp())
 }
 
-/// Puts a mirror on a schedule, and says what keeps it.
+/// Puts a mirror on a schedule, and returns the name of the scheduler that runs it.
 pub fn schedule(name: &str, schedule: &str) -> Result<&'static str, FdwError> {
-    // Whatever will run it, a schedule that cannot be read is an error now.
+    // An invalid schedule is an error now, whichever scheduler will run it.
     let now = store::value("SELECT floor(date_part('epoch', now()))::int8", &[])?;
     let due = next(schedule, now.and_then(|now| now.parse().ok()).unwrap_or_default())?.to_string();
     let mirror = Mirror::load(MirrorRef::Name(name))?;
@@ -48,14 +48,15 @@ pub fn schedule(name: &str, schedule: &str) -> Result<&'static str, FdwError> {
     Ok(keeper)
 }
 
-/// Takes a mirror's schedule back.
+/// Removes a mirror's schedule.
 pub fn unschedule(entry: &Entry) -> Result<(), FdwError> {
     store::run(
         "UPDATE clerk_fdw_internal.mirror SET schedule = NULL, next_run = NULL WHERE number = $1::int4",
         &[Some(&entry.number.to_string())],
     )?;
     if has_pg_cron()? {
-        // Jobs belong to whom they run as: somebody else's is not the caller's to take back.
+        // A job of pg_cron belongs to the role that it runs as. Row security on cron.job shows a caller only their own
+        // jobs, so only a superuser removes another role's job.
         as_caller(|| {
             spi::run(
                 "SELECT cron.unschedule(j.jobid) FROM cron.job j WHERE j.jobname = $1",
@@ -70,7 +71,7 @@ fn has_pg_cron() -> Result<bool, FdwError> {
     Ok(store::value("SELECT 1 FROM pg_extension WHERE extname = 'pg_cron'", &[])?.is_some())
 }
 
-/// What pg_cron's job is called.
+/// The name of a mirror's job in pg_cron.
 fn job(number: i32) -> String {
     format!("clerk_fdw mirror {number}")
 }

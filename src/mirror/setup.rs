@@ -1,7 +1,7 @@
-//! How mirrors are made, changed and dropped.
+//! Creates, changes and drops mirrors.
 //!
-//! Schemas and tables are made with the caller's rights, who becomes the mirror's owner; what is dropped, goes with the
-//! rights of whom it belongs to.
+//! Schemas and tables are created with the rights of the caller, who becomes the mirror's owner. They are dropped with
+//! the rights of their owners.
 
 use std::collections::BTreeMap;
 
@@ -25,18 +25,18 @@ pub struct NewMirror {
     pub server: String,
     pub schema: String,
     pub objects: Option<Vec<String>>,
-    /// Tables that are there already, by object.
+    /// Existing tables, by object.
     pub tables: BTreeMap<String, String>,
-    /// What their columns take, by object and column.
+    /// What is stored in the columns of these tables, by object and column.
     pub columns: BTreeMap<String, serde_json::Value>,
     pub deletes: String,
     pub full_every: String,
 }
 
-/// What each column of a table takes: an expression by column.
+/// For each column of a table, the expression whose value is stored in it.
 type Map = BTreeMap<String, String>;
 
-/// Makes a mirror.
+/// Creates a mirror.
 pub fn create(new: &NewMirror) -> Result<(), FdwError> {
     let NewMirror { server, schema, deletes, full_every, .. } = new;
     check_server(server, None)?;
@@ -47,14 +47,14 @@ pub fn create(new: &NewMirror) -> Result<(), FdwError> {
         return Err(duplicate(format!("mirror \"{schema}\" already exists")));
     }
     let makes_schema = make_schema(schema)?;
-    // SAFETY: reads a variable of this backend.
+    // SAFETY: GetUserId returns the current role's oid, which is set before any function can be called.
     let owner = sandbox::role_name(unsafe { pg_sys::GetUserId() });
     let number = store::value(
         "INSERT INTO clerk_fdw_internal.mirror (name, server_name, owner_name, made_schema, deletes, full_every)
          VALUES ($1, $2, $3, $4::bool, $5, $6::interval) RETURNING number",
         &[Some(schema), Some(server), Some(&owner), Some(store::truth(makes_schema)), Some(deletes), Some(full_every)],
     )?;
-    let mirror = Entry::of_anyone(MirrorRef::Name(schema))?;
+    let mirror = Entry::load_for_anyone(MirrorRef::Name(schema))?;
     for object in objects {
         let (relation, map) = match new.tables.get(object.name) {
             Some(name) => {
@@ -75,7 +75,7 @@ pub fn create(new: &NewMirror) -> Result<(), FdwError> {
             let hint = "What takes synced_at is of type timestamptz; without one, such a column is added.".to_owned();
             return Err(wrong(message, Some(hint)));
         }
-        // A table that was in a mirror before has rows that came from Clerk.
+        // A table that was part of a mirror before has rows that came from Clerk.
         row_counts::check(&mirror, &table)?;
     }
     Ok(())
@@ -116,9 +116,11 @@ impl NewMirror {
     }
 }
 
-/// The server is there, and a role, or else the caller, may use it.
+/// Checks that the server exists, and that a role may use it: the caller, if none is given.
 fn check_server(server: &str, role: Option<pg_sys::Oid>) -> Result<(), FdwError> {
-    // SAFETY: a catalog look-up of a C string, and a variable of this backend.
+    // SAFETY: to_c_string gives a C string in the current memory context. get_foreign_server_oid returns InvalidOid for
+    // a name that is no server. GetUserId returns the current role's oid, which is set before any function can be
+    // called.
     let (oid, caller) = unsafe { (pg_sys::get_foreign_server_oid(to_c_string(server), true), pg_sys::GetUserId()) };
     if oid == pg_sys::InvalidOid {
         return Err(other(
@@ -145,10 +147,12 @@ fn check_deletes(deletes: &str) -> Result<(), FdwError> {
     }
 }
 
-/// Makes the schema if there is none, and tells whether it did. In one that is there the caller must be able to make
-/// tables: a mirror is called by its schema, and nobody should give theirs the name of somebody else's.
+/// Creates the schema if it does not exist, and returns whether it did. In an existing schema the caller must be
+/// allowed to create tables: a mirror is named after its schema, and nobody should give their mirror the name of
+/// another role's schema.
 fn make_schema(schema: &str) -> Result<bool, FdwError> {
-    // SAFETY: a catalog look-up of a C string.
+    // SAFETY: to_c_string gives a C string in the current memory context, and get_namespace_oid returns InvalidOid for
+    // a name that is no schema.
     let oid = unsafe { pg_sys::get_namespace_oid(to_c_string(schema), true) };
     as_caller(|| {
         if oid == pg_sys::InvalidOid {
@@ -163,7 +167,7 @@ fn make_schema(schema: &str) -> Result<bool, FdwError> {
     })
 }
 
-/// The oid and the qualified name of a table that is there already, and that the caller has the rights of.
+/// Finds an existing table, and checks that it can be mirrored and that the caller has the rights of its owner.
 fn existing(name: &str) -> Result<(String, String), FdwError> {
     let query = "
         SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind, c.relpersistence, c.relowner,
@@ -177,7 +181,7 @@ fn existing(name: &str) -> Result<(String, String), FdwError> {
     if !matches!(&**kind, "r" | "p") || persistence == "t" {
         return Err(FdwError::NotATable(name.clone()));
     }
-    // SAFETY: reads a variable of this backend.
+    // SAFETY: GetUserId returns the current role's oid, which is set before any function can be called.
     if !can_act_as(unsafe { pg_sys::GetUserId() }, oid_of(owner)) {
         return Err(denied(format!("must be owner of table {name}")));
     }
@@ -187,8 +191,8 @@ fn existing(name: &str) -> Result<(String, String), FdwError> {
     }
 }
 
-/// What a table that was there before takes: the caller's map, checked; the three columns that every sync needs are
-/// added to the table where nothing of the map serves.
+/// The column map of an existing table: the caller's, which is checked, or one by name. If nothing is mapped to one of
+/// the three columns that every sync needs, that column is added to the table.
 fn map_table(object: &Object, relation: &str, table: &str, given: Option<&serde_json::Value>) -> Result<Map, FdwError> {
     let id = object.id().name;
     let example = |column: &str| format!("{{\"{column}\": \"{id}\"}}");
@@ -208,7 +212,7 @@ fn map_table(object: &Object, relation: &str, table: &str, given: Option<&serde_
             columns.map(|(column, value)| (column.clone(), text(value))).collect()
         }
         None => {
-            // By name: clerk_id, and whatever is called as the object's columns are. A column "id" is the table's own.
+            // Columns are mapped by name, and clerk_id to the object's id. A column "id" is the table's own.
             let named = object.columns.iter().map(|column| (column.name, column.name));
             let named =
                 named.chain([("clerk_id", id)]).filter(|(name, _)| find(name).is_some_and(|row| is(row, 1, "")));
@@ -250,8 +254,8 @@ fn map_table(object: &Object, relation: &str, table: &str, given: Option<&serde_
     Ok(map)
 }
 
-/// Makes the table for one object, as the catalogue has it, and gives its oid. Row security is on from the beginning, so
-/// that default privileges show its rows to nobody but its owner.
+/// Creates the table for an object as the catalogue describes it, and returns its oid. Row security is enabled from the
+/// beginning, so that default privileges show its rows to nobody but its owner.
 fn make_table(schema: &str, object: &Object) -> Result<String, FdwError> {
     let name = format!("{}.{}", quote_identifier(schema), quote_identifier(object.name));
     let id = object.id().name;
@@ -283,7 +287,7 @@ fn make_table(schema: &str, object: &Object) -> Result<String, FdwError> {
     })
 }
 
-/// The arguments of `clerk_fdw.alter_mirror`; what is not given stays.
+/// The arguments of `clerk_fdw.alter_mirror`; what is `None` stays as it is.
 #[derive(Default)]
 pub struct Changes<'c> {
     pub owner: Option<&'c str>,
@@ -296,11 +300,12 @@ pub struct Changes<'c> {
 /// Changes a mirror.
 pub fn alter(name: &str, changes: &Changes) -> Result<(), FdwError> {
     let entry = Entry::load(MirrorRef::Name(name))?;
-    // SAFETY: a variable of this backend.
+    // SAFETY: GetUserId returns the current role's oid, which is set before any function can be called.
     let caller = unsafe { pg_sys::GetUserId() };
     let owner = match changes.owner {
         Some(owner) => {
-            // SAFETY: a catalog look-up of a C string, which raises an error for a role that does not exist.
+            // SAFETY: to_c_string gives a C string in the current memory context, and get_role_oid raises an error for
+            // a name that is no role.
             let role = unsafe { pg_sys::get_role_oid(to_c_string(owner), false) };
             if !can_act_as(caller, role) {
                 return Err(denied(format!("must be able to SET ROLE \"{owner}\"")));
@@ -315,7 +320,7 @@ pub fn alter(name: &str, changes: &Changes) -> Result<(), FdwError> {
     if let Some(deletes) = changes.deletes {
         check_deletes(deletes)?;
     }
-    invalidation::mirrors_changed();
+    invalidation::invalidate_mirrors();
     let owner = owner.to_u32().to_string();
     store::run(
         "UPDATE clerk_fdw_internal.mirror m
@@ -336,9 +341,9 @@ pub fn alter(name: &str, changes: &Changes) -> Result<(), FdwError> {
     )
 }
 
-/// Drops a mirror, with the tables that came with it unless they are to be kept.
+/// Drops a mirror, with the tables that were created with it unless they are to be kept.
 ///
-/// `remove_policies` is called before its tables go.
+/// `remove_policies` is called before the tables are dropped.
 pub fn drop(
     name: &str,
     keep_tables: bool,
@@ -351,7 +356,7 @@ pub fn drop(
     if entry.schedule.is_some() {
         schedule::unschedule(&entry)?;
     }
-    invalidation::mirrors_changed();
+    invalidation::invalidate_mirrors();
     remove_policies(&entry)?;
     let key = entry.number.to_string();
     if !keep_tables {
@@ -366,7 +371,7 @@ pub fn drop(
         }
     }
     store::run("DELETE FROM clerk_fdw_internal.mirror WHERE number = $1::int4", &[Some(&key)])?;
-    // What else lives in the schema is not ours to drop.
+    // The schema is dropped only if it is empty: anything else in it does not belong to the mirror.
     let empty = "
         SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = $1::name
            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_namespace'::regclass AND d.deptype = 'n'
@@ -379,8 +384,8 @@ pub fn drop(
     Ok(())
 }
 
-/// Drops something with the rights of whom it belongs to, as far as the mirror's owner has these. What belongs to
-/// others is not the mirror's any more, whatever it is called, and stays.
+/// Runs a DROP command with the rights of the role that owns what is dropped, if the mirror's owner has these rights.
+/// Something that belongs to another role is no longer the mirror's, whatever its name is, and stays.
 fn drop_as(entry: &Entry, owner: pg_sys::Oid, command: &str) -> Result<(), FdwError> {
     match can_act_as(entry.owner, owner) {
         true => sandbox::run_as(owner, || spi::run(command, &[])),

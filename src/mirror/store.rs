@@ -1,43 +1,43 @@
-//! The tables of `clerk_fdw_internal`, which only the extension's owner reads and writes.
+//! Access to the tables of `clerk_fdw_internal`, which only the extension's owner may read and write.
 //!
-//! No statement that goes through here touches what a tenant wrote; that is what [`Table`](crate::mirror::model::Table)'s own
-//! functions are for. Every statement is prepared once in each backend: what changes in it is a parameter.
+//! No statement that runs here touches anything that another role wrote; [`Table`](crate::mirror::model::Table)'s own
+//! functions are for that. Each backend prepares every statement once: whatever varies is a parameter.
 
 use crate::error::FdwError;
 use crate::pg::sandbox::as_extension_owner;
 use crate::pg::spi::{self, Planned, Row, Value};
 
-/// Runs a statement and gives its rows.
+/// Runs a statement and returns its rows.
 pub fn rows(statement: &str, values: &[Value]) -> Result<Vec<Row>, FdwError> {
     as_extension_owner(|| spi::prepared(statement, values, Planned::Once))
 }
 
-/// The only row.
+/// Runs a statement and returns its first row.
 pub fn row(statement: &str, values: &[Value]) -> Result<Option<Row>, FdwError> {
     Ok(rows(statement, values)?.into_iter().next())
 }
 
-/// The first value of the first row.
+/// Runs a statement and returns the first value of its first row.
 pub fn value(statement: &str, values: &[Value]) -> Result<Option<String>, FdwError> {
     Ok(row(statement, values)?.and_then(|row| row.into_iter().next()).flatten())
 }
 
-/// The first column of all rows.
+/// Runs a statement and returns the first column of its rows.
 pub fn column(statement: &str, values: &[Value]) -> Result<Vec<String>, FdwError> {
     Ok(rows(statement, values)?.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
 }
 
-/// Runs a statement for what it does.
+/// Runs a statement and ignores its rows.
 pub fn run(statement: &str, values: &[Value]) -> Result<(), FdwError> {
     rows(statement, values).map(drop)
 }
 
-/// Reads in the snapshot that is active.
+/// Runs a query in the active snapshot instead of a new one.
 pub fn read(statement: &str, values: &[Value]) -> Result<Vec<Row>, FdwError> {
     as_extension_owner(|| spi::read(statement, values))
 }
 
-/// A truth value as a parameter.
+/// A boolean as a parameter of a statement.
 pub fn truth(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }

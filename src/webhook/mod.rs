@@ -1,10 +1,10 @@
-//! Webhooks: what Clerk tells by itself, verified and applied once, in whatever order it comes.
+//! Webhooks: the events that Clerk sends, verified and applied once each, in whatever order they arrive.
 //!
 //! | file | question |
 //! | --- | --- |
 //! | [`secret`] | Which secrets sign a mirror's webhooks? |
-//! | `apply` | What becomes of the object that an event is about? |
-//! | [`receive`] | Is a webhook Clerk's own and new, and what is logged about it? |
+//! | `apply` | How does an event change the mirror? |
+//! | [`receive`] | Is a delivery authentic and new, and what is logged about it? |
 
 mod apply;
 pub mod receive;

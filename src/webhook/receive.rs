@@ -1,4 +1,4 @@
-//! From a delivery to its entry in the log.
+//! Receives deliveries of webhooks, from their verification to their entry in the log.
 
 use std::time::SystemTime;
 
@@ -11,14 +11,13 @@ use crate::error::{FdwError, OrRaise};
 use crate::mirror::lock;
 use crate::mirror::model::{Entry, Mirror, MirrorRef};
 use crate::mirror::store;
-use crate::mirror::sync::log::RETAINED;
+use crate::mirror::sync::log::{RETENTIONS, Retention};
 use crate::pg::deferral::in_subtransaction_beside_caller;
-use crate::pg::settings;
 use crate::pg::subtransaction::{Failure, in_subtransaction};
 use crate::pg::transactions::Transactions;
 use crate::remote::credentials::vault_secret;
 
-/// What the sender has sent; what is missing is empty.
+/// What the sender has sent. A header that is missing is empty.
 pub struct Delivery<'d> {
     pub body: &'d str,
     pub id: &'d str,
@@ -26,7 +25,7 @@ pub struct Delivery<'d> {
     pub signature: &'d str,
 }
 
-/// A delivery that was verified, as it is tried.
+/// A verified delivery whose event is to be applied.
 struct Received<'e> {
     id: &'e str,
     event: Event<'e>,
@@ -38,16 +37,16 @@ struct Received<'e> {
 
 pub const FAILED: &str = "failed";
 
-/// Verifies a delivery, and applies its event unless that was done before. An error leaves nothing behind but a higher count of
-/// refusals.
+/// Verifies a delivery, and applies its event unless that has already been done. An error leaves nothing behind except
+/// a higher count of refused deliveries.
 pub fn receive(which: MirrorRef, delivery: &Delivery, revalidate: bool) -> &'static str {
     check_isolation().or_raise();
-    let mirror = Mirror::of_anyone(which).or_raise();
+    let mirror = Mirror::load_for_anyone(which).or_raise();
     let event = verified(&mirror, delivery).unwrap_or_else(|error| refuse(error));
     let sent = delivery.timestamp.parse::<i64>().unwrap_or_default().saturating_mul(1000);
     let happened_at = event.timestamp_ms.unwrap_or(sent);
     let received = Received { id: delivery.id, event, body: delivery.body, happened_at, revalidate };
-    // Whoever takes in the same delivery just now comes first.
+    // If another transaction is processing the same delivery, this one waits for it.
     lock::webhook(&mirror, received.id);
     if is_known(&mirror, &received).or_raise() {
         return "duplicate";
@@ -58,8 +57,8 @@ pub fn receive(which: MirrorRef, delivery: &Delivery, revalidate: bool) -> &'sta
     outcome
 }
 
-/// The one mirror that a delivery is for, where nobody says which: the only one that has secrets, else the one whose
-/// secret has signed it.
+/// The mirror that a delivery is for if the caller does not say so: the only mirror that has secrets, or else the one
+/// whose secret has signed the delivery.
 pub fn addressee(delivery: &Delivery) -> MirrorRef<'static> {
     let listening =
         store::column("SELECT DISTINCT s.mirror FROM clerk_fdw_internal.webhook_secret s ORDER BY s.mirror", &[])
@@ -68,7 +67,7 @@ pub fn addressee(delivery: &Delivery) -> MirrorRef<'static> {
     if numbers.len() > 1 {
         let Delivery { body, id, timestamp, signature } = *delivery;
         numbers.retain(|number| {
-            let Ok(mirror) = Entry::of_anyone(MirrorRef::Number(*number)) else { return false };
+            let Ok(mirror) = Entry::load_for_anyone(MirrorRef::Number(*number)) else { return false };
             let secrets = secrets(&mirror).or_raise();
             verify(&secrets, id, timestamp, signature, body.as_bytes(), SystemTime::now()).is_ok()
         });
@@ -83,14 +82,14 @@ pub fn addressee(delivery: &Delivery) -> MirrorRef<'static> {
     }
 }
 
-/// Counts a delivery that is refused, and refuses it.
+/// Counts a refused delivery, and raises the error.
 fn refuse(error: FdwError) -> ! {
     store::run("SELECT nextval('clerk_fdw_internal.webhook_refusals')", &[]).or_raise();
     error.raise()
 }
 
-/// Tries the failed events of a mirror again, at most so many, in the order in which they came. `after` is called with
-/// each, when what became of it is written down.
+/// Retries the failed events of a mirror, at most `max_events` of them, in the order of their arrival. `after` is
+/// called with the id and the outcome of each one after these have been logged.
 pub fn retry(mirror: &Mirror, most: u32, mut after: impl FnMut(String, &'static str)) -> Result<(), Failure> {
     let failed = in_subtransaction(|| {
         store::column(
@@ -100,7 +99,7 @@ pub fn retry(mirror: &Mirror, most: u32, mut after: impl FnMut(String, &'static 
         )
     })?;
     for id in failed {
-        // Whoever has the lock is trying it just now.
+        // If another transaction has the lock, it is retrying this event.
         let row = in_subtransaction(|| match lock::try_webhook(mirror, &id) {
             false => Ok(None),
             true => store::row(
@@ -111,7 +110,7 @@ pub fn retry(mirror: &Mirror, most: u32, mut after: impl FnMut(String, &'static 
             ),
         })?;
         let Some([Some(body), Some(happened_at), revalidate]) = row.as_deref() else { continue };
-        // One that could be read when it came and cannot any more is not in the way of the others.
+        // An event that could be parsed when it arrived and cannot be parsed now must not hold up the others.
         let Ok(event) = Event::parse(body.as_bytes()) else { continue };
         let happened_at = happened_at.parse().unwrap_or_default();
         let received = Received { id: &id, event, body, happened_at, revalidate: revalidate.as_deref() == Some("t") };
@@ -122,25 +121,28 @@ pub fn retry(mirror: &Mirror, most: u32, mut after: impl FnMut(String, &'static 
     Ok(())
 }
 
-/// How many failed events a sync tries again.
+/// The most failed events that a sync retries, so that a long outage does not delay the sync itself without end. The
+/// next sync retries the rest.
 const MAX_RETRIES: u32 = 10_000;
 
-/// Tries the failed events of a mirror again before it is synced. One by one, because each takes a lock until its
-/// transaction ends.
+/// Retries the failed events of a mirror before it is synced. Each one is committed by itself, because its locks are
+/// held until the transaction ends.
 pub fn retry_all(mirror: &Mirror, transactions: &Transactions) -> Result<(), Failure> {
     retry(mirror, MAX_RETRIES, |_, _| transactions.commit())
 }
 
-/// An older snapshot would not show what another delivery of the same object has just done.
+/// Refuses transactions that keep one snapshot: it would not show what another delivery for the same object has just
+/// committed.
 fn check_isolation() -> Result<(), FdwError> {
-    // SAFETY: reads a variable of this backend.
+    // SAFETY: XactIsoLevel is an int that Postgres sets at the start of a transaction, and only this thread of the
+    // backend reads or writes it.
     match unsafe { pg_sys::XactIsoLevel } > pg_sys::XACT_READ_COMMITTED as i32 {
         true => Err(FdwError::Isolation),
         false => Ok(()),
     }
 }
 
-/// The event of a delivery that is Clerk's own and meant for this mirror.
+/// Verifies a delivery, and returns its event if it is from the mirror's Clerk instance.
 fn verified<'d>(mirror: &Mirror, delivery: &Delivery<'d>) -> Result<Event<'d>, FdwError> {
     let Delivery { body, id, timestamp, signature } = *delivery;
     let secrets = secrets(mirror)?;
@@ -156,14 +158,14 @@ fn verified<'d>(mirror: &Mirror, delivery: &Delivery<'d>) -> Result<Event<'d>, F
             found: found.clone(),
         });
     }
-    // As in pages: what Postgres cannot store is replaced.
+    // Postgres cannot store NUL in a text. It is replaced here as it is in pages.
     for text in [Some(&mut event.type_), event.id.as_mut()].into_iter().flatten() {
         *text = text.replace('\0', "\u{FFFD}");
     }
     Ok(event)
 }
 
-/// The mirror's secrets. One that Vault does not give is left out: another may do.
+/// The mirror's secrets. A secret that cannot be read from Vault is left out: another one may verify the delivery.
 fn secrets(mirror: &Entry) -> Result<Vec<SecretString>, FdwError> {
     let query =
         "SELECT secret, vault_name FROM clerk_fdw_internal.webhook_secret WHERE mirror = $1::int4 ORDER BY id DESC";
@@ -177,7 +179,7 @@ fn secrets(mirror: &Entry) -> Result<Vec<SecretString>, FdwError> {
     Ok(secrets.map(SecretString::from).collect())
 }
 
-/// Whether the event was applied before; one that has failed is tried again.
+/// Whether the event was processed before. One that failed counts as new, so that it is retried.
 fn is_known(mirror: &Mirror, received: &Received) -> Result<bool, FdwError> {
     let outcome = store::value(
         "SELECT outcome FROM clerk_fdw_internal.webhook_event WHERE mirror = $1::int4 AND id = $2",
@@ -186,7 +188,8 @@ fn is_known(mirror: &Mirror, received: &Received) -> Result<bool, FdwError> {
     Ok(outcome.is_some_and(|outcome| outcome != FAILED))
 }
 
-/// Applies an event. What fails is undone and told; it is an error only where the server could not go on.
+/// Applies an event. If that fails, its changes are undone and the reason is returned. Only a failure that may pass is
+/// an error, such as a cancel or a lack of memory.
 fn apply_received(mirror: &Mirror, received: &Received) -> Result<(&'static str, Option<String>), Failure> {
     let done = in_subtransaction_beside_caller(mirror.owner, || {
         apply(mirror, &received.event, received.happened_at, received.revalidate)
@@ -200,7 +203,7 @@ fn apply_received(mirror: &Mirror, received: &Received) -> Result<(&'static str,
     }
 }
 
-/// Writes down an event and what became of it: a row that is written once, unless the event fails at first.
+/// Logs an event and its outcome. The row is written only once, unless the event fails at first.
 fn write_down(mirror: &Mirror, received: &Received, outcome: &str, reason: Option<&str>) -> Result<(), FdwError> {
     let Received { id, event, body, happened_at, revalidate } = received;
     let keeps_body = mirror.keep_webhook_bodies || outcome == FAILED;
@@ -226,18 +229,20 @@ fn write_down(mirror: &Mirror, received: &Received, outcome: &str, reason: Optio
     )
 }
 
-/// Forgets what is old, a few rows each time: a mirror that only receives webhooks has no sync that would.
+/// Deletes old log entries and tombstones, at most 10 of each per delivery, so that a delivery stays fast. A mirror
+/// that only receives webhooks has no sync that would delete them.
 fn forget(mirror: &Mirror) -> Result<(), FdwError> {
-    for (table, moment, least) in RETAINED.iter().filter(|(table, ..)| ["webhook_event", "tombstone"].contains(table)) {
-        let seconds = settings::log_retention().max(*least).to_string();
+    let is_from_webhooks = |retention: &&Retention| ["webhook_event", "tombstone"].contains(&retention.table);
+    for retention in RETENTIONS.iter().filter(is_from_webhooks) {
+        let Retention { table, time_column, .. } = retention;
+        let seconds = retention.seconds().to_string();
         store::run(
             &format!(
                 "DELETE FROM clerk_fdw_internal.{table} WHERE ctid = ANY (ARRAY(
                    SELECT o.ctid FROM clerk_fdw_internal.{table} o
                     WHERE o.mirror = $1::int4
-                      AND o.{moment} < (now() -
-                                                            make_interval(secs => $2::float8))
-                    ORDER BY o.{moment} LIMIT 10 FOR UPDATE SKIP LOCKED))"
+                      AND o.{time_column} < (now() - make_interval(secs => $2::float8))
+                    ORDER BY o.{time_column} LIMIT 10 FOR UPDATE SKIP LOCKED))"
             ),
             &[Some(&mirror.key()), Some(&seconds)],
         )?;

@@ -1,16 +1,17 @@
-//! The secrets that sign a mirror's webhooks.
+//! Manages the secrets that sign a mirror's webhooks.
 
 use crate::error::{FdwError, OrRaise};
 use crate::mirror::model::{Entry, MirrorRef};
 use crate::mirror::store;
 use crate::pg::hidden_statement::HiddenStatement;
 
-/// As many as anybody needs who replaces one by another. Each is tried for every delivery.
+/// The most secrets of a mirror. Replacing a secret needs two at a time, with some to spare for several endpoints.
+/// Every delivery is verified with each of them, so there is a limit.
 const MOST: i64 = 10;
 
-/// Adds a secret, or its name in Vault, and gives its id.
+/// Adds a secret, or its name in Vault, and returns its id.
 pub fn add(mirror: Option<&str>, secret: Option<&str>, vault_name: Option<&str>) -> i64 {
-    // Whatever goes wrong from here on, the statement that holds the secret stays out of the log.
+    // If anything fails from here on, the statement that holds the secret is kept out of the server's log.
     let hidden = HiddenStatement::new();
     let mirror = Entry::load(MirrorRef::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
     if secret.is_some() == vault_name.is_some() {
@@ -32,7 +33,7 @@ pub fn add(mirror: Option<&str>, secret: Option<&str>, vault_name: Option<&str>)
     added
 }
 
-/// Removes one.
+/// Removes a secret.
 pub fn remove(mirror: Option<&str>, id: Option<i64>) {
     let mirror = Entry::load(MirrorRef::Name(mirror.ok_or(FdwError::Null("mirror")).or_raise())).or_raise();
     let id = id.ok_or(FdwError::Null("id")).or_raise();

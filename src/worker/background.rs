@@ -1,9 +1,9 @@
-//! Syncs in background workers: one that a session starts, and those that are due.
+//! Runs syncs in background workers: those that a session starts, and those that are due.
 //!
-//! A sync's worker is its mirror's owner from its first statement, and what it is to do it was told when it was started,
-//! so that nobody can change that in between. Before PostgreSQL 17 a role that cannot log in cannot be a worker's: then
-//! the worker is the bootstrap superuser, and does with the owner's rights what concerns the mirror's tables, as every
-//! sync does. The scheduler reads and writes nothing but the extension's own tables.
+//! A sync's worker connects as its mirror's owner, and is told what to do when it is started, so nobody can change that
+//! in between. Before PostgreSQL 17, a worker cannot connect as a role that cannot log in. The worker of such a mirror
+//! is the bootstrap superuser, and uses the owner's rights for everything that concerns the mirror's tables, as every
+//! sync does. The scheduler reads and writes only the extension's own tables.
 
 use std::ffi::{CStr, c_int};
 use std::panic::AssertUnwindSafe;
@@ -30,10 +30,10 @@ use crate::webhook::receive;
 
 const LIBRARY: &str = "clerk_fdw";
 
-/// The database in which the scheduler learns which others there are.
+/// The database to which the scheduler connects to list the other databases.
 const HOME: &str = "postgres";
 
-/// Registers the scheduler, while the server loads its libraries.
+/// Registers the scheduler while the server loads its libraries.
 pub fn register() {
     BackgroundWorkerBuilder::new("clerk_fdw scheduler")
         .set_type("clerk_fdw scheduler")
@@ -45,27 +45,30 @@ pub fn register() {
         .load();
 }
 
-/// How long looking for due syncs in one database may take.
+/// How long the worker that looks for due syncs in one database may take. It takes milliseconds unless it waits for
+/// locks, each for at most 2 seconds. After 30 seconds it has held up the other databases for too long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a worker waits for a lock: the scheduler's, which looks again soon, and a sync's, which may wait for another
-/// sync of the same mirror.
+/// How long a worker waits for a lock. The scheduler's workers wait for a short time, because they look again soon. A
+/// sync's worker waits longer, because another sync of the same mirror may be running.
 const SCHEDULE_LOCK_TIMEOUT: &CStr = c"2s";
 const SYNC_LOCK_TIMEOUT: &CStr = c"10min";
 
-/// How long the commit that starts a worker may take.
+/// How long the commit that starts a worker may take. It may wait for a synchronous standby, but the worker must not
+/// wait forever.
 const MAX_COMMIT_TIME: Duration = Duration::from_secs(600);
 
-/// After a start that failed the next waits a minute, then twice as long each time, at most so many minutes.
+/// After a failed start, the next one waits a minute, and twice as long after each further failure, but at most this
+/// many minutes, so that a mirror is synced at most an hour after its problem is solved.
 const MAX_BACKOFF: i32 = 60;
 
-/// What a sync's worker is told. It fits into the 128 bytes that Postgres keeps for a worker.
+/// What a sync's worker is told. As text it fits into the 128 bytes that Postgres passes to a worker.
 #[derive(Debug, PartialEq)]
 struct Order {
     database: u32,
-    /// The transaction that has to end before.
+    /// The transaction that has to end before the worker begins.
     transaction: u32,
-    /// As whom it connects; 0 is the bootstrap superuser.
+    /// The role that the worker connects as; 0 is the bootstrap superuser.
     role: u32,
     mirror: i32,
     run: i64,
@@ -116,8 +119,8 @@ impl Order {
     }
 }
 
-/// Puts a run into the log and lets this transaction's commit start the worker that does it: no worker waits for a
-/// session that keeps its transaction open.
+/// Adds a log entry for a run, and registers the worker that does it to be started when this transaction commits. So no
+/// worker waits for a session that keeps its transaction open.
 pub fn start_at_commit(mirror: &Mirror, options: &SyncOptions) -> Result<i64, FdwError> {
     let order = order(mirror, options)?;
     let run = order.run;
@@ -126,18 +129,19 @@ pub fn start_at_commit(mirror: &Mirror, options: &SyncOptions) -> Result<i64, Fd
     Ok(run)
 }
 
-/// Puts a run into the log and starts the worker that does it once this transaction has ended.
+/// Adds a log entry for a run, and starts the worker that does it. The worker waits until this transaction has ended.
 fn start(mirror: &Mirror, options: &SyncOptions) -> Result<(), FdwError> {
     let order = order(mirror, options)?;
     launch(&format!("clerk_fdw sync {}", order.run), &order.to_text())
 }
 
-/// Puts a run into the log, and says what its worker is to do.
+/// Adds a log entry for a run, and returns what its worker is to do.
 fn order(mirror: &Mirror, options: &SyncOptions) -> Result<Order, FdwError> {
-    // Here, where somebody is told if it has none of them.
+    // Objects that the mirror does not have are an error here, where the caller sees it.
     mirror.tables(options.objects.as_deref())?;
     let run = Run::announce(mirror, options)?.parse().unwrap_or_default();
-    // SAFETY: reads what was set when the backend connected, and gives this transaction an id.
+    // SAFETY: MyDatabaseId is an oid that is set when the backend connects. GetTopTransactionId runs in the transaction
+    // of the statement that called this, and assigns it an id if it has none.
     let (database, transaction) = unsafe { (pg_sys::MyDatabaseId, pg_sys::GetTopTransactionId()) };
     Ok(Order {
         database: database.to_u32(),
@@ -168,7 +172,7 @@ fn transaction_number(transaction: pg_sys::TransactionId) -> u32 {
 
 /// Whether a worker may connect to this database as a role.
 fn can_connect(role: pg_sys::Oid) -> Result<bool, FdwError> {
-    // From 17 on a worker can do without LOGIN.
+    // From PostgreSQL 17 on, a worker can connect as a role without LOGIN.
     let needs_login = cfg!(any(feature = "pg15", feature = "pg16"));
     let may = store::value(
         "SELECT (r.rolcanlogin OR NOT $2::bool) AND r.rolconnlimit < 0
@@ -179,7 +183,7 @@ fn can_connect(role: pg_sys::Oid) -> Result<bool, FdwError> {
     Ok(may.as_deref() == Some("t"))
 }
 
-/// A worker that does one run.
+/// The worker that does one run.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn clerk_fdw_sync(_argument: pg_sys::Datum) {
@@ -190,7 +194,7 @@ pub extern "C-unwind" fn clerk_fdw_sync(_argument: pg_sys::Datum) {
         pgrx::log!("clerk_fdw: sync {run} is given up: the transaction that started it does not end");
         return;
     }
-    // The transaction that announced it may have been rolled back, and it may have been cancelled since.
+    // The transaction that announced the run may have been rolled back, and the run may have been cancelled since.
     let announced = in_transaction(|| {
         let begin = "UPDATE clerk_fdw_internal.sync_run SET pid = pg_backend_pid()
                       WHERE run = $1::int8 AND mirror = $2::int4 AND state = 'starting' RETURNING run";
@@ -204,7 +208,7 @@ pub extern "C-unwind" fn clerk_fdw_sync(_argument: pg_sys::Datum) {
     });
     let Err(failure) = done else { return };
     let message = failure.message();
-    // What failed before the run began has not been written down yet.
+    // A failure before the run began has not been logged yet.
     let noted = in_transaction(|| {
         store::run(
             "UPDATE clerk_fdw_internal.sync_run SET state = 'failed', message = $2, ended_at = clock_timestamp()
@@ -217,7 +221,7 @@ pub extern "C-unwind" fn clerk_fdw_sync(_argument: pg_sys::Datum) {
     pgrx::log!("clerk_fdw: sync {run} failed: {message}");
 }
 
-/// The worker that looks for syncs that are due, in every database.
+/// The worker that looks for due syncs, in every database.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn clerk_fdw_scheduler(_argument: pg_sys::Datum) {
@@ -236,10 +240,10 @@ pub extern "C-unwind" fn clerk_fdw_scheduler(_argument: pg_sys::Datum) {
                 .set_function("clerk_fdw_schedule")
                 .enable_spi_access()
                 .set_extra(&database)
-                // SAFETY: set when the process began.
+                // SAFETY: MyProcPid is an int that is set when the process starts and never changes.
                 .set_notify_pid(unsafe { pg_sys::MyProcPid })
                 .load_dynamic();
-            // One database after the other, so that many of them do not take all the workers there are.
+            // The databases are visited one after the other, so that many of them do not use up all worker slots.
             match worker {
                 Ok(worker) => wait_until_done(worker, &database),
                 Err(_) => {
@@ -248,7 +252,8 @@ pub extern "C-unwind" fn clerk_fdw_scheduler(_argument: pg_sys::Datum) {
             }
         }
         nap(Duration::from_secs(settings::naptime().max(1) as u64));
-        // SAFETY: the flag is set by the signal's handler; the file is read outside a transaction.
+        // SAFETY: ConfigReloadPending is a flag that only the signal handler sets and only this thread clears.
+        // ProcessConfigFile may be called in a process that is in no transaction, and in_transaction has ended its own.
         unsafe {
             if pg_sys::ConfigReloadPending != 0 {
                 pg_sys::ConfigReloadPending = 0;
@@ -258,13 +263,13 @@ pub extern "C-unwind" fn clerk_fdw_scheduler(_argument: pg_sys::Datum) {
     }
 }
 
-/// Waits for a worker, but not for ever: one that hangs is ended, so that the other databases have their turn.
+/// Waits for a worker, but not forever: one that hangs is terminated, so that the other databases get their turn.
 fn wait_until_done(worker: DynamicBackgroundWorker, database: &str) {
     let started = Instant::now();
     while !matches!(worker.pid(), Err(BackgroundWorkerStatus::Stopped | BackgroundWorkerStatus::PostmasterDied)) {
         if started.elapsed() > PATIENCE {
             pgrx::log!("clerk_fdw: looking for syncs that are due in database {database} takes too long and is ended");
-            // It ends when it next waits; nobody waits for that.
+            // It ends at its next interrupt check; nothing waits for that.
             let _ = worker.terminate();
             return;
         }
@@ -272,7 +277,7 @@ fn wait_until_done(worker: DynamicBackgroundWorker, database: &str) {
     }
 }
 
-/// A worker that starts what is due in one database.
+/// The worker that starts the due syncs of one database.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn clerk_fdw_schedule(_argument: pg_sys::Datum) {
@@ -288,7 +293,7 @@ pub extern "C-unwind" fn clerk_fdw_schedule(_argument: pg_sys::Datum) {
                     ORDER BY m.next_run";
         store::column(due, &[]).or_raise()
     });
-    // Each by itself: what is wrong with one is no other's business.
+    // Each sync is started in a transaction of its own, so that a problem with one mirror does not affect the others.
     for number in due.unwrap_or_default() {
         let started = in_transaction(|| start_due(&number).or_raise());
         if let Err(failure) = started {
@@ -297,9 +302,9 @@ pub extern "C-unwind" fn clerk_fdw_schedule(_argument: pg_sys::Datum) {
     }
 }
 
-/// Starts a sync that is due, or writes down that it could not be and when it is tried again.
+/// Starts a due sync, or records that it could not be started and when to try again.
 fn start_due(number: &str) -> Result<(), FdwError> {
-    // Whoever has the entry locked is changing it: it is still due the next time.
+    // If another transaction has locked the entry, it is changing it: the sync is still due the next time.
     let row = store::row(
         "SELECT m.name, m.schedule, m.failed_starts, floor(date_part('epoch', now()))::int8
            FROM clerk_fdw_internal.mirror m
@@ -310,7 +315,7 @@ fn start_due(number: &str) -> Result<(), FdwError> {
     let (failed, now) = (failed.parse().unwrap_or(0), now.parse().unwrap_or(0));
     let started = in_subtransaction(|| {
         let next = schedule::next(schedule, now)?;
-        let mirror = Mirror::of_anyone(MirrorRef::Number(number.parse().unwrap_or_default()))?;
+        let mirror = Mirror::load_for_anyone(MirrorRef::Number(number.parse().unwrap_or_default()))?;
         start(&mirror, &SyncOptions::default()).map(|()| next)
     });
     let (next, failed) = match started {
@@ -338,13 +343,14 @@ fn connect(database: u32, role: u32, lock_timeout: &CStr) {
     let flags = 0;
     #[cfg(not(any(feature = "pg15", feature = "pg16")))]
     let flags = pg_sys::BGWORKER_BYPASS_ROLELOGINCHECK;
-    // SAFETY: called once, in a worker that asked for a connection when it was registered.
+    // SAFETY: each worker calls this once, at its start, and was registered with enable_spi_access, which requests a
+    // database connection. A database or role that does not exist ends the worker with an error.
     unsafe { pg_sys::BackgroundWorkerInitializeConnectionByOid(database.into(), role.into(), flags) };
     force_settings(lock_timeout);
 }
 
-/// What a role or a database has set for its sessions is not for workers: nobody watches them, so that none may wait
-/// for ever, and names in them mean what they mean here.
+/// Overrides what a role or a database has set for its sessions. Nobody watches a worker, so it must not wait forever,
+/// and the names in its statements must not depend on a search_path of others.
 fn force_settings(lock_timeout: &CStr) {
     use pg_sys::{GucContext, GucSource};
     for (name, value) in [
@@ -356,20 +362,23 @@ fn force_settings(lock_timeout: &CStr) {
         (c"default_transaction_read_only", c"off"),
         (c"row_security", c"on"),
     ] {
-        // SAFETY: C strings that outlive the call, of settings that every version has.
+        // SAFETY: the name and the value are C strings with a static lifetime, and all of these settings exist in every
+        // supported version. SetConfigOption runs in a worker that is connected to a database and in no parallel query.
         unsafe {
             pg_sys::SetConfigOption(name.as_ptr(), value.as_ptr(), GucContext::PGC_SUSET, GucSource::PGC_S_OVERRIDE);
         }
     }
 }
 
-/// Lets the worker be ended at its next wait, not in the middle of something.
+/// Lets SIGTERM end the worker at its next interrupt check, not in the middle of something.
 fn terminable() {
     unsafe extern "C" {
         fn die(signal: c_int);
         fn SignalHandlerForConfigReload(signal: c_int);
     }
-    // SAFETY: these are the handlers that backends have for these signals, and this is before they are let through.
+    // SAFETY: `die` and `SignalHandlerForConfigReload` are Postgres' own handlers for these signals, have the signature
+    // of a signal handler, and only set flags and the process's latch. Postgres starts a worker with its signals
+    // blocked, so they are installed before a signal can arrive.
     unsafe {
         libc::signal(libc::SIGTERM, die as *const () as libc::sighandler_t);
         libc::signal(libc::SIGHUP, SignalHandlerForConfigReload as *const () as libc::sighandler_t);
@@ -377,11 +386,12 @@ fn terminable() {
     }
 }
 
-/// Waits until the transaction that started this worker has ended; false if it does not, because it waits for a standby
-/// perhaps.
+/// Waits until the transaction that started this worker has ended. Returns false if it takes too long, for example
+/// because its commit waits for a standby.
 fn wait_for(transaction: u32) -> bool {
     let started = Instant::now();
-    // SAFETY: looks into shared memory.
+    // SAFETY: TransactionIdIsInProgress takes any transaction id and searches the shared array of processes, to which
+    // the worker is attached since `connect`.
     while unsafe { pg_sys::TransactionIdIsInProgress(transaction.into()) } {
         if started.elapsed() > MAX_COMMIT_TIME {
             return false;
@@ -393,7 +403,8 @@ fn wait_for(transaction: u32) -> bool {
 
 fn nap(time: Duration) {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
-    // SAFETY: the latch is this process's own.
+    // SAFETY: MyLatch points to this process's latch, which exists as long as the process, and only its own process may
+    // wait on it and reset it.
     unsafe {
         pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, time.as_millis() as _, pg_sys::PG_WAIT_EXTENSION);
         pg_sys::ResetLatch(pg_sys::MyLatch);
@@ -401,13 +412,16 @@ fn nap(time: Duration) {
     check_for_interrupts!();
 }
 
-/// Does something in a transaction, in which other transactions may be begun.
+/// Runs an action in a transaction, in which the action may begin further transactions.
 ///
-/// Procedures that commit keep their memory and their snapshot in the portal that they run in. A worker has none, so it
-/// makes one that has no query.
+/// Procedures that commit keep their memory and their snapshot in the portal that they run in. A worker has no portal,
+/// so this creates one without a query.
 fn in_transaction<T>(action: impl FnOnce() -> T) -> Result<T, Failure> {
-    // SAFETY: as a backend does it around a command. A portal that is active outlasts the ends of transactions; what is
-    // left in it is given up before it is dropped.
+    // SAFETY: the worker is connected and in no transaction when this is called, as StartTransactionCommand requires.
+    // Ends of transactions do not touch an active portal (PreCommit_Portals and AtCleanup_Portals skip it), so the
+    // pointer stays valid until PortalDrop. Before that, the portal is no longer active, ActivePortal and PortalContext
+    // have their old values, and the snapshot that the portal refers to has been popped or, after an error, was removed
+    // by the abort. TopMemoryContext, which is current afterwards, is never deleted.
     unsafe {
         pg_sys::SetCurrentStatementStartTimestamp();
         pg_sys::StartTransactionCommand();
@@ -437,7 +451,7 @@ fn in_transaction<T>(action: impl FnOnce() -> T) -> Result<T, Failure> {
     }
 }
 
-/// Ends a run that is announced or under way; false if it has ended already.
+/// Cancels a run that is announced or running. Returns false if it has already ended.
 pub fn cancel(run: i64) -> Result<bool, FdwError> {
     let run = run.to_string();
     let mirror =
@@ -454,13 +468,13 @@ pub fn cancel(run: i64) -> Result<bool, FdwError> {
         &[Some(&run)],
     )?;
     if let Some(row) = waiting {
-        // Its worker waits for another sync of the mirror, perhaps: it need not do so any longer.
+        // The run's worker may be waiting for another sync of the mirror, which it need not do any longer.
         if let Some(pid) = row.first().and_then(|pid| pid.as_ref()?.parse::<i32>().ok()) {
             interrupt(pid);
         }
         return Ok(true);
     }
-    // The process is this run's as long as it holds the mirror's lock, in this database.
+    // The process belongs to this run as long as it holds the mirror's lock in this database.
     let pid = store::value(
         "SELECT l.pid FROM clerk_fdw_internal.sync_run r
            JOIN pg_locks l ON l.pid = r.pid AND l.locktype = 'object' AND l.granted AND l.mode = 'ExclusiveLock'
@@ -473,8 +487,9 @@ pub fn cancel(run: i64) -> Result<bool, FdwError> {
     Ok(interrupt(pid))
 }
 
-/// Cancels what a process of this server is doing.
+/// Sends a backend of this server the signal that cancels its query.
 fn interrupt(pid: i32) -> bool {
-    // SAFETY: the process is a backend of this server, and this is the signal that cancels what it does.
+    // SAFETY: kill takes any process id and signal, and accesses no memory of this process. The id is that of a backend
+    // which pg_stat_activity or pg_locks has just shown, as with pg_cancel_backend.
     unsafe { libc::kill(pid, libc::SIGINT) == 0 }
 }

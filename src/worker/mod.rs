@@ -1,3 +1,3 @@
-//! Background workers, which sync mirrors at once or when they are due.
+//! Background workers, which sync mirrors on request or on schedule.
 
 pub mod background;

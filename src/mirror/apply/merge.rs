@@ -1,4 +1,4 @@
-//! How a page of Clerk's objects becomes rows of a mirror's table.
+//! Merges pages of Clerk's objects into a mirror's table.
 
 use clerk_api::catalog::Column;
 use clerk_api::{Fetch, Locator, Page};
@@ -10,69 +10,69 @@ use crate::fdw::exec::rows;
 use crate::mirror::apply::tombstone;
 use crate::mirror::lock;
 use crate::mirror::model::{Mirror, Table};
-use crate::mirror::moment::{self, Moment};
 use crate::mirror::row_counts::{self, ByDay};
+use crate::mirror::timestamp::{self, Timestamp};
 use crate::pg::encoding::to_c_string;
 use crate::pg::spi::{self, Planned};
 use crate::pg::subtransaction::{Failure, MAX_ATTEMPTS, in_subtransaction};
 
-/// What a page is called in the statements here.
+/// The name under which the statements here refer to the page.
 const PAGE: &str = "clerk_page";
 
-/// What a page did, or would do, to the table.
+/// What merging a page did to the table, or would do.
 #[derive(Default, Clone, Copy)]
 pub struct Merged {
     pub inserted: u64,
     pub updated: u64,
     pub unchanged: u64,
-    /// Rows of the table that are not deleted and that Clerk still has; counted in dry runs alone.
+    /// Rows of the table that are not deleted and that Clerk still has. Only dry runs count them.
     pub alive: u64,
 }
 
-/// The statements that merge pages of one table.
+/// Merges pages into one table.
 pub struct Merge<'t> {
     table: &'t Table,
     mirror: &'t Mirror,
     /// The columns of the catalogue that the table's columns need.
     columns: Vec<&'static Column>,
-    /// What was found deleted since then stays deleted; `None` where even that may come back.
-    since: Option<Moment>,
-    /// When the objects were deleted, if these are their last states.
-    deleted_at: Option<Moment>,
+    /// Objects whose deletion was recorded after this time stay deleted. `None` if a merge may restore every object.
+    since: Option<Timestamp>,
+    /// When the objects were deleted, if the page holds their last states.
+    deleted_at: Option<Timestamp>,
     statement: String,
     is_dry: bool,
 }
 
-/// The parameters of its statement.
+/// The parameters of the statement.
 const SINCE: &str = "$1";
 const DELETED_AT: &str = "$2";
 
 impl<'t> Merge<'t> {
-    /// `since` is when the reading began: what was found deleted later than that stays deleted.
-    pub fn new(mirror: &'t Mirror, table: &'t Table, since: Option<Moment>, is_dry: bool) -> Self {
+    /// `since` is when reading began: an object whose deletion was recorded later stays deleted.
+    pub fn new(mirror: &'t Mirror, table: &'t Table, since: Option<Timestamp>, is_dry: bool) -> Self {
         let statement = if is_dry { dry_run_sql(table) } else { upsert_sql(table) };
         Merge { table, mirror, columns: needed(table), since, deleted_at: None, statement, is_dry }
     }
 
     /// Merges states of objects from before they were deleted.
-    pub fn of_deleted(mirror: &'t Mirror, table: &'t Table, deleted_at: Moment) -> Self {
+    pub fn of_deleted(mirror: &'t Mirror, table: &'t Table, deleted_at: Timestamp) -> Self {
         Merge { deleted_at: Some(deleted_at), ..Merge::new(mirror, table, None, false) }
     }
 
-    /// The values that the merge needs of an object.
+    /// Where the values that the merge needs lie in an object.
     pub fn values(&self) -> Vec<Locator> {
         self.columns.iter().map(|column| column.source.into()).collect()
     }
 
-    /// The fetch with the values that the merge needs.
+    /// Extends a fetch by the values that the merge needs.
     pub fn fetch(&self, fetch: Fetch) -> Fetch {
         let extra_params = self.columns.iter().filter_map(|column| column.extra_param).collect();
         Fetch { columns: self.values(), extra_params, ..fetch }
     }
 
-    /// Merges a page. Where it is refused because of some of its objects, those are found by halving, and handed to
-    /// `refused`. Objects that somebody else is changing come last, one by one, each after a `commit` that gives up all
-    /// locks: whoever keeps a transaction open keeps nobody but this sync waiting.
+    /// Merges a page. If the table refuses it because of some of its objects, halving the page finds these, and each is
+    /// passed to `on_refused`. Objects that another transaction is changing come last. They are merged one at a time,
+    /// each after a `commit` that releases all locks, so that a transaction that stays open delays only this sync.
     pub fn page(
         &self,
         page: &Page,
@@ -103,7 +103,8 @@ impl<'t> Merge<'t> {
                     all.add(merged);
                     busy.extend(others);
                 }
-                // An application changes the same rows in another order. The attempt has given its own up.
+                // An application is changing the same rows in another order. The subtransaction that failed has
+                // released its locks, so the other transaction can finish, and this group is tried again.
                 Err(failure) if failure.is_deadlock() && tries < MAX_ATTEMPTS => {
                     tries += 1;
                     groups.push(group);
@@ -135,12 +136,13 @@ impl<'t> Merge<'t> {
             let gone = tombstone::since(self.mirror, self.table, &ids, since)?;
             alive.retain(|object| !gone.iter().any(|gone| *gone == page.id(*object)));
         }
-        let (since, deleted_at) = (self.since.map(Moment::parameter), self.deleted_at.map(Moment::parameter));
-        // For a page, and while a table fills, the best plan is not always the same.
+        let (since, deleted_at) = (self.since.map(Timestamp::parameter), self.deleted_at.map(Timestamp::parameter));
+        // A whole page is planned each time: while a table fills up, the best plan changes.
         let planned = if alive.len() > 1 { Planned::EachTime } else { Planned::Once };
         let row = self.table.sandboxed(|| {
             spi::connected(|| {
-                // SAFETY: an SPI connection is open, and closed after the statement that needs the relation.
+                // SAFETY: `connected` has just opened the SPI connection, which makes its memory context the current
+                // one.
                 unsafe { self.show(page, &alive)? };
                 let values = [since.as_deref(), deleted_at.as_deref()];
                 let rows = spi::execute_prepared(&self.statement, &values, planned, false)?;
@@ -159,12 +161,20 @@ impl<'t> Merge<'t> {
         Ok(Merged { inserted, updated, unchanged, alive: 0 })
     }
 
-    /// Makes some objects of a page known to the current SPI connection as a relation.
+    /// Registers some objects of a page as a relation of the current SPI connection.
+    ///
+    /// # Safety
+    /// An SPI connection is open, and its memory context is the current one.
     unsafe fn show(&self, page: &Page, objects: &[usize]) -> Result<(), FdwError> {
-        /// As much as a page may take before it goes to disk, in KB.
+        /// The memory in KB that a page may use before the tuplestore writes it to disk. 64 MB hold any usual page of
+        /// at most 500 objects.
         const MEMORY: i32 = 64 * 1024;
-        // SAFETY: all of it is made in the connection's memory and gone with it; the slot has the descriptor's
-        // attributes, of which there is one for each converter.
+        // SAFETY: the caller guarantees that an SPI connection is open and that its memory context is the current one,
+        // so the descriptor, the slot, the tuplestore and what the converters allocate live until the connection is
+        // closed. (If the tuplestore was written to disk, the (sub)transaction's resource owner closes its file.) The
+        // descriptor has an attribute of the converter's type for each converter, and the slot was made for that
+        // descriptor, so `fill` writes within the slot's arrays. tuplestore_puttupleslot copies the row before the
+        // object's context is reset.
         unsafe {
             let descriptor = pg_sys::CreateTemplateTupleDesc(self.columns.len() as i32);
             let mut converters = Vec::new();
@@ -177,7 +187,7 @@ impl<'t> Merge<'t> {
             let store = pg_sys::tuplestore_begin_heap(false, false, MEMORY);
             let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsVirtual);
             let count = objects.len();
-            // What one object needs while it is converted is used again for the next.
+            // The memory that converting an object needs is reused for the next object.
             let row = pg_sys::AllocSetContextCreateInternal(
                 pg_sys::CurrentMemoryContext,
                 c"clerk_fdw object".as_ptr(),
@@ -198,7 +208,7 @@ impl<'t> Merge<'t> {
         }
     }
 
-    /// The row of one object as JSON, if the table has one.
+    /// The row of an object as JSON, if the table has one.
     pub fn row(table: &Table, id: &str) -> Result<Option<String>, FdwError> {
         let query = format!("SELECT to_jsonb(t)::text FROM {} t WHERE {}", table.name, table.is("t", table.id(), "$1"));
         table.value(&query, &[Some(id)])
@@ -224,9 +234,9 @@ fn needed(table: &Table) -> Vec<&'static Column> {
         .collect()
 }
 
-/// The values of a page's objects as the table takes them.
+/// The query for the values that the page's objects have in the table's columns.
 fn source_sql(table: &Table) -> String {
-    let deleted_at = moment::time(DELETED_AT);
+    let deleted_at = timestamp::from_parameter_sql(DELETED_AT);
     let values = table.columns.iter().map(|mapping| {
         let value = match &*mapping.expression {
             "synced_at" => "clock_timestamp()",
@@ -238,9 +248,10 @@ fn source_sql(table: &Table) -> String {
     format!("SELECT {} FROM {PAGE}", values.collect::<Vec<_>>().join(", "))
 }
 
-/// Whether the row `t` is to take the state `new`: never an older one, nor what was found deleted since.
+/// The condition that the row `t` is replaced by the state `new`. It never is by an older state, nor if its deletion
+/// was recorded after reading began.
 fn should_replace_sql(table: &Table, new: &str) -> String {
-    let since = format!("coalesce({}, 'infinity')", moment::time(SINCE));
+    let since = format!("coalesce({}, 'infinity')", timestamp::from_parameter_sql(SINCE));
     let differs =
         table.columns.iter().filter(|mapping| !matches!(&*mapping.expression, "synced_at" | "deleted_at")).map(
             |mapping| {
@@ -261,8 +272,8 @@ fn should_replace_sql(table: &Table, new: &str) -> String {
     )
 }
 
-/// Rows that would not change are left out beforehand: even an INSERT that turns into nothing fires triggers and takes
-/// values from sequences.
+/// The statement that inserts and updates rows. It leaves out rows that would not change, because even an INSERT that
+/// ends in ON CONFLICT without an update fires triggers and consumes sequence values.
 fn upsert_sql(table: &Table) -> String {
     let page = source_sql(table);
     let columns: Vec<_> = table.columns.iter().map(|mapping| &*mapping.column).collect();
@@ -274,13 +285,15 @@ fn upsert_sql(table: &Table) -> String {
     let (name, id) = (&table.name, table.id());
     let (deleted_at, synced_at) = (table.deleted_at(), table.synced_at());
     let list = columns.join(", ");
-    // A row of a partitioned table does not tell whether the statement has inserted it. Those that were there before
-    // are what the statement's snapshot shows; looking them up costs a little more.
+    // A returned row of a partitioned table has no xmax that would show whether the statement has inserted it. The
+    // statement's snapshot still shows only the rows that existed before, so the row is looked up there, which costs a
+    // little more.
     let is_new = match table.is_partitioned {
         true => format!("NOT EXISTS (SELECT FROM {name} old WHERE old.{id} = t.{id})"),
         false => "t.xmax = 0".to_owned(),
     };
-    // How a row is counted. Null for one that was not there before, or did not come from Clerk.
+    // How a row is counted: its day of creation, and whether it is deleted. Null for a row that did not exist before,
+    // or did not come from Clerk.
     let state = |row: &str| format!("ARRAY[{}, ({row}.{deleted_at} IS NOT NULL)::int]", row_counts::day(table, row));
     let old_state = format!(
         "CASE WHEN NOT ({is_new}) THEN \
@@ -308,7 +321,7 @@ fn upsert_sql(table: &Table) -> String {
     )
 }
 
-/// What the upsert would do, and how many of the rows that are not deleted Clerk still has.
+/// The query for what the upsert would do, and for how many of the rows that are not deleted Clerk still has.
 fn dry_run_sql(table: &Table) -> String {
     let (page, id) = (source_sql(table), table.id());
     let is_there = "t.clerk_fdw_there IS NOT NULL";

@@ -1,10 +1,10 @@
-//! How Clerk's objects become rows, and how the rows of deleted ones go.
+//! How Clerk's objects become rows, and how the rows of deleted objects are removed.
 //!
 //! | file | question |
 //! | --- | --- |
-//! | [`tombstone`] | What is known to be deleted? |
+//! | [`tombstone`] | Which objects are known to be deleted? |
 //! | [`merge`] | How does a page become rows? |
-//! | [`remove`] | How do rows go whose objects Clerk has no more? |
+//! | [`remove`] | How are the rows of deleted objects removed? |
 
 pub mod merge;
 pub mod remove;

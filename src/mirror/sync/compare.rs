@@ -1,5 +1,5 @@
-//! Where Clerk and a table differ, found by counting: deletions leave no trace in the order of changes, but both sides
-//! can count what was created in a range of time. Halving the range finds the few pages that are worth reading.
+//! Finds where Clerk and a table differ by counting. Clerk's lists do not report deletions, but both sides can count
+//! the objects that were created in a range of time. Halving the range finds the few pages that are worth reading.
 
 use clerk_api::{Fetch, Page, Query, TimeRange};
 
@@ -8,18 +8,20 @@ use crate::error::FdwError;
 use crate::mirror::apply::merge::Merge;
 use crate::mirror::apply::tombstone;
 use crate::mirror::model::Table;
-use crate::mirror::moment::{self, Moment};
 use crate::mirror::row_counts;
 use crate::mirror::row_counts::{ByDay, DAY};
 use crate::mirror::sync::deletes;
 use crate::mirror::sync::log::Step;
 use crate::mirror::sync::session::Sync;
+use crate::mirror::timestamp::{self, Timestamp};
 use crate::pg::subtransaction::Failure;
 
-/// With fewer pages than this, reading them all takes no longer.
+/// With fewer pages than this, reading all of them takes about as many requests as comparing counts does.
 const MIN_PAGES: u64 = 8;
 
-/// With more counts than this, or than a quarter of what all pages are, reading them all is the better way.
+/// The most requests for counts that a comparison makes. It also makes at most a quarter as many as reading all pages
+/// would, but always up to MIN_PAGES. If these are not enough, the differences are so many that reading everything is
+/// the better way.
 const MAX_COUNTS: u64 = 200;
 
 /// Whether comparing counts is likely to cost less than reading everything.
@@ -28,19 +30,19 @@ pub fn is_worth_it(sync: &Sync, table: &Table, clerk: u64) -> bool {
     is_counted && clerk / u64::from(sync.mirror.server.page_size()) >= MIN_PAGES
 }
 
-/// Reads where the counts differ, and deletes what Clerk has no more. `None` if they differ in so many places that
-/// everything is to be read; else the reason why nothing was deleted, if it was not. `lacking` objects are at Clerk
-/// alone, because the table did not take them.
+/// Reads the ranges in which the counts differ, and deletes the rows of objects that Clerk has deleted. `refused` is
+/// the number of objects that only Clerk has because the table refused them.
 pub fn compare(
     sync: &Sync,
     step: &mut Step,
     merge: &Merge,
     table: &Table,
-    since: Moment,
+    since: Timestamp,
     (clerk, kept, lacking): (u64, ByDay, u64),
 ) -> Result<Option<Option<FdwError>>, Failure> {
     if lacking > 0 {
-        // When these were created nobody knows here, and so not by how many the counts of a range should differ.
+        // It is not known when the refused objects were created, and so not by how many the counts of a range should
+        // differ.
         return Ok(None);
     }
     let take = |step: &mut Step, page: &Page| merge_page(sync, step, merge, page);
@@ -48,7 +50,7 @@ pub fn compare(
     let Some(gone) = read_differences(sync, step, merge, table, since, (clerk, &kept), take)? else { return Ok(None) };
     if gone.is_empty() {
         if step.merged.inserted == inserted {
-            // Nothing differs but the counts that were kept: somebody else has changed the table.
+            // Only the stored counts differ from Clerk's: something else has changed the table.
             sync.commit(|| row_counts::check(sync.mirror, table))?;
         }
         return Ok(Some(None));
@@ -60,14 +62,14 @@ pub fn compare(
     Ok(Some(None))
 }
 
-/// Reads the ranges of creation time in which Clerk and the table have not as many objects, and gives the ids of the rows that should
-/// have been there. `None` if there are too many of them.
+/// Reads the ranges of creation time in which Clerk and the table have different numbers of objects. Returns the ids of
+/// the rows that the pages of these ranges should have contained; `None` if the ranges are too many.
 pub fn read_differences(
     sync: &Sync,
     step: &mut Step,
     merge: &Merge,
     table: &Table,
-    since: Moment,
+    since: Timestamp,
     (clerk, kept): (u64, &ByDay),
     mut take: impl FnMut(&mut Step, &Page) -> Result<(), Failure>,
 ) -> Result<Option<Vec<String>>, Failure> {
@@ -109,13 +111,13 @@ pub fn read_differences(
     Ok(Some(gone))
 }
 
-/// The ids of the rows of a range that were not written since, but for these.
-fn not_among(table: &Table, range: TimeRange, since: Moment, seen: &[String]) -> Result<Vec<String>, FdwError> {
+/// The ids of the rows of a range that were last written before `since` and are not among `seen`.
+fn not_among(table: &Table, range: TimeRange, since: Timestamp, seen: &[String]) -> Result<Vec<String>, FdwError> {
     let (id, name, deleted_at, synced_at) = (table.id(), &table.name, table.deleted_at(), table.synced_at());
     let query = format!(
         "SELECT t.{id}::text FROM {name} t WHERE t.{deleted_at} IS NULL AND t.{synced_at} < {}
             AND {} AND NOT {}",
-        moment::time("$1"),
+        timestamp::from_parameter_sql("$1"),
         within(table),
         table.is_among("t", "$4")
     );
@@ -124,8 +126,8 @@ fn not_among(table: &Table, range: TimeRange, since: Moment, seen: &[String]) ->
     table.first_column(&query, &values)
 }
 
-/// The end of the day up to which about half of the table's rows of a range were created, and how many those are; none
-/// if they were all created on one day.
+/// Splits a range at the end of the day up to which about half of its rows were created; `None` if all of them were
+/// created on one day.
 fn day_in_the_middle(kept: &ByDay, range: TimeRange) -> Option<(i64, u64)> {
     let (first, last) = (range.first.unwrap_or(i64::MIN), range.last.unwrap_or(i64::MAX));
     let days = kept.0.range(first.div_euclid(DAY)..=last.div_euclid(DAY));
@@ -133,7 +135,7 @@ fn day_in_the_middle(kept: &ByDay, range: TimeRange) -> Option<(i64, u64)> {
     let mut earlier = 0;
     let mut before = None;
     for (day, counts) in days {
-        // The day before this one at the latest, so that something is left on both sides.
+        // The split is at the end of the day before at the latest, so that something is left on both sides.
         if before.is_some() && earlier + counts.live > half {
             break;
         }
@@ -145,7 +147,7 @@ fn day_in_the_middle(kept: &ByDay, range: TimeRange) -> Option<(i64, u64)> {
     (first <= end && end < last).then_some((end, u64::try_from(earlier).unwrap_or(0)))
 }
 
-/// The same moment to the millisecond, as the table has it, and how many of its rows were created up to then.
+/// Splits a range at the creation time of its middle row.
 fn middle(table: &Table, range: TimeRange, count: u64) -> Result<Option<(i64, u64)>, FdwError> {
     let Some(created_at) = table.created_at() else { return Ok(None) };
     let (name, deleted_at, within) = (&table.name, table.deleted_at(), within(table));
@@ -156,12 +158,12 @@ fn middle(table: &Table, range: TimeRange, count: u64) -> Result<Option<(i64, u6
     let [first, last] = bounds(range);
     let values = [Some(&*(count / 2).to_string()), first.as_deref(), last.as_deref()];
     let middle = table.value(&query, &values)?.and_then(|at| at.parse().ok());
-    // Something has to be left on both sides.
+    // Something has to be left on both sides, or halving would not end.
     let middle = middle.filter(|middle| range.holds(Some(*middle)) && range.last != Some(*middle));
     middle.map(|middle| Ok((middle, held(table, TimeRange { last: Some(middle), ..range })?))).transpose()
 }
 
-/// How many rows of a range the table has.
+/// The number of rows that the table has in a range.
 fn held(table: &Table, range: TimeRange) -> Result<u64, FdwError> {
     let (name, deleted_at, synced_at) = (&table.name, table.deleted_at(), table.synced_at());
     let query = format!(
@@ -173,8 +175,8 @@ fn held(table: &Table, range: TimeRange) -> Result<u64, FdwError> {
     Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
 }
 
-/// The condition on the table's rows for a range, whose bounds are the parameters `$2` and `$3`. They are planned each
-/// time, so that an index on the time serves.
+/// The SQL condition that a row of the table is in a range, whose bounds are the parameters `$2` and `$3`. Its
+/// statements are planned each time, so that an index on the creation time can be used.
 fn within(table: &Table) -> String {
     let created_at = table.created_at().unwrap_or("created_at");
     let time = |parameter: &str| format!("to_timestamp({parameter}::int8 / 1000.0::float8)");
@@ -185,7 +187,7 @@ fn within(table: &Table) -> String {
     )
 }
 
-/// The values of these parameters, in Unix milliseconds: the first moment, and the one behind the last.
+/// The values of these two parameters in Unix milliseconds: the first one in the range, and the one after the last.
 fn bounds(range: TimeRange) -> [Option<String>; 2] {
     [range.first.map(|first| first.to_string()), range.last.map(|last| last.saturating_add(1).to_string())]
 }

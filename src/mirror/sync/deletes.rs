@@ -1,4 +1,4 @@
-//! What Clerk has no more.
+//! Deletes the rows of objects that a sync finds to be deleted at Clerk.
 
 use std::collections::HashSet;
 
@@ -10,19 +10,20 @@ use crate::error::FdwError;
 use crate::mirror::apply::merge::Merge;
 use crate::mirror::apply::remove::{RowFilter, remove};
 use crate::mirror::model::Table;
-use crate::mirror::moment::{self, Moment};
 use crate::mirror::row_counts;
 use crate::mirror::sync::log::Step;
 use crate::mirror::sync::session::Sync;
+use crate::mirror::timestamp::{self, Timestamp};
 use crate::pg::sandbox::as_extension_owner;
 use crate::pg::spi::{self, Stored};
 use crate::pg::subtransaction::{Failure, retrying_deadlocks};
 
-/// More than this share of a table's rows, and more than that many, look like an accident.
+/// If a sync would delete more than 20 % of a table's rows, and more than 50 rows, a wrong key or an emptied instance
+/// is likelier than so many real deletions. In a small table 50 deletions may be everyday ones.
 const SHARE: f64 = 0.2;
 const ROWS: u64 = 50;
 
-/// The error that so many deletions are, unless they are wished for.
+/// The error for so many deletions; `None` if they are below the threshold or the caller forces them.
 pub fn exceeds_threshold(sync: &Sync, table: &Table, deletes: u64, of: u64) -> Option<FdwError> {
     let looks_like_one = deletes > ROWS && deletes as f64 > SHARE * of as f64;
     (looks_like_one && !sync.run.options.force).then(|| FdwError::DeleteThresholdExceeded {
@@ -33,24 +34,26 @@ pub fn exceeds_threshold(sync: &Sync, table: &Table, deletes: u64, of: u64) -> O
     })
 }
 
-/// How many rows one statement deletes.
+/// The most rows that one statement deletes, so that a transaction holds the locks of so many rows for a short time
+/// only.
 const BATCH: usize = 5_000;
 
-/// After a pass, deletes what was not on any of its pages and was last heard of before it began. Gives the reason where
-/// it does not. Unless the pass is known to be complete, Clerk is asked for each of them once more.
+/// After a pass, deletes the rows of objects that were on none of its pages and that no one has written since it began.
+/// Returns the error if they are too many. Unless the pass is known to be complete, Clerk is first asked for each of
+/// these objects by its id.
 pub fn what_is_gone(
     sync: &Sync,
     step: &mut Step,
     merge: &Merge,
     table: &Table,
-    since: Moment,
+    since: Timestamp,
     is_complete: bool,
 ) -> Result<Option<FdwError>, Failure> {
     let (name, id, deleted_at, synced_at) = (&table.name, table.id(), table.deleted_at(), table.synced_at());
     let unseen = format!(
         "FROM {name} t WHERE t.{deleted_at} IS NULL AND t.{synced_at} < {}
             AND NOT EXISTS (SELECT FROM {SEEN} seen WHERE seen.id = t.{id}::text)",
-        moment::time("$1")
+        timestamp::from_parameter_sql("$1")
     );
     let (of, deletes, gone) = sync.in_subtransaction(|| {
         let seen = as_extension_owner(|| Stored::of(PAGES, &[Some(&sync.mirror.key()), Some(table.object.name)]))?;
@@ -80,8 +83,8 @@ pub fn what_is_gone(
     Ok(None)
 }
 
-/// Those of some objects that Clerk does not find by their ids. It finds the others, which are merged; all, where it
-/// cannot be asked so.
+/// Looks up these objects at Clerk and returns the ids of those that it does not find. The others are merged. If Clerk
+/// cannot look up this object by its id, none are returned.
 fn unknown_to_clerk(
     sync: &Sync,
     step: &mut Step,
@@ -101,7 +104,8 @@ fn unknown_to_clerk(
             merge_page(sync, step, merge, &page)?;
             found.extend((0..page.len()).map(|object| page.id(object).into_owned()));
         }
-        // A list that has fewer than Clerk counts says nothing of those that it lacks.
+        // If the list has fewer objects than Clerk counts, it is not known whether an object that it lacks has been
+        // deleted.
         let (asked, listed, counted) = (batch.len(), found.len(), counted.unwrap_or(0));
         if counted != listed as u64 {
             sync.commit(|| pass::give_up(sync, table))?;
@@ -114,14 +118,15 @@ fn unknown_to_clerk(
     Ok(unknown)
 }
 
-/// What the objects on the pages of a pass are called in the statements here, and where they are kept.
+/// The name under which the statements here refer to the objects on the pages of a pass, and the query for these
+/// objects.
 const SEEN: &str = "clerk_seen";
 const PAGES: &str = "SELECT seen.id FROM clerk_fdw_internal.sync_page p CROSS JOIN LATERAL unnest(p.ids) AS seen(id)
                       WHERE p.mirror = $1::int4 AND p.object = $2";
 
-/// Deletes the rows of some objects that were still not written since; where one cannot be deleted, because others refer
-/// to it, the rest goes.
-pub fn delete(sync: &Sync, step: &mut Step, table: &Table, ids: &[String], since: Moment) -> Result<(), Failure> {
+/// Deletes the rows of these objects unless they have been written since. If one row cannot be deleted, because other
+/// rows refer to it, the others still are.
+pub fn delete(sync: &Sync, step: &mut Step, table: &Table, ids: &[String], since: Timestamp) -> Result<(), Failure> {
     for batch in ids.chunks(BATCH) {
         let remove = |ids: &[String]| {
             let which = RowFilter { among: Some(ids), older_than: Some(since), ..RowFilter::default() };

@@ -1,7 +1,7 @@
-//! Reading everything: a pass over one object's list.
+//! Full syncs: each reads one object's whole list, which is called a pass.
 //!
-//! Each page is committed together with its mark and its ids. So a pass that was cut off goes on behind its last
-//! committed page, and at its end it is known what Clerk has.
+//! Each page is committed together with its checkpoint and its ids. So a pass that was cut off is resumed after its
+//! last committed page, and at its end it is known which objects Clerk has.
 
 use clerk_api::catalog::SortColumn;
 use clerk_api::{Fetch, OrderBy, Page, Query, TimeRange, remaining};
@@ -12,15 +12,14 @@ use super::pass::{self, Pass};
 use crate::error::FdwError;
 use crate::mirror::apply::merge::Merge;
 use crate::mirror::model::Table;
-use crate::mirror::moment::{self, Moment};
 use crate::mirror::row_counts;
 use crate::mirror::store;
 use crate::mirror::sync::compare;
 use crate::mirror::sync::deletes;
 use crate::mirror::sync::session::Sync;
+use crate::mirror::timestamp::{self, Timestamp};
 use crate::pg::subtransaction::Failure;
 
-/// What a step did, and why it deleted nothing if that looked like an accident.
 pub type Done<'r> = (Step<'r>, Option<FdwError>);
 
 pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
@@ -28,7 +27,7 @@ pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
     resume_or_start(sync, step, table)
 }
 
-/// Reads everything as part of a step that was begun.
+/// Reads everything as part of a step that has begun.
 pub fn resume_or_start<'s>(sync: &Sync<'s>, mut step: Step<'s>, table: &Table) -> Result<Done<'s>, Failure> {
     let is_dry = sync.run.options.dry_run;
     let under_way = if is_dry { None } else { sync.in_subtransaction(|| pass::under_way(sync, table))? };
@@ -62,7 +61,7 @@ pub fn resume_or_start<'s>(sync: &Sync<'s>, mut step: Step<'s>, table: &Table) -
     Ok((step, too_many))
 }
 
-/// Begins a pass: what changes from now on is for the sync after it.
+/// Begins a pass. Changes from now on are left to the next sync.
 fn begin(sync: &Sync, step: &mut Step, table: &Table) -> Result<Pass, Failure> {
     let known_until = match table.object.by_update() {
         Some(sort) => newest(sync, step, table, sort)?,
@@ -72,7 +71,7 @@ fn begin(sync: &Sync, step: &mut Step, table: &Table) -> Result<Pass, Failure> {
     let is_dry = sync.run.options.dry_run;
     sync.commit(|| {
         let pass =
-            Pass { started_at: Moment::now(), expected, known_until, checkpoints: Vec::new(), is_resumed: false };
+            Pass { started_at: Timestamp::now(), expected, known_until, checkpoints: Vec::new(), is_resumed: false };
         if is_dry {
             return Ok(pass);
         }
@@ -83,7 +82,7 @@ fn begin(sync: &Sync, step: &mut Step, table: &Table) -> Result<Pass, Failure> {
                 "UPDATE clerk_fdw_internal.mirror_table
                     SET pass_started_at = {}, pass_known_until = $3::int8, pass_expected = $4::int8
                   WHERE mirror = $1::int4 AND object = $2",
-                moment::time("$5")
+                timestamp::from_parameter_sql("$5")
             ),
             &[
                 Some(&sync.mirror.key()),
@@ -98,7 +97,8 @@ fn begin(sync: &Sync, step: &mut Step, table: &Table) -> Result<Pass, Failure> {
     })
 }
 
-/// When the object that changed last has changed, in Unix milliseconds. Where there is none, all time is known.
+/// The time of the last change of any object, in Unix milliseconds. Without any object it is 0, because then all
+/// changes so far are known.
 fn newest(sync: &Sync, step: &mut Step, table: &Table, sort: &SortColumn) -> Result<Option<i64>, Failure> {
     let updated_at = table.object.updated_at().map(|column| column.source.into());
     let query = Query::List { filters: Vec::new(), order: Some(OrderBy::descending(sort)) };
@@ -109,13 +109,13 @@ fn newest(sync: &Sync, step: &mut Step, table: &Table, sort: &SortColumn) -> Res
     })
 }
 
-/// Whether the pass is known to have seen all that was there when it began. A list that has no total of its own ends
-/// with a page that is not full; whether that was its end, a count tells.
+/// Whether the pass is known to have read all objects that existed when it began. A list without a total count of its
+/// own ends with a page that is not full; a count shows whether that really was the end.
 ///
-/// Clerk may count more than was read because a page was not what it should have been, or because objects were added
-/// meanwhile that say they are old, as an import's do. In both cases the stretches of time are read again in which the
-/// table has less. Those that still come in after that are for the next sync: a pass that waited for the end of an
-/// import would not end before it.
+/// Clerk may count more objects than were read because a page was incomplete, or because objects were added meanwhile
+/// that have an earlier creation time, as an import's do. In both cases, the ranges of time in which the table has
+/// fewer objects are read again. Objects that are added after that are left to the next sync: a pass that waited for
+/// the end of an import would not end before it.
 fn complete(sync: &Sync, step: &mut Step, merge: &Merge, table: &Table, pass: &Pass) -> Result<bool, Failure> {
     let Some(known_until) = pass.known_until.filter(|_| table.object.is_read_by_range()) else { return Ok(true) };
     let more = |step: &mut Step| {
@@ -137,7 +137,8 @@ fn complete(sync: &Sync, step: &mut Step, merge: &Merge, table: &Table, pass: &P
     }
     let missing = more(step)?;
     if missing > 0 && pass.is_resumed {
-        // A range may have been noted as read because of a page that was short, which nobody came to look into.
+        // The sync that was cut off may have stored a checkpoint for a page that was incomplete, and ended before it
+        // checked the count.
         sync.commit(|| pass::give_up(sync, table))?;
         sync.in_subtransaction(|| Err(FdwError::IncompleteList { object: table.object.name, missing }))?;
     }
@@ -150,13 +151,14 @@ fn complete(sync: &Sync, step: &mut Step, merge: &Merge, table: &Table, pass: &P
     Ok(missing == 0)
 }
 
-/// The pass is done: the table is in step with what Clerk had when it began, if it succeeded.
+/// Ends the pass: the table has the state that Clerk had when the pass began, unless deletions were refused.
 fn end(sync: &Sync, table: &Table, succeeded: bool) -> Result<(), FdwError> {
-    // Which were set right when what is gone was looked for.
+    // The stored counts were corrected when deletions were looked for.
     let live = row_counts::kept(sync.mirror, table)?.live().to_string();
     let key = sync.mirror.key();
     let values = [Some(&*key), Some(table.object.name)];
-    // What was refused before was read again: if it was refused again, its entry says so.
+    // Every object that was refused before has been read again. If it was refused again, its log entry has a newer
+    // time.
     store::run(
         "UPDATE clerk_fdw_internal.sync_error e SET resolved_at = clock_timestamp()
            FROM clerk_fdw_internal.mirror_table t

@@ -1,4 +1,5 @@
-//! Reading what has changed: the list in descending order of change, until known ground.
+//! Incremental syncs: each reads the list in descending order of change, until it reaches changes that are already
+//! known.
 
 use clerk_api::{Fetch, OrderBy, Page, Query};
 
@@ -8,26 +9,27 @@ use crate::error::FdwError;
 use crate::mirror::apply::merge::Merge;
 use crate::mirror::apply::tombstone;
 use crate::mirror::model::Table;
-use crate::mirror::moment::{self, Moment};
 use crate::mirror::row_counts;
 use crate::mirror::store;
 use crate::mirror::sync::compare;
 use crate::mirror::sync::log::{Mode, Step};
 use crate::mirror::sync::session::Sync;
+use crate::mirror::timestamp::{self, Timestamp};
 use crate::pg::subtransaction::Failure;
 
-/// Changes may become visible out of their order: known ground begins so many milliseconds before the newest of them.
+/// Changes may become visible at Clerk in another order than their times say, a little late. So a sync reads on until a
+/// minute (in milliseconds) before the last known change.
 const MARGIN: i64 = 60_000;
 
 pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
     let is_dry = sync.run.options.dry_run;
     let mut step = sync.in_subtransaction(|| sync.run.step(table, Mode::Incremental, None))?;
-    let since = Moment::now();
+    let since = Timestamp::now();
     let (known_until, refused) = sync.in_subtransaction(|| Ok((known_until(sync, table)?, refused(sync, table)?)))?;
     sync.commit(|| step.log())?;
     let merge = Merge::new(sync.mirror, table, Some(since), is_dry);
 
-    // What the table did not take before may be taken now, though Clerk's side has not changed since.
+    // The table may accept now what it refused before, even though the object has not changed at Clerk since.
     if let Some(parameter) = table.object.ids_parameter().filter(|_| !refused.is_empty()) {
         let query = Query::Batches { parameter, values: refused.clone(), filters: Vec::new() };
         read(sync, &mut step, &merge, Fetch { query, ..sync.whole(table) }, |_, _| Ok(true))?;
@@ -55,7 +57,7 @@ pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
         step.deleted = (live + step.merged.inserted).saturating_sub(clerk + lacking);
     } else if clerk != live + lacking {
         if !compare::is_worth_it(sync, table, clerk) {
-            // So few that reading them all finds the difference soonest.
+            // With so few pages, reading all of them finds the difference soonest.
             return full::resume_or_start(sync, step, table);
         }
         match compare::compare(sync, &mut step, &merge, table, since, (clerk, kept, lacking))? {
@@ -70,7 +72,8 @@ pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
     Ok((step, too_many))
 }
 
-/// Reads and merges pages for as long as more are wanted; `updated_at` is where a page's objects have that value.
+/// Reads and merges pages until `wants_more` returns false. It gets each page and the index at which the page has the
+/// objects' `updated_at`.
 fn read(
     sync: &Sync,
     step: &mut Step,
@@ -93,7 +96,7 @@ fn read(
     Ok(())
 }
 
-/// Until when changes are known, in Unix milliseconds of Clerk's clock.
+/// The time up to which all changes are known, in Unix milliseconds of Clerk's clock.
 fn known_until(sync: &Sync, table: &Table) -> Result<i64, FdwError> {
     let known_until = store::value(
         "SELECT known_until FROM clerk_fdw_internal.mirror_table WHERE mirror = $1::int4 AND object = $2",
@@ -102,7 +105,7 @@ fn known_until(sync: &Sync, table: &Table) -> Result<i64, FdwError> {
     Ok(known_until.and_then(|at| at.parse().ok()).unwrap_or(0))
 }
 
-/// The objects that the table did not take and that were not taken since.
+/// The ids of the objects that the table refused and has not accepted since.
 fn refused(sync: &Sync, table: &Table) -> Result<Vec<String>, FdwError> {
     store::column(
         "SELECT object_id FROM clerk_fdw_internal.sync_error
@@ -111,7 +114,7 @@ fn refused(sync: &Sync, table: &Table) -> Result<Vec<String>, FdwError> {
     )
 }
 
-/// How many objects the table lacks because it did not take them.
+/// The number of objects that the table lacks because it refused them.
 fn lacking(sync: &Sync, table: &Table) -> Result<u64, FdwError> {
     let refused = refused(sync, table)?;
     if refused.is_empty() {
@@ -128,22 +131,22 @@ fn lacking(sync: &Sync, table: &Table) -> Result<u64, FdwError> {
     Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
 }
 
-/// The table is in step; not so, without `success_at`, if deletions were refused.
-fn end(sync: &Sync, table: &Table, newest: i64, success_at: Option<Moment>, clerk: u64) -> Result<(), FdwError> {
+/// Records that the table is in sync. Without `success_at` it is not, because deletions were refused.
+fn end(sync: &Sync, table: &Table, newest: i64, success_at: Option<Timestamp>, clerk: u64) -> Result<(), FdwError> {
     let live = row_counts::kept(sync.mirror, table)?.total().live;
     store::run(
         &format!(
             "UPDATE clerk_fdw_internal.mirror_table
                 SET known_until = $3::int8, success_at = coalesce({}, success_at), drift = $4::int8
               WHERE mirror = $1::int4 AND object = $2",
-            moment::time("$5")
+            timestamp::from_parameter_sql("$5")
         ),
         &[
             Some(&sync.mirror.key()),
             Some(table.object.name),
             Some(&newest.to_string()),
             Some(&(clerk as i64 - live).to_string()),
-            success_at.map(Moment::parameter).as_deref(),
+            success_at.map(Timestamp::parameter).as_deref(),
         ],
     )
 }

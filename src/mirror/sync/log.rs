@@ -1,4 +1,4 @@
-//! One sync in the log: what it did so far, committed with what it did.
+//! The log of syncs. What a sync has done so far is committed in the same transaction as its log entry.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::mirror::store;
 use crate::pg::settings;
 use crate::pg::subtransaction::Failure;
 
-/// What a caller asked for.
+/// The options with which a sync was called.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct SyncOptions {
     pub mode: Option<Mode>,
@@ -47,29 +47,45 @@ impl Mode {
     }
 }
 
-const DAY: i32 = 86_400;
+const DAY_SECONDS: i32 = 86_400;
 
-/// What is kept for as long as the log, and how long at least, in seconds. Svix goes on trying for days, and can be told
-/// to send again what is three months old; an event whose claim is forgotten meets the object's newer state or its
-/// tombstone.
-pub const RETAINED: &[(&str, &str, i32)] = &[
-    ("sync_run", "started_at", 0),
-    ("sync_error", "occurred_at", 0),
-    ("webhook_event", "received_at", 7 * DAY),
-    ("tombstone", "recorded_at", 100 * DAY),
+/// How long log entries and tombstones are kept. Svix retries a delivery for days, so webhook events are kept for at
+/// least 7 days. Svix can be told to send events again that are up to 90 days old, so tombstones are kept for at least
+/// 100 days: an event whose log entry has been deleted meets the object's newer state or its tombstone.
+pub const RETENTIONS: &[Retention] = &[
+    Retention { table: "sync_run", time_column: "started_at", min_seconds: 0 },
+    Retention { table: "sync_error", time_column: "occurred_at", min_seconds: 0 },
+    Retention { table: "webhook_event", time_column: "received_at", min_seconds: 7 * DAY_SECONDS },
+    Retention { table: "tombstone", time_column: "recorded_at", min_seconds: 100 * DAY_SECONDS },
 ];
 
-/// How often a running sync says how far it is.
+/// How long the rows of a table are kept.
+pub struct Retention {
+    pub table: &'static str,
+    /// The column with the time of a row.
+    pub time_column: &'static str,
+    min_seconds: i32,
+}
+
+impl Retention {
+    /// For how many seconds rows are kept: as long as the setting says, and at least as long as they are needed.
+    pub fn seconds(&self) -> i32 {
+        settings::log_retention().max(self.min_seconds)
+    }
+}
+
+/// How often a running sync reports its progress: seldom enough not to flood the client, often enough to show that it
+/// is alive.
 const NOTICE_EVERY: Duration = Duration::from_secs(5);
 
-/// A sync in the log.
+/// A sync's entry in the log.
 pub struct Run<'m> {
     pub id: String,
     mirror: &'m Mirror,
     pub options: SyncOptions,
 }
 
-/// What a sync does to one table.
+/// What a sync does to one table: its entry in the log, and the counts that go into it.
 pub struct Step<'r> {
     run: &'r Run<'r>,
     pub object: &'static str,
@@ -82,14 +98,12 @@ pub struct Step<'r> {
     pub deleted: u64,
     pub errors: u64,
     requests: u64,
-    /// Those of a reading that goes on.
+    /// The requests of the fetch that is in progress.
     requests_of_reading: u64,
 }
 
 impl<'m> Run<'m> {
-    /// A run that was announced before, or a new one.
-    ///
-    /// None if it was cancelled meanwhile.
+    /// Begins a run that was announced before, or a new one. Returns `None` if the run was cancelled meanwhile.
     pub fn begin(
         mirror: &'m Mirror,
         options: SyncOptions,
@@ -103,7 +117,8 @@ impl<'m> Run<'m> {
             None => Self::announce(mirror, &options)?,
         };
         let Some(id) = store::value(begun, &[Some(&id), Some(&key)])? else { return Ok(None) };
-        // This sync holds the mirror's lock, so whoever else says that it is running has died without a word.
+        // This sync holds the mirror's lock, so any other run with the state 'running' belongs to a backend that ended
+        // without changing its entry.
         store::run(
             "UPDATE clerk_fdw_internal.sync_run SET state = 'interrupted'
               WHERE state = 'running' AND mirror = $1::int4 AND run <> $2::int8",
@@ -114,23 +129,25 @@ impl<'m> Run<'m> {
                 AND run IN (SELECT run FROM clerk_fdw_internal.sync_run WHERE state = 'interrupted' AND mirror = $1::int4)",
             &[Some(&key)],
         )?;
-        // A dump finds server and owner again by what they were called when the last sync began.
+        // A restored dump finds the mirror's server and owner by their names, so the owner's name is kept current as of
+        // the last sync. The server's name is not: a renamed server has to be confirmed with clerk_fdw.alter_mirror.
         store::run(
             "UPDATE clerk_fdw_internal.mirror m SET owner_name = r.rolname
                FROM pg_roles r WHERE r.oid = m.owner AND r.rolname <> m.owner_name AND m.number = $1::int4",
             &[Some(&key)],
         )?;
-        for (table, moment, least) in RETAINED {
-            let seconds = format!("{} seconds", settings::log_retention().max(*least));
-            let old = format!(
-                "DELETE FROM clerk_fdw_internal.{table} WHERE mirror = $2::int4 AND {moment} < now() - $1::interval"
+        for retention in RETENTIONS {
+            let Retention { table, time_column, .. } = retention;
+            let seconds = format!("{} seconds", retention.seconds());
+            let delete = format!(
+                "DELETE FROM clerk_fdw_internal.{table} WHERE mirror = $2::int4 AND {time_column} < now() - $1::interval"
             );
-            store::run(&old, &[Some(&seconds), Some(&key)])?;
+            store::run(&delete, &[Some(&seconds), Some(&key)])?;
         }
         Ok(Some(Run { id, mirror, options }))
     }
 
-    /// Puts a run into the log that will begin later, and gives its id.
+    /// Adds a log entry for a run that will begin later, and returns the run's number.
     pub fn announce(mirror: &Mirror, options: &SyncOptions) -> Result<String, FdwError> {
         let id = store::value(
             "INSERT INTO clerk_fdw_internal.sync_run (mirror, mode, dry_run, force, state, started_by)
@@ -160,7 +177,7 @@ impl<'m> Run<'m> {
         )
     }
 
-    /// Begins with one table.
+    /// Begins the sync of one table.
     pub fn step(&'m self, table: &Table, mode: Mode, expected: Option<u64>) -> Result<Step<'m>, FdwError> {
         let expected_text = expected.map(|count| count.to_string());
         store::run(
@@ -186,7 +203,7 @@ impl<'m> Run<'m> {
 }
 
 impl Step<'_> {
-    /// Says how many objects there are about.
+    /// Sets about how many objects are expected.
     pub fn expect(&mut self, expected: Option<u64>) {
         self.expected = expected;
     }
@@ -198,17 +215,17 @@ impl Step<'_> {
         self.merged.add(merged);
     }
 
-    /// Counts what the reading has asked so far.
+    /// Counts the requests that the current fetch has made so far.
     pub fn asks(&mut self, stats: &Stats) {
         self.requests_of_reading = stats.requests();
     }
 
-    /// The next requests are another reading's.
+    /// Ends the current fetch: the requests that follow belong to another one.
     pub fn ends_reading(&mut self) {
         self.requests += std::mem::take(&mut self.requests_of_reading);
     }
 
-    /// Puts an object into the log that the table did not take: one entry, however often it is tried.
+    /// Logs an object that the table refused. Each object has one entry, however often it is tried.
     pub fn refuse(&mut self, id: &str, failure: &Failure) -> Result<(), FdwError> {
         self.errors += 1;
         store::run(
@@ -228,7 +245,7 @@ impl Step<'_> {
         )
     }
 
-    /// Writes down what was done so far.
+    /// Writes the counts so far into the log.
     pub fn log(&self) -> Result<(), FdwError> {
         let Merged { inserted, updated, unchanged, .. } = self.merged;
         let counts = [
@@ -267,7 +284,7 @@ impl Step<'_> {
         )
     }
 
-    /// Says every few seconds how far it is.
+    /// Reports the progress every few seconds.
     pub fn notice(&mut self) {
         if self.noticed.elapsed() < NOTICE_EVERY {
             return;
@@ -278,7 +295,7 @@ impl Step<'_> {
         say(format!("{}: {}{of} read, {rate:.0} a second", self.object, self.rows));
     }
 
-    /// What was done, in words.
+    /// The counts as a message.
     pub fn summary(&self) -> String {
         let Merged { inserted, updated, unchanged, .. } = self.merged;
         format!(
@@ -288,7 +305,7 @@ impl Step<'_> {
     }
 }
 
-/// Tells the client.
+/// Sends a NOTICE to the client.
 pub fn say(text: String) {
     ErrorReport::new(
         pgrx::PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,

@@ -1,20 +1,20 @@
-//! A sync from its beginning to its end.
+//! Runs a sync from beginning to end.
 //!
-//! It commits with each page. All that can fail runs in a subtransaction, so that there is always a transaction left to
-//! log how far it came and why it ended.
+//! A sync commits each page. Everything that can fail runs in a subtransaction, so that there always is a transaction
+//! left in which to log how far the sync got and why it ended.
 //!
-//! Each file uses only those above it.
+//! Each file uses only those above it:
 //!
 //! | file | question |
 //! | --- | --- |
-//! | [`log`] | What does the log say of a sync? |
+//! | [`log`] | What does the log say about a sync? |
 //! | [`session`] | What does every part of a sync work with? |
+//! | `pass` | What is stored about a full sync, so that another one can resume it? |
 //! | `page` | How is a page merged and committed? |
-//! | `pass` | What is kept about a full sync, so that another one can resume it? |
-//! | [`deletes`] | Which rows does a sync find to be gone, and when is that taken for an accident? |
-//! | [`compare`] | Where do Clerk and a table differ? |
-//! | [`full`] | How is everything read? |
-//! | [`incremental`] | How is what has changed read? |
+//! | `deletes` | Which rows does a sync find to be deleted, and when are they too many? |
+//! | `compare` | Where do Clerk and a table differ? |
+//! | `full` | How is everything read? |
+//! | `incremental` | How are changes read? |
 
 mod compare;
 mod deletes;
@@ -34,15 +34,16 @@ use crate::pg::transactions::Transactions;
 use log::{Mode, Run, SyncOptions, say};
 use session::{Sync, check_instance};
 
-/// What is done to a mirror before its tables are synced.
+/// What is done with a mirror before its tables are synced.
 pub type BeforeSync<'b> = &'b dyn Fn(&Mirror, &Transactions) -> Result<(), Failure>;
 
-/// Syncs a mirror, and raises an error if that fails. `announced` is the run's number in the log if it has one already;
-/// `before` is called once Clerk is known to be the right one, with the mirror and its transactions.
+/// Syncs a mirror, and raises an error if that fails. `announced` is the run's number in the log if it already has one.
+/// `before` is called with the mirror and its transactions, once it is known that the key belongs to the right Clerk
+/// instance.
 pub fn sync(which: MirrorRef, options: SyncOptions, wait: bool, announced: Option<String>, before: BeforeSync) {
     let lock = Lock::take(&Mirror::load(which).or_raise(), wait).or_raise();
     let transactions = Transactions::begin().or_raise();
-    // It may have been changed, or dropped, while another sync held the lock.
+    // The mirror may have been changed or dropped while another sync held the lock.
     let mirror = Mirror::load(which).or_raise();
     let begun = Run::begin(&mirror, options, announced).or_raise();
     transactions.commit();
@@ -64,7 +65,8 @@ pub fn sync(which: MirrorRef, options: SyncOptions, wait: bool, announced: Optio
     }
 }
 
-/// Syncs one table after the other.
+/// Syncs the tables one after the other. If one of them has too many deletions, the rest is still synced before that
+/// error is raised.
 fn steps(mirror: &Mirror, run: &Run, transactions: &Transactions, before: BeforeSync) -> Result<(), Failure> {
     let (client, tables) = in_subtransaction(|| {
         let (client, _) = mirror.server.connect(mirror.owner)?;
@@ -97,7 +99,7 @@ fn steps(mirror: &Mirror, run: &Run, transactions: &Transactions, before: Before
     }
 }
 
-/// Whether the table is to be read whole.
+/// How a table is synced: as the caller demands, if that is possible, else in full when a full sync is due.
 fn mode(sync: &Sync, table: &Table) -> Result<Mode, FdwError> {
     let row = store::row(
         "SELECT (known_until IS NOT NULL)::text,

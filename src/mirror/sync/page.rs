@@ -1,4 +1,4 @@
-//! How a page is merged and committed, together with what the log says of it.
+//! Merges a page and commits it together with its log entry.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::mirror::model::Table;
 use crate::mirror::store;
 use crate::pg::subtransaction::Failure;
 
-/// Merges a page, and commits it with its log.
+/// Merges a page, and commits it with its log entry.
 pub fn merge_page(sync: &Sync, step: &mut Step, merge: &Merge, page: &Page) -> Result<(), Failure> {
     let mut refused = Vec::new();
     let commit = || sync.transactions.commit();
@@ -35,7 +35,7 @@ pub fn merge_page(sync: &Sync, step: &mut Step, merge: &Merge, page: &Page) -> R
     Ok(())
 }
 
-/// Closes the entries of objects that the table has taken now.
+/// Resolves the log entries of objects that the table has accepted now.
 fn resolve(sync: &Sync, object: &str, ids: &[Cow<str>]) -> Result<(), FdwError> {
     store::run(
         "UPDATE clerk_fdw_internal.sync_error SET resolved_at = clock_timestamp()
@@ -45,7 +45,7 @@ fn resolve(sync: &Sync, object: &str, ids: &[Cow<str>]) -> Result<(), FdwError> 
     )
 }
 
-/// Merges a page, and commits it with its mark, its ids and its log.
+/// Merges a page of a pass, and commits it with its checkpoint, its ids and its log entry.
 pub fn take_of_pass(sync: &Sync, step: &mut Step, merge: &Merge, table: &Table, page: &Page) -> Result<(), Failure> {
     let mut refused = Vec::new();
     let commit = || sync.transactions.commit();

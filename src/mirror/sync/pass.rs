@@ -1,21 +1,21 @@
-//! A full sync of one table, called a pass: what is kept about it with each page, so that another sync can resume it.
+//! Passes: what is stored with each page of a full sync of one table, so that another sync can resume it.
 
 use clerk_api::{Checkpoint, Page};
 
 use super::session::Sync;
 use crate::error::FdwError;
 use crate::mirror::model::Table;
-use crate::mirror::moment::{self, Moment};
 use crate::mirror::store;
+use crate::mirror::timestamp::{self, Timestamp};
 
-/// A pass that is under way.
+/// A pass that has begun.
 pub struct Pass {
-    pub started_at: Moment,
+    pub started_at: Timestamp,
     pub expected: Option<u64>,
-    /// No object has changed later than that when it began, in Unix milliseconds of Clerk's clock.
+    /// The time of the last change of any object when the pass began, in Unix milliseconds of Clerk's clock.
     pub known_until: Option<i64>,
     pub checkpoints: Vec<Checkpoint>,
-    /// It goes on where another sync was cut off, and relies on what that one noted.
+    /// Whether it resumes where another sync was cut off, and relies on what that sync stored.
     pub is_resumed: bool,
 }
 
@@ -27,12 +27,12 @@ pub fn under_way(sync: &Sync, table: &Table) -> Result<Option<Pass>, FdwError> {
         &format!(
             "SELECT {}, pass_expected, pass_known_until FROM clerk_fdw_internal.mirror_table
               WHERE mirror = $1::int4 AND object = $2",
-            moment::microseconds("pass_started_at")
+            timestamp::microseconds_sql("pass_started_at")
         ),
         &values,
     )?;
     let Some([Some(started_at), expected, known_until]) = row.as_deref() else { return Ok(None) };
-    let Some(started_at) = Moment::parse(started_at) else { return Ok(None) };
+    let Some(started_at) = Timestamp::parse(started_at) else { return Ok(None) };
     let checkpoints = store::rows(
         "SELECT mark FROM clerk_fdw_internal.sync_page WHERE mark IS NOT NULL
             AND mirror = $1::int4 AND object = $2
@@ -49,7 +49,7 @@ pub fn under_way(sync: &Sync, table: &Table) -> Result<Option<Pass>, FdwError> {
     }))
 }
 
-/// How many objects were on the pages of the pass.
+/// The number of distinct objects on the pages of the pass.
 pub fn seen(sync: &Sync, table: &Table) -> Result<u64, FdwError> {
     let seen = store::value(
         "SELECT count(DISTINCT seen.id)
@@ -60,7 +60,7 @@ pub fn seen(sync: &Sync, table: &Table) -> Result<u64, FdwError> {
     Ok(seen.and_then(|count| count.parse().ok()).unwrap_or(0))
 }
 
-/// Writes down what a page held, to be committed with it.
+/// Stores the checkpoint and the ids of a page, which are committed with it.
 pub fn remember(sync: &Sync, table: &Table, page: &Page) -> Result<(), FdwError> {
     let checkpoint = page.checkpoint().and_then(|checkpoint| serde_json::to_string(checkpoint).ok());
     let ids: Vec<_> = (0..page.len()).map(|object| page.id(object)).collect();
@@ -72,7 +72,7 @@ pub fn remember(sync: &Sync, table: &Table, page: &Page) -> Result<(), FdwError>
     )
 }
 
-/// Gives up a pass whose pages cannot be trusted: the next sync begins anew.
+/// Discards a pass whose pages cannot be trusted: the next sync begins a new one.
 pub fn give_up(sync: &Sync, table: &Table) -> Result<(), FdwError> {
     store::run(
         "UPDATE clerk_fdw_internal.mirror_table SET pass_started_at = NULL WHERE mirror = $1::int4 AND object = $2",
@@ -81,7 +81,7 @@ pub fn give_up(sync: &Sync, table: &Table) -> Result<(), FdwError> {
     forget(sync, table)
 }
 
-/// Drops what was noted of its pages.
+/// Deletes what was stored about the pages of a pass.
 pub fn forget(sync: &Sync, table: &Table) -> Result<(), FdwError> {
     store::run(
         "DELETE FROM clerk_fdw_internal.sync_page

@@ -1,4 +1,4 @@
-//! What every part of a sync works with: the mirror, the log, the connection to Clerk, and the transactions.
+//! What every part of a sync works with: the mirror, the log, the connection to Clerk and the transactions.
 
 use std::sync::Arc;
 
@@ -21,7 +21,8 @@ pub struct Sync<'s> {
     pub transactions: &'s Transactions,
 }
 
-/// A key of another instance must not touch the mirror. Whose it is, the first sync learns.
+/// Checks that the key belongs to the Clerk instance that the mirror was first read from: the data of another instance
+/// must not get into it. The first sync stores the instance's id.
 pub fn check_instance(mirror: &Mirror, client: &Arc<Client>, is_dry: bool) -> Result<(), FdwError> {
     let fetch = Fetch::all(&INSTANCE, Vec::new());
     let page = next(mirror, &mut Pages::start(fetch, Arc::clone(client))?)?;
@@ -41,30 +42,30 @@ pub fn check_instance(mirror: &Mirror, client: &Arc<Client>, is_dry: bool) -> Re
     }
 }
 
-/// The next page.
+/// Waits for the next page.
 pub fn next(mirror: &Mirror, pages: &mut Pages) -> Result<Option<Page>, FdwError> {
     pages.next().map_err(|error| FdwError::Clerk { error, server: mirror.server.name.clone() })
 }
 
 impl Sync<'_> {
-    /// Does something in a subtransaction.
+    /// Runs an action in a subtransaction.
     pub fn in_subtransaction<T>(&self, action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
         in_subtransaction(action)
     }
 
-    /// The same, and commits it.
+    /// Runs an action in a subtransaction and commits the transaction.
     pub fn commit<T>(&self, action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
         let done = self.in_subtransaction(action)?;
         self.transactions.commit();
         Ok(done)
     }
 
-    /// Starts reading.
+    /// Starts a fetch.
     pub fn start(&self, fetch: Fetch) -> Result<Pages, Failure> {
         self.in_subtransaction(|| Pages::start(fetch, Arc::clone(&self.client)))
     }
 
-    /// The next page; counts what was asked for it.
+    /// Waits for the next page, and counts the requests made for it.
     pub fn next(&self, step: &mut Step, pages: &mut Pages) -> Result<Option<Page>, Failure> {
         let page = self.in_subtransaction(|| next(self.mirror, pages));
         step.asks(pages.stats());
@@ -74,7 +75,7 @@ impl Sync<'_> {
         page
     }
 
-    /// The one page that a reading gives.
+    /// Runs a fetch that has one page, and returns that page.
     pub fn only(&self, step: &mut Step, fetch: Fetch) -> Result<Option<Page>, Failure> {
         let mut pages = self.start(fetch)?;
         let page = self.next(step, &mut pages);
@@ -82,12 +83,12 @@ impl Sync<'_> {
         page
     }
 
-    /// How many objects Clerk has in all.
+    /// The number of objects that Clerk has.
     pub fn count(&self, step: &mut Step, table: &Table) -> Result<Option<u64>, Failure> {
         self.count_of(step, table, Query::Count { parent: None, filters: Vec::new() })
     }
 
-    /// How many objects Clerk has that were created within a range of time.
+    /// The number of objects that Clerk has that were created in a range of time.
     pub fn count_created_within(
         &self,
         step: &mut Step,
@@ -97,13 +98,13 @@ impl Sync<'_> {
         self.count_of(step, table, Query::count_created_within(table.object, range))
     }
 
-    /// What Clerk counts for a query that counts.
+    /// The result of a query that counts.
     pub fn count_of(&self, step: &mut Step, table: &Table, query: Query) -> Result<Option<u64>, Failure> {
         let page = self.only(step, Fetch { query, ..Fetch::all(table.object, Vec::new()) })?;
         Ok(page.and_then(|page| page.total_count()))
     }
 
-    /// The list of all objects, in pages as large as the server's options say.
+    /// The fetch of the list of all objects, with the page size from the server's options.
     pub fn whole(&self, table: &Table) -> Fetch {
         Fetch { page_size: self.mirror.server.page_size(), ..Fetch::all(table.object, Vec::new()) }
     }
