@@ -7,7 +7,7 @@
 //! Every query under row security calls this, so it has to be fast: it executes one prepared statement. What the
 //! statement was prepared from is looked up again only after something about the mirror or its tables has changed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -37,6 +37,8 @@ struct Directory {
 thread_local! {
     /// The directories by the mirror's number; `None` for a mirror that has been dropped.
     static DIRECTORIES: RefCell<HashMap<i32, Option<Directory>>> = RefCell::default();
+    /// How many statements of directories are being executed, one within another.
+    static EXECUTING: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Whether a table has changed since the directories were made.
@@ -68,7 +70,9 @@ fn lookup(
     let empty = || Vec::<String>::new().into_datum().unwrap_or(pg_sys::Datum::null());
     let claims = claims();
     let Some(user_id) = &claims.user_id else { return Ok(empty()) };
-    if IS_STALE.swap(false, Ordering::Relaxed) {
+    // A statement can run code of the tables' owner, such as a cast to text, that calls this again. The statement's plan
+    // must not be freed then, so directories are dropped only while none of their statements is being executed.
+    if EXECUTING.get() == 0 && IS_STALE.swap(false, Ordering::Relaxed) {
         DIRECTORIES.take().into_values().flatten().for_each(Directory::free);
     }
     if !DIRECTORIES.with_borrow(|directories| directories.contains_key(&mirror)) {
@@ -81,8 +85,25 @@ fn lookup(
     let Some((owner, prepared)) = found else { return Ok(empty()) };
     let mut values = vec![Some(&**user_id), claims.organization_id.as_deref()];
     values.extend(only_user_id.map(Some));
+    let _executing = Executing::begin();
     let ids = run_as(owner, || prepared.datum(&values))?;
     Ok(ids.unwrap_or_else(empty))
+}
+
+/// Counts a statement that is being executed until it is dropped, which an error does as well.
+struct Executing;
+
+impl Executing {
+    fn begin() -> Self {
+        EXECUTING.set(EXECUTING.get() + 1);
+        Executing
+    }
+}
+
+impl Drop for Executing {
+    fn drop(&mut self) {
+        EXECUTING.set(EXECUTING.get() - 1);
+    }
 }
 
 impl Directory {
