@@ -22,10 +22,10 @@ pub fn claims() -> Claims {
         return Claims::default();
     }
     let claims: Value = serde_json::from_str(&text).unwrap_or_else(|error| FdwError::Claims(error.to_string()).raise());
-    read(&claims)
+    parse(&claims)
 }
 
-fn read(claims: &Value) -> Claims {
+fn parse(claims: &Value) -> Claims {
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let active = &claims["o"];
     let role = text(&active["rol"]).or_else(|| text(&claims["org_role"]));

@@ -26,26 +26,26 @@ pub fn enable(name: &str, show_members: bool) -> Result<(), FdwError> {
                     EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = $4::name)
                FROM clerk_fdw_internal.mirror_table t JOIN pg_class c ON c.oid = t.relation
               WHERE t.mirror = $1::int4 AND t.object = $3",
-            &[Some(&mirror.key()), Some(&view(&mirror.name, table)), Some(table.object.name), Some(POLICY)],
+            &[Some(&mirror.key()), Some(&view_name(&mirror.name, table)), Some(table.object.name), Some(POLICY)],
         )?
         .unwrap_or_default();
-        let [is_on, is_forced, ours, existing, has_policy] = &state[..] else { continue };
+        let [is_enabled, is_forced, recorded_view, existing_view, has_policy] = &state[..] else { continue };
         if is_forced.as_deref() == Some("t") {
             return Err(FdwError::ForcedRowSecurity { mirror: name.to_owned(), table: table.name.clone() });
         }
-        if existing.is_some() && existing != ours {
-            return Err(FdwError::ViewInTheWay(view(&mirror.name, table)));
+        if existing_view.is_some() && existing_view != recorded_view {
+            return Err(FdwError::ViewInTheWay(view_name(&mirror.name, table)));
         }
         let mut commands = Vec::new();
         if has_policy.as_deref() == Some("t") {
             commands.push(format!("DROP POLICY {POLICY} ON {}", table.name));
         }
-        if let Some(rows) = Rows::of(&mirror, table, memberships) {
-            let condition = if show_members { rows.visible() } else { rows.own() };
+        if let Some(conditions) = RowConditions::new(&mirror, table, memberships) {
+            let condition = if show_members { conditions.visible() } else { conditions.own() };
             commands.push(format!("CREATE POLICY {POLICY} ON {} FOR SELECT USING ({condition})", table.name));
-            commands.push(rows.view());
+            commands.push(conditions.create_view_sql());
         }
-        if is_on.as_deref() != Some("t") {
+        if is_enabled.as_deref() != Some("t") {
             commands.push(format!("ALTER TABLE {} ENABLE ROW LEVEL SECURITY", table.name));
         }
         table.sandboxed(|| commands.iter().try_for_each(|command| spi::run(command, &[])))?;
@@ -55,9 +55,9 @@ pub fn enable(name: &str, show_members: bool) -> Result<(), FdwError> {
               WHERE t.mirror = $1::int4 AND t.object = $3",
             &[
                 Some(&mirror.key()),
-                Some(&view(&mirror.name, table)),
+                Some(&view_name(&mirror.name, table)),
                 Some(table.object.name),
-                Some(store::truth(is_on.as_deref() == Some("t"))),
+                Some(store::boolean(is_enabled.as_deref() == Some("t"))),
             ],
         )?;
     }
@@ -65,12 +65,12 @@ pub fn enable(name: &str, show_members: bool) -> Result<(), FdwError> {
 }
 
 /// The qualified name of the view beside a table, which is in the mirror's schema.
-fn view(schema: &str, table: &Table) -> String {
+fn view_name(schema: &str, table: &Table) -> String {
     format!("{}.visible_{}", quote_identifier(schema), table.object.name)
 }
 
 /// Builds the conditions for the rows of a table that the user behind a request may see.
-struct Rows<'r> {
+struct RowConditions<'r> {
     mirror: &'r Entry,
     table: &'r Table,
     /// The mirror's memberships, if the table's owner owns them as well.
@@ -80,8 +80,8 @@ struct Rows<'r> {
     organization: Option<&'r str>,
 }
 
-impl<'r> Rows<'r> {
-    fn of(mirror: &'r Entry, table: &'r Table, memberships: Option<&'r Table>) -> Option<Rows<'r>> {
+impl<'r> RowConditions<'r> {
+    fn new(mirror: &'r Entry, table: &'r Table, memberships: Option<&'r Table>) -> Option<RowConditions<'r>> {
         let memberships = memberships.filter(|memberships| memberships.owner() == table.owner());
         let (user, organization) = match table.object.access {
             Access::Nobody => return None,
@@ -91,30 +91,31 @@ impl<'r> Rows<'r> {
                 (Some(table.parent_with_access(Access::User)?), Some(table.parent_with_access(Access::Organization)?))
             }
         };
-        Some(Rows { mirror, table, memberships, user, organization })
+        Some(RowConditions { mirror, table, memberships, user, organization })
     }
 
     /// The condition for rows that are about the user, or about one of the user's organizations.
     fn own(&self) -> String {
         let banned = self.table.banned().map_or(String::new(), |banned| format!(" AND {banned} IS NOT TRUE"));
-        let user = self.user.map(|user| format!("{user}::text = {ME}{banned}"));
-        let organization = self.organization.map(|organization| self.is_theirs(organization));
+        let user = self.user.map(|user| format!("{user}::text = {CURRENT_USER_ID}{banned}"));
+        let organization = self.organization.map(|organization| self.is_own_organization(organization));
         let conditions: Vec<_> = [Some(self.is_live()), user, organization].into_iter().flatten().collect();
         conditions.join(" AND ")
     }
 
     /// The condition for rows that are about anybody whom the user may see.
     fn visible(&self) -> String {
-        let whom = match (self.organization, self.user) {
-            (Some(organization), _) => self.is_theirs(organization),
+        let condition = match (self.organization, self.user) {
+            (Some(organization), _) => self.is_own_organization(organization),
             (None, Some(user)) => {
                 // Without the check, null as the function's second argument would ask for all visible users.
-                let theirs = format!("clerk_fdw.current_visible_user_ids({}, {user}::text)", self.mirror.number);
-                format!("{user} IS NOT NULL AND ({} OR {user}::text = ANY ({theirs}))", self.own())
+                let visible_user_ids =
+                    format!("clerk_fdw.current_visible_user_ids({}, {user}::text)", self.mirror.number);
+                format!("{user} IS NOT NULL AND ({} OR {user}::text = ANY ({visible_user_ids}))", self.own())
             }
             (None, None) => "false".to_owned(),
         };
-        format!("{} AND {whom}", self.is_live())
+        format!("{} AND {condition}", self.is_live())
     }
 
     /// The same condition for the view. The view reads with its owner's rights, so it can look at the memberships
@@ -135,7 +136,7 @@ impl<'r> Rows<'r> {
             memberships.name,
             self.table.name,
             memberships.deleted_at(),
-            self.is_theirs(&format!("member.{organization}"))
+            self.is_own_organization(&format!("member.{organization}"))
         )
     }
 
@@ -143,26 +144,26 @@ impl<'r> Rows<'r> {
         format!("{} IS NULL", self.table.deleted_at())
     }
 
-    fn is_theirs(&self, organization: &str) -> String {
+    fn is_own_organization(&self, organization: &str) -> String {
         format!("{organization}::text = ANY ((SELECT clerk_fdw.current_organizations({}))::text[])", self.mirror.number)
     }
 
     /// The command that creates the view. It shows the shared columns of every visible row, and the own columns of the
     /// user's row. It has no columns that only the backend may see, nor columns that a column map computes.
-    fn view(&self) -> String {
+    fn create_view_sql(&self) -> String {
         let columns = self.table.object.columns.iter().filter_map(|column| {
             let name = self.table.column(column.name)?;
             match (column.visibility, self.user) {
                 (Visibility::Shared, _) => Some(name.to_owned()),
                 (Visibility::Own, Some(user)) => {
-                    Some(format!("CASE WHEN {user}::text = {ME} THEN {name} END AS {name}"))
+                    Some(format!("CASE WHEN {user}::text = {CURRENT_USER_ID} THEN {name} END AS {name}"))
                 }
                 _ => None,
             }
         });
         format!(
             "CREATE OR REPLACE VIEW {} WITH (security_barrier) AS SELECT {} FROM {} WHERE {}",
-            view(&self.mirror.name, self.table),
+            view_name(&self.mirror.name, self.table),
             columns.collect::<Vec<_>>().join(", "),
             self.table.name,
             self.visible_in_view()
@@ -171,12 +172,12 @@ impl<'r> Rows<'r> {
 }
 
 /// The current user's id. The subquery makes Postgres evaluate it once per query instead of once per row.
-const ME: &str = "(SELECT clerk_fdw.current_user_id())";
+const CURRENT_USER_ID: &str = "(SELECT clerk_fdw.current_user_id())";
 
 /// Undoes what [`enable`] has done. It also disables row security on tables on which the extension enabled it, unless
 /// other policies rely on it.
 pub fn disable(entry: &Entry) -> Result<(), FdwError> {
-    remove(entry, true)?;
+    remove_policies(entry, true)?;
     store::run(
         "UPDATE clerk_fdw_internal.mirror_table SET row_security = false, visible = NULL WHERE mirror = $1::int4",
         &[Some(&entry.number.to_string())],
@@ -185,11 +186,11 @@ pub fn disable(entry: &Entry) -> Result<(), FdwError> {
 
 /// Removes the policies and views, which would outlive the mirror. Row security stays enabled, so tables that are kept
 /// remain hidden.
-pub fn forget(entry: &Entry) -> Result<(), FdwError> {
-    remove(entry, false)
+pub fn remove_for_drop(entry: &Entry) -> Result<(), FdwError> {
+    remove_policies(entry, false)
 }
 
-fn remove(entry: &Entry, switch_off: bool) -> Result<(), FdwError> {
+fn remove_policies(entry: &Entry, disable_row_security: bool) -> Result<(), FdwError> {
     let tables = store::rows(
         "SELECT format('%I.%I', n.nspname, c.relname), c.relowner,
                 (SELECT format('%I.%I', vn.nspname, v.relname) FROM pg_class v JOIN pg_namespace vn ON vn.oid = v.relnamespace
@@ -202,7 +203,7 @@ fn remove(entry: &Entry, switch_off: bool) -> Result<(), FdwError> {
         &[Some(&entry.number.to_string()), Some(POLICY)],
     )?;
     for row in tables {
-        let [Some(table), Some(owner), view, can_switch_off, has_policy] = &row[..] else { continue };
+        let [Some(table), Some(owner), view, can_disable, has_policy] = &row[..] else { continue };
         let owner = oid_of(owner);
         if !can_act_as(entry.owner, owner) {
             continue;
@@ -211,8 +212,8 @@ fn remove(entry: &Entry, switch_off: bool) -> Result<(), FdwError> {
         let mut commands = Vec::new();
         commands.extend(is_true(has_policy).then(|| format!("DROP POLICY {POLICY} ON {table}")));
         commands.extend(view.as_ref().map(|view| format!("DROP VIEW {view}")));
-        let switches_off = switch_off && is_true(can_switch_off);
-        commands.extend(switches_off.then(|| format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")));
+        let disables = disable_row_security && is_true(can_disable);
+        commands.extend(disables.then(|| format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")));
         run_as(owner, || commands.iter().try_for_each(|command| spi::run(command, &[])))?;
     }
     Ok(())

@@ -36,17 +36,17 @@ fn create_mirror(
         server: server.to_owned(),
         schema: schema.unwrap_or(server).to_owned(),
         objects: objects.map(|objects| objects.into_iter().flatten().collect()),
-        tables: members("tables", tables).into_iter().map(|(object, table)| (object, text(table))).collect(),
-        columns: members("columns", columns),
+        tables: json_members("tables", tables).into_iter().map(|(object, table)| (object, text(table))).collect(),
+        columns: json_members("columns", columns),
         deletes: deletes.ok_or(FdwError::Null("deletes")).or_raise().to_owned(),
-        full_every: interval(full_every.ok_or(FdwError::Null("full_every")).or_raise()),
+        full_every: positive_interval(full_every.ok_or(FdwError::Null("full_every")).or_raise()),
     };
     setup::create(&new).or_raise();
     new.schema
 }
 
 /// The members of an argument that has to be a JSON object.
-fn members(argument: &'static str, json: Option<JsonB>) -> BTreeMap<String, serde_json::Value> {
+fn json_members(argument: &'static str, json: Option<JsonB>) -> BTreeMap<String, serde_json::Value> {
     match json.map(|json| json.0) {
         Some(serde_json::Value::Object(members)) => members.into_iter().collect(),
         None | Some(serde_json::Value::Null) => BTreeMap::new(),
@@ -60,7 +60,7 @@ fn members(argument: &'static str, json: Option<JsonB>) -> BTreeMap<String, serd
 }
 
 /// Checks that an interval is longer than nothing, and formats it as SQL reads it.
-fn interval(interval: Interval) -> String {
+fn positive_interval(interval: Interval) -> String {
     if interval.as_micros() <= 0 {
         FdwError::Refused {
             code: PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
@@ -83,15 +83,19 @@ fn alter_mirror(
     keep_webhook_bodies: Option<bool>,
 ) {
     let mirror = mirror.ok_or(FdwError::Null("mirror")).or_raise();
-    let full_every = full_every.map(interval);
+    let full_every = full_every.map(positive_interval);
     setup::alter(mirror, &setup::Changes { owner, server, deletes, full_every, keep_webhook_bodies }).or_raise();
 }
 
 /// `clerk_fdw.drop_mirror(…)`.
 #[pg_extern(sql = false)]
 fn drop_mirror(mirror: Option<&str>, keep_tables: Option<bool>) {
-    setup::drop(mirror.ok_or(FdwError::Null("mirror")).or_raise(), keep_tables.unwrap_or(false), policy::forget)
-        .or_raise();
+    setup::drop(
+        mirror.ok_or(FdwError::Null("mirror")).or_raise(),
+        keep_tables.unwrap_or(false),
+        policy::remove_for_drop,
+    )
+    .or_raise();
 }
 
 /// `CALL clerk_fdw.sync(…)`.
@@ -118,7 +122,7 @@ fn sync(
     }
     let mirror = mirror.ok_or(FdwError::Null("mirror")).or_raise();
     let options = sync_options(mode, objects, dry_run, force);
-    sync::sync(MirrorRef::Name(mirror), options, wait.unwrap_or(false), None, &receive::retry_all);
+    sync::sync_mirror(MirrorRef::Name(mirror), options, wait.unwrap_or(false), None, &receive::retry_all);
 }
 
 #[pg_extern(sql = false)]
@@ -167,7 +171,7 @@ fn next_run(schedule: &str, after: TimestampWithTimeZone) -> TimestampWithTimeZo
     /// Postgres counts microseconds from 2000, schedules count seconds from 1970: these are the seconds in between.
     const EPOCH: i64 = 946_684_800;
     let after = pg_sys::TimestampTz::from(after).div_euclid(1_000_000) + EPOCH;
-    let next = (schedule::next(schedule, after).or_raise() - EPOCH) * 1_000_000;
+    let next = (schedule::next_run(schedule, after).or_raise() - EPOCH) * 1_000_000;
     TimestampWithTimeZone::try_from(next).unwrap_or_else(|_| TimestampWithTimeZone::positive_infinity())
 }
 

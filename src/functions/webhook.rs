@@ -35,20 +35,20 @@ fn webhook(body: Option<&str>) -> String {
     let body = body.ok_or(FdwError::Null("the body")).or_raise();
     let headers = settings::read("request.headers").unwrap_or_default();
     let headers: serde_json::Value = serde_json::from_str(&headers).unwrap_or_default();
-    let header = |name: &str, other: &str| {
-        let value = headers.get(name).or_else(|| headers.get(other));
+    let header = |name: &str, alternative: &str| {
+        let value = headers.get(name).or_else(|| headers.get(alternative));
         value.and_then(|value| value.as_str()).unwrap_or_default().to_owned()
     };
     let id = header("svix-id", "webhook-id");
     let timestamp = header("svix-timestamp", "webhook-timestamp");
     let signature = header("svix-signature", "webhook-signature");
     let delivery = Delivery { body, id: &id, timestamp: &timestamp, signature: &signature };
-    let named = settings::webhook_mirror();
-    let which = match &named {
+    let configured = settings::webhook_mirror();
+    let mirror_ref = match &configured {
         Some(name) => MirrorRef::Name(name),
-        None => receive::addressee(&delivery),
+        None => receive::mirror_of_delivery(&delivery),
     };
-    let outcome = receive::receive(which, &delivery, false);
+    let outcome = receive::receive(mirror_ref, &delivery, false);
     if outcome == receive::FAILED {
         // An error would roll back the stored event. With this setting, PostgREST commits and answers 500, so that the
         // sender retries.

@@ -32,29 +32,29 @@ fn tag(table: &CStr, id: u32, sub_id: u16) -> pg_sys::LOCKTAG {
 
 /// The lock of a mirror's sync. It is held until it is dropped, the transaction fails (which releases a session's locks
 /// too), or the backend ends.
-pub struct Lock(pg_sys::LOCKTAG);
+pub struct SyncLock(pg_sys::LOCKTAG);
 
-impl Lock {
+impl SyncLock {
     /// Takes the lock. If another session holds it, this waits for it, or returns an error unless `wait` is set. The
     /// view `clerk_fdw_internal.syncing` shows the lock.
-    pub fn take(mirror: &Entry, wait: bool) -> Result<Lock, FdwError> {
+    pub fn acquire(mirror: &Entry, wait: bool) -> Result<SyncLock, FdwError> {
         let tag = tag(c"mirror", mirror.number as u32, 0);
         // SAFETY: LockAcquire copies the tag, whose fields are all set, and the lock mode is one of the default lock
         // method, which the tag names. The lock is released on drop, or by Postgres when the transaction fails.
-        let taken = unsafe { pg_sys::LockAcquire(&tag, pg_sys::ExclusiveLock as i32, true, !wait) };
-        match taken {
+        let result = unsafe { pg_sys::LockAcquire(&tag, pg_sys::ExclusiveLock as i32, true, !wait) };
+        match result {
             pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL => Err(FdwError::Syncing(mirror.name.clone())),
-            _ => Ok(Lock(tag)),
+            _ => Ok(SyncLock(tag)),
         }
     }
 }
 
 /// Takes the lock of a mirror's sync until the transaction ends, and returns whether no other session held it.
 pub fn try_sync(number: i32) -> bool {
-    acquire(&tag(c"mirror", number as u32, 0), true)
+    acquire_until_commit(&tag(c"mirror", number as u32, 0), true)
 }
 
-impl Drop for Lock {
+impl Drop for SyncLock {
     fn drop(&mut self) {
         // SAFETY: LockRelease looks for the tag in this backend's table of locks, and only warns if it is not there. It
         // does not look at the transaction, which may have failed when this runs.
@@ -64,32 +64,32 @@ impl Drop for Lock {
 
 /// Waits until no other transaction processes the webhook with this id.
 pub fn webhook(mirror: &Entry, id: &str) {
-    acquire(&hashed(c"webhook_event", (mirror.number, id)), false);
+    acquire_until_commit(&hashed_tag(c"webhook_event", (mirror.number, id)), false);
 }
 
 /// Takes the same lock without waiting, and returns whether no other transaction held it.
 pub fn try_webhook(mirror: &Entry, id: &str) -> bool {
-    acquire(&hashed(c"webhook_event", (mirror.number, id)), true)
+    acquire_until_commit(&hashed_tag(c"webhook_event", (mirror.number, id)), true)
 }
 
 /// Waits until no other transaction changes this object.
 pub fn object(mirror: &Entry, table: &Table, id: &str) {
     // The wait can be cancelled, and lock_timeout limits it.
-    acquire(&of_object(mirror, table, id), false);
+    acquire_until_commit(&object_tag(mirror, table, id), false);
 }
 
 /// Takes the same lock without waiting, and returns whether no other transaction held it.
 pub fn try_object(mirror: &Entry, table: &Table, id: &str) -> bool {
-    acquire(&of_object(mirror, table, id), true)
+    acquire_until_commit(&object_tag(mirror, table, id), true)
 }
 
-fn of_object(mirror: &Entry, table: &Table, id: &str) -> pg_sys::LOCKTAG {
-    hashed(c"mirror_table", (mirror.number, table.object.name, id))
+fn object_tag(mirror: &Entry, table: &Table, id: &str) -> pg_sys::LOCKTAG {
+    hashed_tag(c"mirror_table", (mirror.number, table.object.name, id))
 }
 
 /// The tag of a lock on something that has a key in one of the extension's own tables. Two keys with the same hash
 /// share a lock: then one waits for the other without need, which does no harm.
-fn hashed(table: &CStr, key: impl Hash) -> pg_sys::LOCKTAG {
+fn hashed_tag(table: &CStr, key: impl Hash) -> pg_sys::LOCKTAG {
     // DefaultHasher::new() has fixed keys, so every backend computes the same hash.
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
@@ -98,9 +98,9 @@ fn hashed(table: &CStr, key: impl Hash) -> pg_sys::LOCKTAG {
 }
 
 /// Takes a lock until the transaction ends. Returns false if `dont_wait` is set and another session holds the lock.
-fn acquire(tag: &pg_sys::LOCKTAG, at_once: bool) -> bool {
+fn acquire_until_commit(tag: &pg_sys::LOCKTAG, dont_wait: bool) -> bool {
     // SAFETY: LockAcquire copies the tag, whose fields are all set, and the lock mode is one of the default lock
     // method, which the tag names.
-    let taken = unsafe { pg_sys::LockAcquire(tag, pg_sys::ExclusiveLock as i32, false, at_once) };
-    taken != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+    let result = unsafe { pg_sys::LockAcquire(tag, pg_sys::ExclusiveLock as i32, false, dont_wait) };
+    result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
 }

@@ -30,7 +30,7 @@ pub struct Entry {
 pub struct Mirror {
     entry: Entry,
     pub server: Server,
-    pub deletes: Deletes,
+    pub deletes: DeleteMode,
     pub full_every: String,
     pub keep_webhook_bodies: bool,
     pub instance_id: Option<String>,
@@ -44,7 +44,7 @@ struct MirrorRecord {
     /// InvalidOid if the server has been dropped, or if the oid belongs to a server of another name now.
     server: pg_sys::Oid,
     may_use_server: bool,
-    deletes: Deletes,
+    deletes: DeleteMode,
     full_every: String,
     keep_webhook_bodies: bool,
     instance_id: Option<String>,
@@ -60,7 +60,7 @@ impl Deref for Mirror {
 
 /// What happens to the row of an object that Clerk has deleted.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Deletes {
+pub enum DeleteMode {
     Soft,
     Hard,
 }
@@ -95,8 +95,8 @@ pub struct ColumnMapping {
 
 /// How a mirror is identified: by its name where a user gives it, by its number where a row refers to it.
 #[derive(Clone, Copy)]
-pub enum MirrorRef<'w> {
-    Name(&'w str),
+pub enum MirrorRef<'n> {
+    Name(&'n str),
     Number(i32),
 }
 
@@ -110,22 +110,22 @@ impl fmt::Display for MirrorRef<'_> {
 }
 
 impl MirrorRecord {
-    fn of(which: MirrorRef) -> Result<MirrorRecord, FdwError> {
+    fn read(mirror_ref: MirrorRef) -> Result<MirrorRecord, FdwError> {
         // The oid alone is not enough: after pg_upgrade it may belong to another server, which another role may have
         // created. So a server that was renamed is not found either.
-        const FROM: &str = "
+        const SELECT: &str = "
             SELECT m.name, m.number, coalesce(r.oid, 0), m.made_schema, m.schedule, m.owner_name, m.server_name,
                    coalesce(s.oid, 0), has_server_privilege(r.oid, s.oid, 'USAGE'), m.deletes, m.full_every,
                    m.keep_webhook_bodies, m.instance_id
               FROM clerk_fdw_internal.mirror m
               LEFT JOIN pg_roles r ON r.oid = m.owner
               LEFT JOIN pg_foreign_server s ON s.oid = m.server AND s.srvname = m.server_name";
-        let condition = match which {
+        let condition = match mirror_ref {
             MirrorRef::Name(_) => "m.name = $1::name",
             MirrorRef::Number(_) => "m.number = $1::int4",
         };
-        let row = store::row(&format!("{FROM} WHERE {condition}"), &[Some(&which.to_string())])?;
-        let mut row = row.ok_or_else(|| FdwError::NoMirror(which.to_string()))?.into_iter();
+        let row = store::row(&format!("{SELECT} WHERE {condition}"), &[Some(&mirror_ref.to_string())])?;
+        let mut row = row.ok_or_else(|| FdwError::NoMirror(mirror_ref.to_string()))?.into_iter();
         let mut next = || row.next().flatten();
         let is_true = |value: Option<String>| value.as_deref() == Some("t");
         Ok(MirrorRecord {
@@ -140,7 +140,7 @@ impl MirrorRecord {
             server_name: next().unwrap_or_default(),
             server: oid_of(&next().unwrap_or_default()),
             may_use_server: is_true(next()),
-            deletes: if next().as_deref() == Some("hard") { Deletes::Hard } else { Deletes::Soft },
+            deletes: if next().as_deref() == Some("hard") { DeleteMode::Hard } else { DeleteMode::Soft },
             full_every: next().unwrap_or_default(),
             keep_webhook_bodies: is_true(next()),
             instance_id: next(),
@@ -148,26 +148,26 @@ impl MirrorRecord {
     }
 
     /// Checks that the caller has the rights of the mirror's owner. For everybody else the mirror does not exist.
-    fn for_caller(self, which: MirrorRef) -> Result<MirrorRecord, FdwError> {
+    fn check_caller(self, mirror_ref: MirrorRef) -> Result<MirrorRecord, FdwError> {
         // SAFETY: GetUserId returns the current role's oid, which is set before any function can be called.
         // has_privs_of_role takes any two oids: a role that does not exist has no members, and a superuser has the
         // rights of every role. The catalog look-up runs in the transaction of the statement that called the function.
         match unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), self.entry.owner) } {
             true => Ok(self),
-            false => Err(FdwError::NoMirror(which.to_string())),
+            false => Err(FdwError::NoMirror(mirror_ref.to_string())),
         }
     }
 }
 
 impl Entry {
     /// Reads the entry for a caller who has the rights of the mirror's owner.
-    pub fn load(which: MirrorRef) -> Result<Entry, FdwError> {
-        Ok(MirrorRecord::of(which)?.for_caller(which)?.entry)
+    pub fn load(mirror_ref: MirrorRef) -> Result<Entry, FdwError> {
+        Ok(MirrorRecord::read(mirror_ref)?.check_caller(mirror_ref)?.entry)
     }
 
     /// Reads the entry for a caller who needs no rights in the mirror, such as the sender of a signed webhook.
-    pub fn load_for_anyone(which: MirrorRef) -> Result<Entry, FdwError> {
-        Ok(MirrorRecord::of(which)?.entry)
+    pub fn load_for_anyone(mirror_ref: MirrorRef) -> Result<Entry, FdwError> {
+        Ok(MirrorRecord::read(mirror_ref)?.entry)
     }
 
     /// The mirror's number as a parameter of a statement.
@@ -179,13 +179,13 @@ impl Entry {
     pub fn tables(&self, objects: Option<&[String]>) -> Result<Vec<Table>, FdwError> {
         let query =
             "SELECT t.object FROM clerk_fdw_internal.mirror_table t WHERE t.mirror = $1::int4 ORDER BY t.object";
-        let have = store::column(query, &[Some(&self.key())])?;
-        if let Some(unknown) = objects.unwrap_or_default().iter().find(|object| !have.contains(object)) {
-            return Err(FdwError::NotMirrored { mirror: self.name.clone(), object: unknown.clone(), have });
+        let mirrored = store::column(query, &[Some(&self.key())])?;
+        if let Some(unknown) = objects.unwrap_or_default().iter().find(|object| !mirrored.contains(object)) {
+            return Err(FdwError::NotMirrored { mirror: self.name.clone(), object: unknown.clone(), have: mirrored });
         }
         let in_catalogue = OBJECTS.iter().map(|object| object.name);
         in_catalogue
-            .filter(|name| have.iter().any(|have| have == name))
+            .filter(|name| mirrored.iter().any(|object| object == name))
             .filter(|name| objects.is_none_or(|objects| objects.iter().any(|object| object == name)))
             .map(|name| self.table(name))
             .collect()
@@ -218,11 +218,11 @@ impl Entry {
         let object = object(name).ok_or_else(not_mirrored)?;
         let query = "SELECT relation::oid, columns FROM clerk_fdw_internal.mirror_table
                       WHERE mirror = $1::int4 AND object = $2";
-        let found = store::row(query, &[Some(&self.key()), Some(name)])?.ok_or_else(not_mirrored)?;
-        let mut found = found.into_iter();
-        let relation = oid_of(&found.next().flatten().unwrap_or_default());
+        let row = store::row(query, &[Some(&self.key()), Some(name)])?.ok_or_else(not_mirrored)?;
+        let mut row = row.into_iter();
+        let relation = oid_of(&row.next().flatten().unwrap_or_default());
         let columns: Option<BTreeMap<String, String>> =
-            found.next().flatten().and_then(|columns| serde_json::from_str(&columns).ok());
+            row.next().flatten().and_then(|columns| serde_json::from_str(&columns).ok());
         let Some(relation) = Relation::of(relation) else {
             return Err(FdwError::TableGone { mirror: self.name.clone(), object: object.name });
         };
@@ -256,9 +256,9 @@ impl Entry {
         });
         let (name, owner) = (relation.name, relation.owner);
         let table = Table { object, name, owner, is_partitioned, columns: mapping.collect() };
-        for needed in [object.id().name, "synced_at", "deleted_at"] {
-            if table.column(needed).is_none() {
-                return Err(FdwError::ColumnGone { table: table.name, column: needed });
+        for required in [object.id().name, "synced_at", "deleted_at"] {
+            if table.column(required).is_none() {
+                return Err(FdwError::ColumnGone { table: table.name, column: required });
             }
         }
         Ok(table)
@@ -267,33 +267,33 @@ impl Entry {
 
 impl Mirror {
     /// Reads the mirror for a caller who has the rights of its owner.
-    pub fn load(which: MirrorRef) -> Result<Mirror, FdwError> {
-        Mirror::of(MirrorRecord::of(which)?.for_caller(which)?)
+    pub fn load(mirror_ref: MirrorRef) -> Result<Mirror, FdwError> {
+        Mirror::from_record(MirrorRecord::read(mirror_ref)?.check_caller(mirror_ref)?)
     }
 
     /// Reads the mirror for a caller who needs no rights in it.
-    pub fn load_for_anyone(which: MirrorRef) -> Result<Mirror, FdwError> {
-        Mirror::of(MirrorRecord::of(which)?)
+    pub fn load_for_anyone(mirror_ref: MirrorRef) -> Result<Mirror, FdwError> {
+        Mirror::from_record(MirrorRecord::read(mirror_ref)?)
     }
 
-    fn of(known: MirrorRecord) -> Result<Mirror, FdwError> {
-        let entry = known.entry;
+    fn from_record(record: MirrorRecord) -> Result<Mirror, FdwError> {
+        let entry = record.entry;
         if entry.owner == pg_sys::InvalidOid {
-            return Err(FdwError::NoOwner { mirror: entry.name, owner: known.owner_name });
+            return Err(FdwError::NoOwner { mirror: entry.name, owner: record.owner_name });
         }
-        if known.server == pg_sys::InvalidOid {
-            return Err(FdwError::NoServer { mirror: entry.name, server: known.server_name });
+        if record.server == pg_sys::InvalidOid {
+            return Err(FdwError::NoServer { mirror: entry.name, server: record.server_name });
         }
-        if !known.may_use_server {
-            return Err(FdwError::NoServerPrivilege { server: known.server_name, role: known.owner_name });
+        if !record.may_use_server {
+            return Err(FdwError::NoServerPrivilege { server: record.server_name, role: record.owner_name });
         }
         Ok(Mirror {
             entry,
-            server: Server::new(known.server),
-            deletes: known.deletes,
-            full_every: known.full_every,
-            keep_webhook_bodies: known.keep_webhook_bodies,
-            instance_id: known.instance_id,
+            server: Server::new(record.server),
+            deletes: record.deletes,
+            full_every: record.full_every,
+            keep_webhook_bodies: record.keep_webhook_bodies,
+            instance_id: record.instance_id,
         })
     }
 }
@@ -331,12 +331,12 @@ impl Table {
     }
 
     /// The SQL condition that a quoted column of a row equals a parameter such as `$1`.
-    pub fn is(&self, row: &str, column: &str, parameter: &str) -> String {
+    pub fn equals_sql(&self, row: &str, column: &str, parameter: &str) -> String {
         format!("{row}.{column} = {parameter}::{}", self.type_of(column))
     }
 
     /// The SQL condition that a row's id is in a parameter's JSON array.
-    pub fn is_among(&self, row: &str, parameter: &str) -> String {
+    pub fn id_in_sql(&self, row: &str, parameter: &str) -> String {
         let id = self.id();
         let ids = format!(
             "SELECT listed.id::{} FROM jsonb_array_elements_text({parameter}::jsonb) listed(id)",
@@ -381,7 +381,7 @@ impl Table {
 
     /// Whether `synced_at` is stored with all six digits of Postgres' timestamps. If it were rounded, a row that was
     /// written during a sync could look as if it had been written before it.
-    pub fn keeps_synced_at(&self) -> bool {
+    pub fn has_exact_synced_at(&self) -> bool {
         let mut synced_at = self.columns.iter().filter(|mapping| mapping.expression == "synced_at");
         synced_at.all(|mapping| mapping.precision == Some(6))
     }
@@ -400,7 +400,7 @@ impl Table {
     }
 
     /// Whether one of the table's columns needs this column of the object.
-    pub fn takes(&self, column: &str) -> bool {
+    pub fn uses_column(&self, column: &str) -> bool {
         self.columns.iter().any(|mapping| mapping.expression.contains(column))
     }
 }

@@ -33,13 +33,13 @@ impl Counts {
 
 /// Row counts by the day of creation, in days since 1970.
 #[derive(Default)]
-pub struct ByDay(pub BTreeMap<i64, Counts>);
+pub struct CountsByDay(pub BTreeMap<i64, Counts>);
 
 /// The length of a day: the bounds of creation times are in milliseconds, as Clerk's are.
-pub const DAY: i64 = 86_400_000;
+pub const DAY_MILLISECONDS: i64 = 86_400_000;
 
 /// The SQL expression for the day on which the object of a row was created; 0 if the table has no exact creation time.
-pub fn day(table: &Table, row: &str) -> String {
+pub fn day_sql(table: &Table, row: &str) -> String {
     match table.created_at() {
         Some(created_at) => format!(
             "CASE WHEN isfinite({row}.{created_at}) \
@@ -49,20 +49,20 @@ pub fn day(table: &Table, row: &str) -> String {
     }
 }
 
-impl ByDay {
+impl CountsByDay {
     /// Parses a JSON array with an array for each day: the day, the live rows and the deleted rows.
-    pub fn parse(json: &str) -> ByDay {
+    pub fn parse(json: &str) -> CountsByDay {
         let days: Vec<(i64, i64, i64)> = serde_json::from_str(json).unwrap_or_default();
-        ByDay(days.into_iter().map(|(day, live, deleted)| (day, Counts { live, deleted })).collect())
+        CountsByDay(days.into_iter().map(|(day, live, deleted)| (day, Counts { live, deleted })).collect())
     }
 
-    fn of_rows(rows: &[Row]) -> ByDay {
+    fn from_rows(rows: &[Row]) -> CountsByDay {
         let number = |row: &Row, index: usize| row.get(index)?.as_ref()?.parse().ok();
         let counts = |row: &Row| Some((number(row, 0)?, Counts { live: number(row, 1)?, deleted: number(row, 2)? }));
-        ByDay(rows.iter().filter_map(counts).collect())
+        CountsByDay(rows.iter().filter_map(counts).collect())
     }
 
-    fn json(&self) -> String {
+    fn to_json(&self) -> String {
         let days = self.0.iter().filter(|(_, counts)| **counts != Counts::default());
         let days: Vec<_> = days.map(|(day, Counts { live, deleted })| (day, live, deleted)).collect();
         serde_json::to_string(&days).unwrap_or_default()
@@ -82,7 +82,7 @@ impl ByDay {
     }
 
     /// The differences between these counts and others.
-    fn minus(mut self, other: ByDay) -> ByDay {
+    fn minus(mut self, other: CountsByDay) -> CountsByDay {
         for (day, Counts { live, deleted }) in other.0 {
             self.0.entry(day).or_default().add(Counts { live: -live, deleted: -deleted });
         }
@@ -91,33 +91,33 @@ impl ByDay {
 }
 
 /// The stored counts.
-pub fn kept(mirror: &Entry, table: &Table) -> Result<ByDay, FdwError> {
-    Ok(ByDay::of_rows(&store::rows(KEPT_COUNTS, &[Some(&mirror.key()), Some(table.object.name)])?))
+pub fn stored(mirror: &Entry, table: &Table) -> Result<CountsByDay, FdwError> {
+    Ok(CountsByDay::from_rows(&store::rows(STORED_COUNTS, &[Some(&mirror.key()), Some(table.object.name)])?))
 }
 
-const KEPT_COUNTS: &str = "SELECT c.day, sum(c.live), sum(c.deleted) FROM clerk_fdw_internal.row_count c
+const STORED_COUNTS: &str = "SELECT c.day, sum(c.live), sum(c.deleted) FROM clerk_fdw_internal.row_count c
                      WHERE c.mirror = $1::int4 AND c.object = $2 GROUP BY c.day";
 
 /// The changes of the counts, which a statement takes as its parameter `$3`.
-const CHANGED: &str = "changed AS (
+const CHANGES_CTE: &str = "changed AS (
   SELECT (c.value ->> 0)::int8 AS day, (c.value ->> 1)::int8 AS live, (c.value ->> 2)::int8 AS deleted
     FROM jsonb_array_elements($3::jsonb) c(value))";
 
 /// Records by how much the counts have changed.
-pub fn note(mirror: &Entry, table: &Table, change: &ByDay) -> Result<(), FdwError> {
+pub fn record_change(mirror: &Entry, table: &Table, change: &CountsByDay) -> Result<(), FdwError> {
     if change.0.values().all(|counts| *counts == Counts::default()) {
         return Ok(());
     }
-    let anew = "INSERT INTO clerk_fdw_internal.row_count (mirror, object, day, live, deleted)
+    let insert = "INSERT INTO clerk_fdw_internal.row_count (mirror, object, day, live, deleted)
                 SELECT $1::int4, $2, changed.day, changed.live, changed.deleted FROM changed";
     // A transaction that keeps one snapshot cannot update a row that others have changed since (a serialization
     // failure), so it inserts new rows instead.
     // SAFETY: XactIsoLevel is an int that Postgres sets at the start of a transaction, and only this thread of the
     // backend reads or writes it.
-    let sees_the_latest = unsafe { pg_sys::XactIsoLevel } <= pg_sys::XACT_READ_COMMITTED as i32;
-    let statement = match sees_the_latest {
+    let sees_latest_commits = unsafe { pg_sys::XactIsoLevel } <= pg_sys::XACT_READ_COMMITTED as i32;
+    let statement = match sees_latest_commits {
         true => format!(
-            "WITH {CHANGED},
+            "WITH {CHANGES_CTE},
              free AS (
                SELECT one.day, one.slot FROM changed CROSS JOIN LATERAL (
                  SELECT c.day, c.slot FROM clerk_fdw_internal.row_count c
@@ -129,45 +129,45 @@ pub fn note(mirror: &Entry, table: &Table, change: &ByDay) -> Result<(), FdwErro
                  FROM free JOIN changed ON changed.day = free.day
                 WHERE c.mirror = $1::int4 AND c.object = $2 AND c.day = free.day AND c.slot = free.slot
                RETURNING c.day)
-             {anew} WHERE NOT EXISTS (SELECT FROM noted WHERE noted.day = changed.day)"
+             {insert} WHERE NOT EXISTS (SELECT FROM noted WHERE noted.day = changed.day)"
         ),
-        false => format!("WITH {CHANGED} {anew}"),
+        false => format!("WITH {CHANGES_CTE} {insert}"),
     };
-    store::run(&statement, &[Some(&mirror.key()), Some(table.object.name), Some(&change.json())])
+    store::run(&statement, &[Some(&mirror.key()), Some(table.object.name), Some(&change.to_json())])
 }
 
 /// Counts the rows that came from Clerk.
-pub fn exact(table: &Table) -> Result<ByDay, FdwError> {
+pub fn count_rows(table: &Table) -> Result<CountsByDay, FdwError> {
     let (name, deleted_at, synced_at) = (&table.name, table.deleted_at(), table.synced_at());
     let count = format!(
         "SELECT {}, count(*) FILTER (WHERE t.{deleted_at} IS NULL), count(*) FILTER (WHERE t.{deleted_at} IS NOT NULL)
            FROM {name} t WHERE t.{synced_at} IS NOT NULL GROUP BY 1",
-        day(table, "t")
+        day_sql(table, "t")
     );
-    Ok(ByDay::of_rows(&table.sandboxed(|| spi::read(&count, &[]))?))
+    Ok(CountsByDay::from_rows(&table.sandboxed(|| spi::read(&count, &[]))?))
 }
 
 /// Counts the rows, corrects the stored counts, and returns the counts by day.
-pub fn check(mirror: &Entry, table: &Table) -> Result<Counts, FdwError> {
+pub fn recount(mirror: &Entry, table: &Table) -> Result<Counts, FdwError> {
     let key = mirror.key();
-    let of_table = [Some(&*key), Some(table.object.name)];
+    let key_values = [Some(&*key), Some(table.object.name)];
     // The rows and the stored counts are read in one snapshot: a change is visible in both or in neither.
     // SAFETY: the call runs in a transaction, which GetTransactionSnapshot needs. PopActiveSnapshot removes the
     // snapshot that PushActiveSnapshot pushed, because the statements between them pop what they push. If one of them
     // fails, the abort of the (sub)transaction pops it.
-    let (exact, kept) = unsafe {
+    let (counted, stored) = unsafe {
         pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
-        let exact = exact(table)?;
-        let kept = ByDay::of_rows(&store::read(KEPT_COUNTS, &of_table)?);
+        let counted = count_rows(table)?;
+        let stored = CountsByDay::from_rows(&store::rows_in_active_snapshot(STORED_COUNTS, &key_values)?);
         pg_sys::PopActiveSnapshot();
-        (exact, kept)
+        (counted, stored)
     };
-    let total = exact.total();
+    let total = counted.total();
     // The stored rows that no other transaction has locked are merged into one row for each day, together with the
     // correction.
     store::run(
         &format!(
-            "WITH {CHANGED},
+            "WITH {CHANGES_CTE},
              free AS (
                SELECT c.day, c.slot FROM clerk_fdw_internal.row_count c WHERE c.mirror = $1::int4 AND c.object = $2
                   FOR UPDATE SKIP LOCKED),
@@ -180,7 +180,7 @@ pub fn check(mirror: &Entry, table: &Table) -> Result<Counts, FdwError> {
                FROM (TABLE gone UNION ALL TABLE changed) every GROUP BY every.day
              HAVING sum(every.live) <> 0 OR sum(every.deleted) <> 0"
         ),
-        &[of_table[0], of_table[1], Some(&exact.minus(kept).json())],
+        &[key_values[0], key_values[1], Some(&counted.minus(stored).to_json())],
     )?;
     Ok(total)
 }

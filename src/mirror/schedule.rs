@@ -12,40 +12,40 @@ use crate::pg::spi;
 
 /// The first time after `after` at which a schedule (the five fields of cron, in UTC) is due. Both times are in seconds
 /// since 1970.
-pub fn next(schedule: &str, after: i64) -> Result<i64, FdwError> {
-    let wrong = |problem: String| FdwError::BadSchedule { schedule: schedule.to_owned(), problem };
+pub fn next_run(schedule: &str, after: i64) -> Result<i64, FdwError> {
+    let invalid = |problem: String| FdwError::BadSchedule { schedule: schedule.to_owned(), problem };
     let after = DateTime::from_timestamp(after, 0).unwrap_or_default();
     if schedule.split_whitespace().count() != 5 {
-        return Err(wrong("it has not five fields".to_owned()));
+        return Err(invalid("it has not five fields".to_owned()));
     }
-    let cron: croner::Cron = schedule.parse().map_err(|error: croner::errors::CronError| wrong(error.to_string()))?;
-    Ok(cron.find_next_occurrence(&after, false).map_err(|error| wrong(error.to_string()))?.timestamp())
+    let cron: croner::Cron = schedule.parse().map_err(|error: croner::errors::CronError| invalid(error.to_string()))?;
+    Ok(cron.find_next_occurrence(&after, false).map_err(|error| invalid(error.to_string()))?.timestamp())
 }
 
 /// Puts a mirror on a schedule, and returns the name of the scheduler that runs it.
 pub fn schedule(name: &str, schedule: &str) -> Result<&'static str, FdwError> {
     // An invalid schedule is an error now, whichever scheduler will run it.
     let now = store::value("SELECT floor(date_part('epoch', now()))::int8", &[])?;
-    let due = next(schedule, now.and_then(|now| now.parse().ok()).unwrap_or_default())?.to_string();
+    let next = next_run(schedule, now.and_then(|now| now.parse().ok()).unwrap_or_default())?.to_string();
     let mirror = Mirror::load(MirrorRef::Name(name))?;
-    let (keeper, due) = if has_pg_cron()? {
+    let (scheduler, next_run) = if has_pg_cron()? {
         let command = format!("CALL clerk_fdw.sync({}, wait => true)", quote_literal(&mirror.name));
         as_caller(|| {
-            let values = [Some(&*job(mirror.number)), Some(schedule), Some(&*command)];
+            let values = [Some(&*job_name(mirror.number)), Some(schedule), Some(&*command)];
             spi::run("SELECT cron.schedule($1, $2, $3)", &values)
         })?;
         ("pg_cron", None)
     } else if settings::is_preloaded() {
-        ("clerk_fdw", Some(&*due))
+        ("clerk_fdw", Some(&*next))
     } else {
         return Err(FdwError::NoScheduler);
     };
     store::run(
         "UPDATE clerk_fdw_internal.mirror
             SET schedule = $2, next_run = to_timestamp($3::float8), failed_starts = 0 WHERE number = $1::int4",
-        &[Some(&mirror.key()), Some(schedule), due],
+        &[Some(&mirror.key()), Some(schedule), next_run],
     )?;
-    Ok(keeper)
+    Ok(scheduler)
 }
 
 /// Removes a mirror's schedule.
@@ -60,7 +60,7 @@ pub fn unschedule(entry: &Entry) -> Result<(), FdwError> {
         as_caller(|| {
             spi::run(
                 "SELECT cron.unschedule(j.jobid) FROM cron.job j WHERE j.jobname = $1",
-                &[Some(&job(entry.number))],
+                &[Some(&job_name(entry.number))],
             )
         })?;
     }
@@ -72,6 +72,6 @@ fn has_pg_cron() -> Result<bool, FdwError> {
 }
 
 /// The name of a mirror's job in pg_cron.
-fn job(number: i32) -> String {
+fn job_name(number: i32) -> String {
     format!("clerk_fdw mirror {number}")
 }

@@ -34,7 +34,7 @@ pub struct NewMirror {
 }
 
 /// For each column of a table, the expression whose value is stored in it.
-type Map = BTreeMap<String, String>;
+type ColumnMap = BTreeMap<String, String>;
 
 /// Creates a mirror.
 pub fn create(new: &NewMirror) -> Result<(), FdwError> {
@@ -42,27 +42,27 @@ pub fn create(new: &NewMirror) -> Result<(), FdwError> {
     check_server(server, None)?;
     let objects = new.objects()?;
     check_deletes(deletes)?;
-    let taken = "SELECT 1 FROM clerk_fdw_internal.mirror m WHERE m.name = $1::name";
-    if store::value(taken, &[Some(schema)])?.is_some() {
+    let exists = "SELECT 1 FROM clerk_fdw_internal.mirror m WHERE m.name = $1::name";
+    if store::value(exists, &[Some(schema)])?.is_some() {
         return Err(duplicate(format!("mirror \"{schema}\" already exists")));
     }
-    let makes_schema = make_schema(schema)?;
+    let made_schema = ensure_schema(schema)?;
     // SAFETY: GetUserId returns the current role's oid, which is set before any function can be called.
     let owner = sandbox::role_name(unsafe { pg_sys::GetUserId() });
     let number = store::value(
         "INSERT INTO clerk_fdw_internal.mirror (name, server_name, owner_name, made_schema, deletes, full_every)
          VALUES ($1, $2, $3, $4::bool, $5, $6::interval) RETURNING number",
-        &[Some(schema), Some(server), Some(&owner), Some(store::truth(makes_schema)), Some(deletes), Some(full_every)],
+        &[Some(schema), Some(server), Some(&owner), Some(store::boolean(made_schema)), Some(deletes), Some(full_every)],
     )?;
     let mirror = Entry::load_for_anyone(MirrorRef::Name(schema))?;
     for object in objects {
         let (relation, map) = match new.tables.get(object.name) {
             Some(name) => {
-                let (relation, name) = existing(name)?;
-                let map = map_table(object, &relation, &name, new.columns.get(object.name))?;
-                (relation, serde_json::to_string(&map).ok())
+                let table = find_table(name)?;
+                let map = column_map(object, &table, new.columns.get(object.name))?;
+                (table.oid, serde_json::to_string(&map).ok())
             }
-            None => (make_table(schema, object)?, None),
+            None => (create_table(schema, object)?, None),
         };
         store::run(
             "INSERT INTO clerk_fdw_internal.mirror_table (mirror, object, relation, columns, row_security)
@@ -70,13 +70,13 @@ pub fn create(new: &NewMirror) -> Result<(), FdwError> {
             &[number.as_deref(), Some(object.name), Some(&relation), map.as_deref()],
         )?;
         let table = mirror.table(object.name)?;
-        if !table.keeps_synced_at() {
+        if !table.has_exact_synced_at() {
             let message = format!("column {} of {} does not keep microseconds", table.synced_at(), table.name);
             let hint = "What takes synced_at is of type timestamptz; without one, such a column is added.".to_owned();
-            return Err(wrong(message, Some(hint)));
+            return Err(invalid(message, Some(hint)));
         }
         // A table that was part of a mirror before has rows that came from Clerk.
-        row_counts::check(&mirror, &table)?;
+        row_counts::recount(&mirror, &table)?;
     }
     Ok(())
 }
@@ -85,33 +85,34 @@ impl NewMirror {
     /// The objects that get a table, in the order of the catalogue.
     fn objects(&self) -> Result<Vec<&'static Object>, FdwError> {
         let known = object_names();
-        let chosen: Vec<&str> = match &self.objects {
+        let requested: Vec<&str> = match &self.objects {
             Some(objects) => objects.iter().map(String::as_str).collect(),
             None => {
                 let by_default = OBJECTS.iter().filter(|object| object.mirroring == Mirroring::ByDefault);
                 by_default.map(|object| object.name).collect()
             }
         };
-        let named = chosen.iter().copied().chain(self.tables.keys().chain(self.columns.keys()).map(String::as_str));
+        let named = requested.iter().copied().chain(self.tables.keys().chain(self.columns.keys()).map(String::as_str));
         let unknown: Vec<_> = named.filter(|name| object(name).is_none()).map(|name| format!("\"{name}\"")).collect();
         if !unknown.is_empty() {
             let hint = format!("Objects: {}.", known.join(", "));
-            return Err(wrong(format!("Clerk has no object {}", unknown.join(", ")), Some(hint)));
+            return Err(invalid(format!("Clerk has no object {}", unknown.join(", ")), Some(hint)));
         }
-        let never = chosen.iter().filter_map(|name| object(name)).find(|object| object.mirroring == Mirroring::Never);
-        if let Some(object) = never {
+        let unlistable =
+            requested.iter().filter_map(|name| object(name)).find(|object| object.mirroring == Mirroring::Never);
+        if let Some(object) = unlistable {
             let hint = "It can only be listed below a parent: query the foreign table with a condition.".to_owned();
-            return Err(wrong(format!("{} cannot be mirrored", object.name), Some(hint)));
+            return Err(invalid(format!("{} cannot be mirrored", object.name), Some(hint)));
         }
-        let columns_alone = self.columns.keys().filter(|name| !self.tables.contains_key(*name));
-        let columns_alone: Vec<_> = columns_alone.map(|name| format!("\"{name}\"")).collect();
-        if !columns_alone.is_empty() {
-            return Err(wrong(
-                format!("columns are given for {}, but no table", columns_alone.join(", ")),
+        let without_table = self.columns.keys().filter(|name| !self.tables.contains_key(*name));
+        let without_table: Vec<_> = without_table.map(|name| format!("\"{name}\"")).collect();
+        if !without_table.is_empty() {
+            return Err(invalid(
+                format!("columns are given for {}, but no table", without_table.join(", ")),
                 Some("Columns are mapped for tables that are there already: name the table in tables.".to_owned()),
             ));
         }
-        let is_wanted = |name: &&str| chosen.contains(name) || self.tables.contains_key(*name);
+        let is_wanted = |name: &&str| requested.contains(name) || self.tables.contains_key(*name);
         Ok(known.into_iter().filter(is_wanted).filter_map(object).collect())
     }
 }
@@ -123,18 +124,18 @@ fn check_server(server: &str, role: Option<pg_sys::Oid>) -> Result<(), FdwError>
     // called.
     let (oid, caller) = unsafe { (pg_sys::get_foreign_server_oid(to_c_string(server), true), pg_sys::GetUserId()) };
     if oid == pg_sys::InvalidOid {
-        return Err(other(
+        return Err(refused(
             PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
             format!("server \"{server}\" does not exist"),
             None,
         ));
     }
     let role = role.unwrap_or(caller).to_u32().to_string();
-    let may = store::value(
+    let is_allowed = store::value(
         "SELECT has_server_privilege($1::oid, $2::oid, 'USAGE')",
         &[Some(&role), Some(&oid.to_u32().to_string())],
     )?;
-    match may.as_deref() {
+    match is_allowed.as_deref() {
         Some("t") => Ok(()),
         _ => Err(denied(format!("permission denied for foreign server {server}"))),
     }
@@ -143,14 +144,14 @@ fn check_server(server: &str, role: Option<pg_sys::Oid>) -> Result<(), FdwError>
 fn check_deletes(deletes: &str) -> Result<(), FdwError> {
     match deletes {
         "soft" | "hard" => Ok(()),
-        _ => Err(wrong(format!("deletes is \"{deletes}\", neither soft nor hard"), None)),
+        _ => Err(invalid(format!("deletes is \"{deletes}\", neither soft nor hard"), None)),
     }
 }
 
 /// Creates the schema if it does not exist, and returns whether it did. In an existing schema the caller must be
 /// allowed to create tables: a mirror is named after its schema, and nobody should give their mirror the name of
 /// another role's schema.
-fn make_schema(schema: &str) -> Result<bool, FdwError> {
+fn ensure_schema(schema: &str) -> Result<bool, FdwError> {
     // SAFETY: to_c_string gives a C string in the current memory context, and get_namespace_oid returns InvalidOid for
     // a name that is no schema.
     let oid = unsafe { pg_sys::get_namespace_oid(to_c_string(schema), true) };
@@ -159,23 +160,30 @@ fn make_schema(schema: &str) -> Result<bool, FdwError> {
             spi::run(&format!("CREATE SCHEMA {}", quote_identifier(schema)), &[])?;
             return Ok(true);
         }
-        let may = "SELECT has_schema_privilege($1::oid, 'CREATE')";
-        match spi::value(may, &[Some(&oid.to_u32().to_string())])?.as_deref() {
+        let is_allowed = "SELECT has_schema_privilege($1::oid, 'CREATE')";
+        match spi::value(is_allowed, &[Some(&oid.to_u32().to_string())])?.as_deref() {
             Some("t") => Ok(false),
             _ => Err(denied(format!("permission denied for schema {schema}"))),
         }
     })
 }
 
+/// A table that existed before its mirror.
+struct ExistingTable {
+    oid: String,
+    /// Its qualified name, quoted.
+    name: String,
+}
+
 /// Finds an existing table, and checks that it can be mirrored and that the caller has the rights of its owner.
-fn existing(name: &str) -> Result<(String, String), FdwError> {
+fn find_table(name: &str) -> Result<ExistingTable, FdwError> {
     let query = "
         SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind, c.relpersistence, c.relowner,
                EXISTS (SELECT FROM clerk_fdw_internal.mirror_table t WHERE t.relation = c.oid)
           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::oid";
     let oid = as_caller(|| spi::value("SELECT $1::regclass::oid", &[Some(name)]))?;
     let row = store::row(query, &[oid.as_deref()])?.unwrap_or_default();
-    let [Some(oid), Some(name), Some(kind), Some(persistence), Some(owner), is_taken] = &row[..] else {
+    let [Some(oid), Some(name), Some(kind), Some(persistence), Some(owner), is_mirrored] = &row[..] else {
         return Err(FdwError::NotATable(name.to_owned()));
     };
     if !matches!(&**kind, "r" | "p") || persistence == "t" {
@@ -185,15 +193,20 @@ fn existing(name: &str) -> Result<(String, String), FdwError> {
     if !can_act_as(unsafe { pg_sys::GetUserId() }, oid_of(owner)) {
         return Err(denied(format!("must be owner of table {name}")));
     }
-    match is_taken.as_deref() {
+    match is_mirrored.as_deref() {
         Some("t") => Err(duplicate(format!("{name} is in a mirror already"))),
-        _ => Ok((oid.clone(), name.clone())),
+        _ => Ok(ExistingTable { oid: oid.clone(), name: name.clone() }),
     }
 }
 
 /// The column map of an existing table: the caller's, which is checked, or one by name. If nothing is mapped to one of
 /// the three columns that every sync needs, that column is added to the table.
-fn map_table(object: &Object, relation: &str, table: &str, given: Option<&serde_json::Value>) -> Result<Map, FdwError> {
+fn column_map(
+    object: &Object,
+    table: &ExistingTable,
+    requested: Option<&serde_json::Value>,
+) -> Result<ColumnMap, FdwError> {
+    let ExistingTable { oid, name: table } = table;
     let id = object.id().name;
     let example = |column: &str| format!("{{\"{column}\": \"{id}\"}}");
     let columns = "
@@ -202,61 +215,62 @@ fn map_table(object: &Object, relation: &str, table: &str, given: Option<&serde_
                           AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indnkeyatts = 1
                           AND i.indpred IS NULL)
           FROM pg_attribute a WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped";
-    let columns = store::rows(columns, &[Some(relation)])?;
-    let is = |row: &spi::Row, index: usize, value: &str| row.get(index).is_some_and(|at| at.as_deref() == Some(value));
-    let find = |name: &str| columns.iter().find(|row| is(row, 0, name));
-    let mut map = match given.filter(|given| !given.is_null()) {
-        Some(given) => {
+    let columns = store::rows(columns, &[Some(oid)])?;
+    let has_value =
+        |row: &spi::Row, index: usize, value: &str| row.get(index).is_some_and(|at| at.as_deref() == Some(value));
+    let find = |name: &str| columns.iter().find(|row| has_value(row, 0, name));
+    let mut map = match requested.filter(|requested| !requested.is_null()) {
+        Some(requested) => {
             let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let columns = given.as_object().into_iter().flatten();
+            let columns = requested.as_object().into_iter().flatten();
             columns.map(|(column, value)| (column.clone(), text(value))).collect()
         }
         None => {
             // Columns are mapped by name, and clerk_id to the object's id. A column "id" is the table's own.
             let named = object.columns.iter().map(|column| (column.name, column.name));
             let named =
-                named.chain([("clerk_id", id)]).filter(|(name, _)| find(name).is_some_and(|row| is(row, 1, "")));
-            named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Map>()
+                named.chain([("clerk_id", id)]).filter(|(name, _)| find(name).is_some_and(|row| has_value(row, 1, "")));
+            named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<ColumnMap>()
         }
     };
     if map.is_empty() {
         let hint = format!("Say what its columns take: columns => '{{\"{}\": {}}}'.", object.name, example("clerk_id"));
-        return Err(wrong(format!("no column of {table} is named as a column of {}", object.name), Some(hint)));
+        return Err(invalid(format!("no column of {table} is named as a column of {}", object.name), Some(hint)));
     }
-    let unknown = map.keys().filter(|column| find(column).is_none_or(|row| !is(row, 1, "")));
+    let unknown = map.keys().filter(|column| find(column).is_none_or(|row| !has_value(row, 1, "")));
     let unknown: Vec<_> = unknown.map(|column| quote_identifier(column)).collect();
     if !unknown.is_empty() {
         let message = format!("{table} has no column {}", unknown.join(", "));
-        return Err(other(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN, message, None));
+        return Err(refused(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN, message, None));
     }
-    let keys = || map.iter().filter(|(_, value)| *value == id).map(|(column, _)| column);
-    if keys().next().is_none() {
+    let id_columns = || map.iter().filter(|(_, value)| *value == id).map(|(column, _)| column);
+    if id_columns().next().is_none() {
         let hint = format!("Map a column to it: {}.", example("clerk_id"));
-        return Err(wrong(format!("no column of {table} takes {id}"), Some(hint)));
+        return Err(invalid(format!("no column of {table} takes {id}"), Some(hint)));
     }
-    if let Some(key) = keys().find(|key| !find(key).is_some_and(|row| is(row, 2, "t"))) {
+    if let Some(key) = id_columns().find(|key| !find(key).is_some_and(|row| has_value(row, 2, "t"))) {
         let key = quote_identifier(key);
         let hint = format!("CREATE UNIQUE INDEX ON {table} ({key});");
-        return Err(wrong(format!("column {key} of {table} is not unique"), Some(hint)));
+        return Err(invalid(format!("column {key} of {table} is not unique"), Some(hint)));
     }
     let updated_at = object.updated_at().map(|column| column.name);
-    for needed in updated_at.into_iter().chain(["synced_at", "deleted_at"]) {
-        if map.values().any(|value| value == needed) {
+    for required in updated_at.into_iter().chain(["synced_at", "deleted_at"]) {
+        if map.values().any(|value| value == required) {
             continue;
         }
-        let column = format!("clerk_{needed}");
+        let column = format!("clerk_{required}");
         if find(&column).is_none() {
             as_caller(|| spi::run(&format!("ALTER TABLE {table} ADD COLUMN {column} timestamptz"), &[]))?;
-            crate::mirror::sync::log::say(format!("column {column} was added to {table}"));
+            crate::mirror::sync::log::send_notice(format!("column {column} was added to {table}"));
         }
-        map.insert(column, needed.to_owned());
+        map.insert(column, required.to_owned());
     }
     Ok(map)
 }
 
 /// Creates the table for an object as the catalogue describes it, and returns its oid. Row security is enabled from the
 /// beginning, so that default privileges show its rows to nobody but its owner.
-fn make_table(schema: &str, object: &Object) -> Result<String, FdwError> {
+fn create_table(schema: &str, object: &Object) -> Result<String, FdwError> {
     let name = format!("{}.{}", quote_identifier(schema), quote_identifier(object.name));
     let id = object.id().name;
     let mut columns: Vec<_> = object
@@ -336,7 +350,7 @@ pub fn alter(name: &str, changes: &Changes) -> Result<(), FdwError> {
             changes.server,
             changes.deletes,
             changes.full_every.as_deref(),
-            changes.keep_webhook_bodies.map(store::truth),
+            changes.keep_webhook_bodies.map(store::boolean),
         ],
     )
 }
@@ -360,51 +374,51 @@ pub fn drop(
     remove_policies(&entry)?;
     let key = entry.number.to_string();
     if !keep_tables {
-        let made = "
+        let created_tables = "
             SELECT format('%I.%I', n.nspname, c.relname), c.relowner
               FROM clerk_fdw_internal.mirror_table t JOIN pg_class c ON c.oid = t.relation
               JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE t.mirror = $1::int4 AND t.columns IS NULL";
-        for row in store::rows(made, &[Some(&key)])? {
+        for row in store::rows(created_tables, &[Some(&key)])? {
             let [Some(table), Some(owner)] = &row[..] else { continue };
-            drop_as(&entry, oid_of(owner), &format!("DROP TABLE {table}"))?;
+            drop_with_rights_of(&entry, oid_of(owner), &format!("DROP TABLE {table}"))?;
         }
     }
     store::run("DELETE FROM clerk_fdw_internal.mirror WHERE number = $1::int4", &[Some(&key)])?;
     // The schema is dropped only if it is empty: anything else in it does not belong to the mirror.
-    let empty = "
+    let owner_of_empty_schema = "
         SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = $1::name
            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_namespace'::regclass AND d.deptype = 'n'
                               AND d.refobjid = n.oid)";
     if entry.made_schema
-        && let Some(owner) = store::value(empty, &[Some(&entry.name)])?
+        && let Some(owner) = store::value(owner_of_empty_schema, &[Some(&entry.name)])?
     {
-        drop_as(&entry, oid_of(&owner), &format!("DROP SCHEMA {}", quote_identifier(&entry.name)))?;
+        drop_with_rights_of(&entry, oid_of(&owner), &format!("DROP SCHEMA {}", quote_identifier(&entry.name)))?;
     }
     Ok(())
 }
 
 /// Runs a DROP command with the rights of the role that owns what is dropped, if the mirror's owner has these rights.
 /// Something that belongs to another role is no longer the mirror's, whatever its name is, and stays.
-fn drop_as(entry: &Entry, owner: pg_sys::Oid, command: &str) -> Result<(), FdwError> {
+fn drop_with_rights_of(entry: &Entry, owner: pg_sys::Oid, command: &str) -> Result<(), FdwError> {
     match can_act_as(entry.owner, owner) {
         true => sandbox::run_as(owner, || spi::run(command, &[])),
         false => Ok(()),
     }
 }
 
-fn other(code: PgSqlErrorCode, message: String, hint: Option<String>) -> FdwError {
+fn refused(code: PgSqlErrorCode, message: String, hint: Option<String>) -> FdwError {
     FdwError::Refused { code, message, hint }
 }
 
-fn wrong(message: String, hint: Option<String>) -> FdwError {
-    other(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, hint)
+fn invalid(message: String, hint: Option<String>) -> FdwError {
+    refused(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, hint)
 }
 
 fn denied(message: String) -> FdwError {
-    other(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message, None)
+    refused(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message, None)
 }
 
 fn duplicate(message: String) -> FdwError {
-    other(PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT, message, None)
+    refused(PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT, message, None)
 }

@@ -33,11 +33,11 @@ pub fn run(statement: &str, values: &[Value]) -> Result<(), FdwError> {
 }
 
 /// Runs a query in the active snapshot instead of a new one.
-pub fn read(statement: &str, values: &[Value]) -> Result<Vec<Row>, FdwError> {
+pub fn rows_in_active_snapshot(statement: &str, values: &[Value]) -> Result<Vec<Row>, FdwError> {
     as_extension_owner(|| spi::read(statement, values))
 }
 
 /// A boolean as a parameter of a statement.
-pub fn truth(value: bool) -> &'static str {
+pub fn boolean(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }

@@ -13,7 +13,7 @@ use crate::mirror::apply::merge::Merge;
 use crate::mirror::apply::remove::{self, RowFilter, remove};
 use crate::mirror::apply::tombstone;
 use crate::mirror::lock;
-use crate::mirror::model::{Deletes, Mirror, Table};
+use crate::mirror::model::{DeleteMode, Mirror, Table};
 use crate::mirror::refresh;
 use crate::mirror::sync::session::check_instance;
 use crate::mirror::timestamp::{Timestamp, microseconds_sql};
@@ -36,7 +36,7 @@ pub fn apply(mirror: &Mirror, event: &Event, happened_at: i64, revalidate: bool)
     };
     if revalidate {
         // The request is made before any lock is taken, so that no other transaction has to wait for Clerk's response.
-        return ask(mirror, &table, event, id);
+        return refresh_object(mirror, &table, event, id);
     }
     lock::object(mirror, &table, id);
     match event.change {
@@ -46,36 +46,36 @@ pub fn apply(mirror: &Mirror, event: &Event, happened_at: i64, revalidate: bool)
 }
 
 /// Fetches the object's current state from Clerk, whatever state the event reports.
-fn ask(mirror: &Mirror, table: &Table, event: &Event, id: &str) -> Result<Outcome, FdwError> {
+fn refresh_object(mirror: &Mirror, table: &Table, event: &Event, id: &str) -> Result<Outcome, FdwError> {
     let (client, _) = mirror.server.connect(mirror.owner)?;
     check_instance(mirror, &client, false)?;
-    let told = || {
+    let lookup_from_event = || {
         // An object that Clerk cannot look up by its id is in the list of its parent, which the event names.
         table.object.key_columns.iter().find_map(|key| {
             let column = table.object.column(key.column, true)?;
             let page = Page::of_object(table.object, event.data, &[column.source.into()]).ok()?;
-            let owner = json::string(page.value(0, 0)?)?.into_owned();
-            Some((key, owner))
+            let parent_id = json::string(page.value(0, 0)?)?.into_owned();
+            Some((key, parent_id))
         })
     };
     let (key, value) = match table.object.get_by_id() {
         Some(key) => (key, id.to_owned()),
-        None => told().map_or_else(|| refresh::owner(table, id), Ok)?,
+        None => lookup_from_event().map_or_else(|| refresh::lookup_of_parent(table, id), Ok)?,
     };
-    refresh::fetch(mirror, &client, table, id, key, value)?;
+    refresh::sync_by_lookup(mirror, &client, table, id, key, value)?;
     Ok(Outcome::Applied)
 }
 
 /// Merges the state that the event reports.
 fn upsert(mirror: &Mirror, table: &Table, data: &str, id: &str, happened_at: i64) -> Result<Outcome, FdwError> {
     let updated_at = updated_at(table, data);
-    let of = Timestamp::from_milliseconds(updated_at.unwrap_or(happened_at));
-    let row = Row::of(table, id)?;
-    let gone = tombstone::deleted_at(mirror, table, id)?.max(row.deleted_at);
-    if let Some(deleted_at) = gone.filter(|deleted_at| *deleted_at > of) {
-        if mirror.deletes == Deletes::Soft {
+    let state_time = Timestamp::from_milliseconds(updated_at.unwrap_or(happened_at));
+    let row = RowTimes::read(table, id)?;
+    let deleted_at = tombstone::deleted_at(mirror, table, id)?.max(row.deleted_at);
+    if let Some(deleted_at) = deleted_at.filter(|deleted_at| *deleted_at > state_time) {
+        if mirror.deletes == DeleteMode::Soft {
             // The row of a deleted object keeps the object's last state, in whatever order the events arrive.
-            merge_one(&Merge::of_deleted(mirror, table, deleted_at), table, data)?;
+            merge_one(&Merge::for_deleted(mirror, table, deleted_at), table, data)?;
         }
         return Ok(Outcome::Stale("the object was deleted later"));
     }
@@ -83,7 +83,7 @@ fn upsert(mirror: &Mirror, table: &Table, data: &str, id: &str, happened_at: i64
         return Ok(Outcome::Applied);
     }
     // Nothing was changed: the row already has this state, or a newer one.
-    match Row::of(table, id)?.updated_at > Some(of) {
+    match RowTimes::read(table, id)?.updated_at > Some(state_time) {
         true => Ok(Outcome::Stale("the row has a newer state")),
         false => Ok(Outcome::Applied),
     }
@@ -97,13 +97,13 @@ fn updated_at(table: &Table, data: &str) -> Option<i64> {
 
 /// The times in an object's row; both are `None` if there is no row.
 #[derive(Default)]
-struct Row {
+struct RowTimes {
     deleted_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
 }
 
-impl Row {
-    fn of(table: &Table, id: &str) -> Result<Row, FdwError> {
+impl RowTimes {
+    fn read(table: &Table, id: &str) -> Result<RowTimes, FdwError> {
         // In a table that was not created by the extension, the column may have another type.
         let time = |column: &str| microseconds_sql(&format!("t.{column}::text::timestamptz"));
         let query = format!(
@@ -111,18 +111,18 @@ impl Row {
             time(table.deleted_at()),
             table.updated_at().map_or("NULL".to_owned(), time),
             table.name,
-            table.is("t", table.id(), "$1")
+            table.equals_sql("t", table.id(), "$1")
         );
         let row = table.rows(&query, &[Some(id)], Planned::Once)?.into_iter().next().unwrap_or_default();
         let at = |index: usize| Timestamp::parse(row.get(index)?.as_ref()?);
-        Ok(Row { deleted_at: at(0), updated_at: at(1) })
+        Ok(RowTimes { deleted_at: at(0), updated_at: at(1) })
     }
 }
 
 /// Merges one object, and returns whether that changed its row.
 fn merge_one(merge: &Merge, table: &Table, data: &str) -> Result<bool, FdwError> {
-    let values: Vec<Locator> = merge.values();
-    let page = Page::of_object(table.object, data, &values)
+    let locators: Vec<Locator> = merge.locators();
+    let page = Page::of_object(table.object, data, &locators)
         .map_err(|problem| FdwError::EventData { object: table.object.name, problem })?;
     let merged = merge.objects(&page, &[0])?;
     Ok(merged.inserted + merged.updated > 0)
@@ -131,16 +131,16 @@ fn merge_one(merge: &Merge, table: &Table, data: &str) -> Result<bool, FdwError>
 /// Removes the object's row, and the rows that cannot exist without it.
 fn delete(mirror: &Mirror, table: &Table, id: &str, happened_at: i64) -> Result<Outcome, FdwError> {
     let deleted_at = Timestamp::from_milliseconds(end_of_second(happened_at));
-    let row = Row::of(table, id)?;
+    let row = RowTimes::read(table, id)?;
     if tombstone::deleted_at(mirror, table, id)?.max(row.deleted_at).max(row.updated_at) > Some(deleted_at) {
         return Ok(Outcome::Stale("the object was updated or deleted later"));
     }
-    let at = Some(deleted_at);
-    if remove(mirror, table, RowFilter { with: Some((table.id(), id)), ..RowFilter::default() }, at)? == 0 {
+    let filter = RowFilter { column: Some((table.id(), id)), ..RowFilter::default() };
+    if remove(mirror, table, filter, Some(deleted_at))? == 0 {
         // The event of its creation may still arrive.
-        tombstone::record(mirror, table, &[id.to_owned()], at)?;
+        tombstone::record(mirror, table, &[id.to_owned()], Some(deleted_at))?;
     }
-    remove::what_belongs_to(mirror, table, id, at)?;
+    remove::remove_children(mirror, table, id, Some(deleted_at))?;
     Ok(Outcome::Applied)
 }
 

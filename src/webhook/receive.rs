@@ -26,7 +26,7 @@ pub struct Delivery<'d> {
 }
 
 /// A verified delivery whose event is to be applied.
-struct Received<'e> {
+struct VerifiedDelivery<'e> {
     id: &'e str,
     event: Event<'e>,
     body: &'e str,
@@ -39,31 +39,31 @@ pub const FAILED: &str = "failed";
 
 /// Verifies a delivery, and applies its event unless that has already been done. An error leaves nothing behind except
 /// a higher count of refused deliveries.
-pub fn receive(which: MirrorRef, delivery: &Delivery, revalidate: bool) -> &'static str {
+pub fn receive(mirror_ref: MirrorRef, delivery: &Delivery, revalidate: bool) -> &'static str {
     check_isolation().or_raise();
-    let mirror = Mirror::load_for_anyone(which).or_raise();
-    let event = verified(&mirror, delivery).unwrap_or_else(|error| refuse(error));
-    let sent = delivery.timestamp.parse::<i64>().unwrap_or_default().saturating_mul(1000);
-    let happened_at = event.timestamp_ms.unwrap_or(sent);
-    let received = Received { id: delivery.id, event, body: delivery.body, happened_at, revalidate };
+    let mirror = Mirror::load_for_anyone(mirror_ref).or_raise();
+    let event = verify_delivery(&mirror, delivery).unwrap_or_else(|error| refuse(error));
+    let sent_at = delivery.timestamp.parse::<i64>().unwrap_or_default().saturating_mul(1000);
+    let happened_at = event.timestamp_ms.unwrap_or(sent_at);
+    let received = VerifiedDelivery { id: delivery.id, event, body: delivery.body, happened_at, revalidate };
     // If another transaction is processing the same delivery, this one waits for it.
     lock::webhook(&mirror, received.id);
-    if is_known(&mirror, &received).or_raise() {
+    if is_duplicate(&mirror, &received).or_raise() {
         return "duplicate";
     }
-    let (outcome, reason) = apply_received(&mirror, &received).unwrap_or_else(|failure| failure.raise());
-    write_down(&mirror, &received, outcome, reason.as_deref()).or_raise();
-    forget(&mirror).or_raise();
+    let (outcome, reason) = apply_event(&mirror, &received).unwrap_or_else(|failure| failure.raise());
+    log_event(&mirror, &received, outcome, reason.as_deref()).or_raise();
+    delete_old_entries(&mirror).or_raise();
     outcome
 }
 
 /// The mirror that a delivery is for if the caller does not say so: the only mirror that has secrets, or else the one
 /// whose secret has signed the delivery.
-pub fn addressee(delivery: &Delivery) -> MirrorRef<'static> {
-    let listening =
+pub fn mirror_of_delivery(delivery: &Delivery) -> MirrorRef<'static> {
+    let mirrors =
         store::column("SELECT DISTINCT s.mirror FROM clerk_fdw_internal.webhook_secret s ORDER BY s.mirror", &[])
             .or_raise();
-    let mut numbers: Vec<i32> = listening.iter().filter_map(|number| number.parse().ok()).collect();
+    let mut numbers: Vec<i32> = mirrors.iter().filter_map(|number| number.parse().ok()).collect();
     if numbers.len() > 1 {
         let Delivery { body, id, timestamp, signature } = *delivery;
         numbers.retain(|number| {
@@ -90,12 +90,12 @@ fn refuse(error: FdwError) -> ! {
 
 /// Retries the failed events of a mirror, at most `max_events` of them, in the order of their arrival. `after` is
 /// called with the id and the outcome of each one after these have been logged.
-pub fn retry(mirror: &Mirror, most: u32, mut after: impl FnMut(String, &'static str)) -> Result<(), Failure> {
+pub fn retry(mirror: &Mirror, max_events: u32, mut after: impl FnMut(String, &'static str)) -> Result<(), Failure> {
     let failed = in_subtransaction(|| {
         store::column(
             "SELECT id FROM clerk_fdw_internal.webhook_event WHERE mirror = $1::int4 AND outcome = 'failed'
               ORDER BY received_at LIMIT $2::int8",
-            &[Some(&mirror.key()), Some(&most.to_string())],
+            &[Some(&mirror.key()), Some(&max_events.to_string())],
         )
     })?;
     for id in failed {
@@ -113,9 +113,10 @@ pub fn retry(mirror: &Mirror, most: u32, mut after: impl FnMut(String, &'static 
         // An event that could be parsed when it arrived and cannot be parsed now must not hold up the others.
         let Ok(event) = Event::parse(body.as_bytes()) else { continue };
         let happened_at = happened_at.parse().unwrap_or_default();
-        let received = Received { id: &id, event, body, happened_at, revalidate: revalidate.as_deref() == Some("t") };
-        let (outcome, reason) = apply_received(mirror, &received)?;
-        in_subtransaction(|| write_down(mirror, &received, outcome, reason.as_deref()))?;
+        let received =
+            VerifiedDelivery { id: &id, event, body, happened_at, revalidate: revalidate.as_deref() == Some("t") };
+        let (outcome, reason) = apply_event(mirror, &received)?;
+        in_subtransaction(|| log_event(mirror, &received, outcome, reason.as_deref()))?;
         after(id, outcome);
     }
     Ok(())
@@ -143,7 +144,7 @@ fn check_isolation() -> Result<(), FdwError> {
 }
 
 /// Verifies a delivery, and returns its event if it is from the mirror's Clerk instance.
-fn verified<'d>(mirror: &Mirror, delivery: &Delivery<'d>) -> Result<Event<'d>, FdwError> {
+fn verify_delivery<'d>(mirror: &Mirror, delivery: &Delivery<'d>) -> Result<Event<'d>, FdwError> {
     let Delivery { body, id, timestamp, signature } = *delivery;
     let secrets = secrets(mirror)?;
     verify(&secrets, id, timestamp, signature, body.as_bytes(), SystemTime::now())
@@ -173,14 +174,14 @@ fn secrets(mirror: &Entry) -> Result<Vec<SecretString>, FdwError> {
         store::rows(query, &[Some(&mirror.key())])?.into_iter().filter_map(
             |row| match <[Option<String>; 2]>::try_from(row).ok()? {
                 [Some(secret), _] => Some(secret),
-                [None, name] => vault_secret(&[mirror.owner], "webhook secret", &name?).ok(),
+                [None, vault_name] => vault_secret(&[mirror.owner], "webhook secret", &vault_name?).ok(),
             },
         );
     Ok(secrets.map(SecretString::from).collect())
 }
 
 /// Whether the event was processed before. One that failed counts as new, so that it is retried.
-fn is_known(mirror: &Mirror, received: &Received) -> Result<bool, FdwError> {
+fn is_duplicate(mirror: &Mirror, received: &VerifiedDelivery) -> Result<bool, FdwError> {
     let outcome = store::value(
         "SELECT outcome FROM clerk_fdw_internal.webhook_event WHERE mirror = $1::int4 AND id = $2",
         &[Some(&mirror.key()), Some(received.id)],
@@ -190,11 +191,11 @@ fn is_known(mirror: &Mirror, received: &Received) -> Result<bool, FdwError> {
 
 /// Applies an event. If that fails, its changes are undone and the reason is returned. Only a failure that may pass is
 /// an error, such as a cancel or a lack of memory.
-fn apply_received(mirror: &Mirror, received: &Received) -> Result<(&'static str, Option<String>), Failure> {
-    let done = in_subtransaction_beside_caller(mirror.owner, || {
+fn apply_event(mirror: &Mirror, received: &VerifiedDelivery) -> Result<(&'static str, Option<String>), Failure> {
+    let result = in_subtransaction_beside_caller(mirror.owner, || {
         apply(mirror, &received.event, received.happened_at, received.revalidate)
     });
-    match done {
+    match result {
         Ok(Outcome::Applied) => Ok(("applied", None)),
         Ok(Outcome::Stale(reason)) => Ok(("stale", Some(reason.to_owned()))),
         Ok(Outcome::Ignored(reason)) => Ok(("ignored", Some(reason.to_owned()))),
@@ -204,8 +205,13 @@ fn apply_received(mirror: &Mirror, received: &Received) -> Result<(&'static str,
 }
 
 /// Logs an event and its outcome. The row is written only once, unless the event fails at first.
-fn write_down(mirror: &Mirror, received: &Received, outcome: &str, reason: Option<&str>) -> Result<(), FdwError> {
-    let Received { id, event, body, happened_at, revalidate } = received;
+fn log_event(
+    mirror: &Mirror,
+    received: &VerifiedDelivery,
+    outcome: &str,
+    reason: Option<&str>,
+) -> Result<(), FdwError> {
+    let VerifiedDelivery { id, event, body, happened_at, revalidate } = received;
     let keeps_body = mirror.keep_webhook_bodies || outcome == FAILED;
     store::run(
         "INSERT INTO clerk_fdw_internal.webhook_event
@@ -221,7 +227,7 @@ fn write_down(mirror: &Mirror, received: &Received, outcome: &str, reason: Optio
             event.object.map(|object| object.name),
             event.id.as_deref(),
             Some(&happened_at.to_string()),
-            Some(store::truth(*revalidate)),
+            Some(store::boolean(*revalidate)),
             Some(outcome),
             reason,
             keeps_body.then_some(*body),
@@ -231,7 +237,7 @@ fn write_down(mirror: &Mirror, received: &Received, outcome: &str, reason: Optio
 
 /// Deletes old log entries and tombstones, at most 10 of each per delivery, so that a delivery stays fast. A mirror
 /// that only receives webhooks has no sync that would delete them.
-fn forget(mirror: &Mirror) -> Result<(), FdwError> {
+fn delete_old_entries(mirror: &Mirror) -> Result<(), FdwError> {
     let is_from_webhooks = |retention: &&Retention| ["webhook_event", "tombstone"].contains(&retention.table);
     for retention in RETENTIONS.iter().filter(is_from_webhooks) {
         let Retention { table, time_column, .. } = retention;

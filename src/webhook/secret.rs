@@ -7,7 +7,7 @@ use crate::pg::hidden_statement::HiddenStatement;
 
 /// The most secrets of a mirror. Replacing a secret needs two at a time, with some to spare for several endpoints.
 /// Every delivery is verified with each of them, so there is a limit.
-const MOST: i64 = 10;
+const MAX_SECRETS: i64 = 10;
 
 /// Adds a secret, or its name in Vault, and returns its id.
 pub fn add(mirror: Option<&str>, secret: Option<&str>, vault_name: Option<&str>) -> i64 {
@@ -20,17 +20,17 @@ pub fn add(mirror: Option<&str>, secret: Option<&str>, vault_name: Option<&str>)
     if let Some(secret) = secret {
         clerk_api::webhook::check_secret(secret).map_err(FdwError::WebhookSecret).or_raise();
     }
-    let added = store::value(
+    let id = store::value(
         "INSERT INTO clerk_fdw_internal.webhook_secret (mirror, secret, vault_name)
          SELECT $1::int4, $2, $3
           WHERE (SELECT count(*) FROM clerk_fdw_internal.webhook_secret s WHERE s.mirror = $1::int4) < $4::int8
          RETURNING id",
-        &[Some(&mirror.key()), secret, vault_name, Some(&MOST.to_string())],
+        &[Some(&mirror.key()), secret, vault_name, Some(&MAX_SECRETS.to_string())],
     );
-    let added = added.or_raise().and_then(|id| id.parse().ok());
-    let added = added.ok_or(FdwError::TooManySecrets { mirror: mirror.name, most: MOST }).or_raise();
+    let id = id.or_raise().and_then(|id| id.parse().ok());
+    let id = id.ok_or(FdwError::TooManySecrets { mirror: mirror.name, most: MAX_SECRETS }).or_raise();
     hidden.end();
-    added
+    id
 }
 
 /// Removes a secret.

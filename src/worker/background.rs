@@ -31,7 +31,7 @@ use crate::webhook::receive;
 const LIBRARY: &str = "clerk_fdw";
 
 /// The database to which the scheduler connects to list the other databases.
-const HOME: &str = "postgres";
+const HOME_DATABASE: &str = "postgres";
 
 /// Registers the scheduler while the server loads its libraries.
 pub fn register() {
@@ -47,7 +47,7 @@ pub fn register() {
 
 /// How long the worker that looks for due syncs in one database may take. It takes milliseconds unless it waits for
 /// locks, each for at most 2 seconds. After 30 seconds it has held up the other databases for too long.
-const PATIENCE: Duration = Duration::from_secs(30);
+const MAX_SCHEDULE_TIME: Duration = Duration::from_secs(30);
 
 /// How long a worker waits for a lock. The scheduler's workers wait for a short time, because they look again soon. A
 /// sync's worker waits longer, because another sync of the same mirror may be running.
@@ -60,7 +60,7 @@ const MAX_COMMIT_TIME: Duration = Duration::from_secs(600);
 
 /// After a failed start, the next one waits a minute, and twice as long after each further failure, but at most this
 /// many minutes, so that a mirror is synced at most an hour after its problem is solved.
-const MAX_BACKOFF: i32 = 60;
+const MAX_BACKOFF_MINUTES: i32 = 60;
 
 /// What a sync's worker is told. As text it fits into the 128 bytes that Postgres passes to a worker.
 #[derive(Debug, PartialEq)]
@@ -100,13 +100,13 @@ impl Order {
     fn parse(text: &str) -> Option<Order> {
         let parts: Vec<&str> = text.split(' ').collect();
         let [database, transaction, role, mirror, run, mode, dry_run, force, objects] = parts[..] else { return None };
-        let named = |bits: u64| {
-            let chosen = OBJECTS.iter().enumerate().filter(move |(index, _)| bits >> index & 1 == 1);
-            chosen.map(|(_, object)| object.name.to_owned()).collect()
+        let object_names = |bits: u64| {
+            let selected = OBJECTS.iter().enumerate().filter(move |(index, _)| bits >> index & 1 == 1);
+            selected.map(|(_, object)| object.name.to_owned()).collect()
         };
         let objects = match objects {
             "all" => None,
-            bits => Some(named(u64::from_str_radix(bits, 16).ok()?)),
+            bits => Some(object_names(u64::from_str_radix(bits, 16).ok()?)),
         };
         Some(Order {
             database: database.parse().ok()?,
@@ -122,7 +122,7 @@ impl Order {
 /// Adds a log entry for a run, and registers the worker that does it to be started when this transaction commits. So no
 /// worker waits for a session that keeps its transaction open.
 pub fn start_at_commit(mirror: &Mirror, options: &SyncOptions) -> Result<i64, FdwError> {
-    let order = order(mirror, options)?;
+    let order = announce(mirror, options)?;
     let run = order.run;
     let (name, text) = (format!("clerk_fdw sync {run}"), order.to_text());
     pgrx::register_xact_callback(PgXactCallbackEvent::PreCommit, move || launch(&name, &text).or_raise());
@@ -131,12 +131,12 @@ pub fn start_at_commit(mirror: &Mirror, options: &SyncOptions) -> Result<i64, Fd
 
 /// Adds a log entry for a run, and starts the worker that does it. The worker waits until this transaction has ended.
 fn start(mirror: &Mirror, options: &SyncOptions) -> Result<(), FdwError> {
-    let order = order(mirror, options)?;
+    let order = announce(mirror, options)?;
     launch(&format!("clerk_fdw sync {}", order.run), &order.to_text())
 }
 
 /// Adds a log entry for a run, and returns what its worker is to do.
-fn order(mirror: &Mirror, options: &SyncOptions) -> Result<Order, FdwError> {
+fn announce(mirror: &Mirror, options: &SyncOptions) -> Result<Order, FdwError> {
     // Objects that the mirror does not have are an error here, where the caller sees it.
     mirror.tables(options.objects.as_deref())?;
     let run = Run::announce(mirror, options)?.parse().unwrap_or_default();
@@ -174,13 +174,13 @@ fn transaction_number(transaction: pg_sys::TransactionId) -> u32 {
 fn can_connect(role: pg_sys::Oid) -> Result<bool, FdwError> {
     // From PostgreSQL 17 on, a worker can connect as a role without LOGIN.
     let needs_login = cfg!(any(feature = "pg15", feature = "pg16"));
-    let may = store::value(
+    let is_allowed = store::value(
         "SELECT (r.rolcanlogin OR NOT $2::bool) AND r.rolconnlimit < 0
                 AND has_database_privilege(r.oid, current_database(), 'CONNECT')
            FROM pg_roles r WHERE r.oid = $1::oid",
-        &[Some(&role.to_u32().to_string()), Some(store::truth(needs_login))],
+        &[Some(&role.to_u32().to_string()), Some(store::boolean(needs_login))],
     )?;
-    Ok(may.as_deref() == Some("t"))
+    Ok(is_allowed.as_deref() == Some("t"))
 }
 
 /// The worker that does one run.
@@ -190,7 +190,7 @@ pub extern "C-unwind" fn clerk_fdw_sync(_argument: pg_sys::Datum) {
     let Some(order) = Order::parse(BackgroundWorker::get_extra()) else { return };
     connect(order.database, order.role, SYNC_LOCK_TIMEOUT);
     let Order { mirror, run, .. } = order;
-    if !wait_for(order.transaction) {
+    if !wait_for_transaction(order.transaction) {
         pgrx::log!("clerk_fdw: sync {run} is given up: the transaction that started it does not end");
         return;
     }
@@ -203,13 +203,13 @@ pub extern "C-unwind" fn clerk_fdw_sync(_argument: pg_sys::Datum) {
     if !matches!(announced, Ok(Some(_))) {
         return;
     }
-    let done = in_transaction(|| {
-        sync::sync(MirrorRef::Number(mirror), order.options, true, Some(run.to_string()), &receive::retry_all)
+    let result = in_transaction(|| {
+        sync::sync_mirror(MirrorRef::Number(mirror), order.options, true, Some(run.to_string()), &receive::retry_all)
     });
-    let Err(failure) = done else { return };
+    let Err(failure) = result else { return };
     let message = failure.message();
     // A failure before the run began has not been logged yet.
-    let noted = in_transaction(|| {
+    let logged = in_transaction(|| {
         store::run(
             "UPDATE clerk_fdw_internal.sync_run SET state = 'failed', message = $2, ended_at = clock_timestamp()
               WHERE run = $1::int8 AND state IN ('starting', 'running')",
@@ -217,7 +217,7 @@ pub extern "C-unwind" fn clerk_fdw_sync(_argument: pg_sys::Datum) {
         )
         .or_raise();
     });
-    drop(noted);
+    drop(logged);
     pgrx::log!("clerk_fdw: sync {run} failed: {message}");
 }
 
@@ -225,8 +225,8 @@ pub extern "C-unwind" fn clerk_fdw_sync(_argument: pg_sys::Datum) {
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn clerk_fdw_scheduler(_argument: pg_sys::Datum) {
-    terminable();
-    BackgroundWorker::connect_worker_to_spi(Some(HOME), None);
+    install_signal_handlers();
+    BackgroundWorker::connect_worker_to_spi(Some(HOME_DATABASE), None);
     force_settings(SCHEDULE_LOCK_TIMEOUT);
     loop {
         let databases = in_transaction(|| {
@@ -251,7 +251,7 @@ pub extern "C-unwind" fn clerk_fdw_scheduler(_argument: pg_sys::Datum) {
                 }
             }
         }
-        nap(Duration::from_secs(settings::naptime().max(1) as u64));
+        sleep(Duration::from_secs(settings::naptime().max(1) as u64));
         // SAFETY: ConfigReloadPending is a flag that only the signal handler sets and only this thread clears.
         // ProcessConfigFile may be called in a process that is in no transaction, and in_transaction has ended its own.
         unsafe {
@@ -267,13 +267,13 @@ pub extern "C-unwind" fn clerk_fdw_scheduler(_argument: pg_sys::Datum) {
 fn wait_until_done(worker: DynamicBackgroundWorker, database: &str) {
     let started = Instant::now();
     while !matches!(worker.pid(), Err(BackgroundWorkerStatus::Stopped | BackgroundWorkerStatus::PostmasterDied)) {
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > MAX_SCHEDULE_TIME {
             pgrx::log!("clerk_fdw: looking for syncs that are due in database {database} takes too long and is ended");
             // It ends at its next interrupt check; nothing waits for that.
             let _ = worker.terminate();
             return;
         }
-        nap(Duration::from_millis(20));
+        sleep(Duration::from_millis(20));
     }
 }
 
@@ -284,8 +284,8 @@ pub extern "C-unwind" fn clerk_fdw_schedule(_argument: pg_sys::Datum) {
     let Ok(database) = BackgroundWorker::get_extra().parse() else { return };
     connect(database, 0, SCHEDULE_LOCK_TIMEOUT);
     let due = in_transaction(|| {
-        let is_here = "SELECT 1 FROM pg_extension WHERE extname = 'clerk_fdw'";
-        if as_caller(|| spi::value(is_here, &[])).or_raise().is_none() {
+        let is_installed = "SELECT 1 FROM pg_extension WHERE extname = 'clerk_fdw'";
+        if as_caller(|| spi::value(is_installed, &[])).or_raise().is_none() {
             return Vec::new();
         }
         let due = "SELECT m.number FROM clerk_fdw_internal.mirror m
@@ -311,34 +311,36 @@ fn start_due(number: &str) -> Result<(), FdwError> {
           WHERE m.number = $1::int4 AND m.next_run <= now() FOR UPDATE SKIP LOCKED",
         &[Some(number)],
     )?;
-    let Some([Some(name), Some(schedule), Some(failed), Some(now)]) = row.as_deref() else { return Ok(()) };
-    let (failed, now) = (failed.parse().unwrap_or(0), now.parse().unwrap_or(0));
+    let Some([Some(name), Some(schedule), Some(failed_starts), Some(now)]) = row.as_deref() else { return Ok(()) };
+    let (failed_starts, now) = (failed_starts.parse().unwrap_or(0), now.parse().unwrap_or(0));
     let started = in_subtransaction(|| {
-        let next = schedule::next(schedule, now)?;
+        let next_run = schedule::next_run(schedule, now)?;
         let mirror = Mirror::load_for_anyone(MirrorRef::Number(number.parse().unwrap_or_default()))?;
-        start(&mirror, &SyncOptions::default()).map(|()| next)
+        start(&mirror, &SyncOptions::default()).map(|()| next_run)
     });
-    let (next, failed) = match started {
-        Ok(next) => (next, 0),
+    let (next_run, failed_starts) = match started {
+        Ok(next_run) => (next_run, 0),
         Err(failure) => {
-            let minutes = 1_i32.checked_shl(failed).map_or(MAX_BACKOFF, |wait| wait.clamp(1, MAX_BACKOFF));
+            let minutes = 1_i32
+                .checked_shl(failed_starts)
+                .map_or(MAX_BACKOFF_MINUTES, |minutes| minutes.clamp(1, MAX_BACKOFF_MINUTES));
             pgrx::log!(
                 "clerk_fdw: the sync of mirror {name:?} that is due cannot be started, and is tried again in {minutes} min: {}",
                 failure.message()
             );
-            (now + i64::from(minutes) * 60, (failed + 1).min(16))
+            (now + i64::from(minutes) * 60, (failed_starts + 1).min(16))
         }
     };
     store::run(
         "UPDATE clerk_fdw_internal.mirror SET next_run = to_timestamp($2::float8), failed_starts = $3::int4
           WHERE number = $1::int4",
-        &[Some(number), Some(&next.to_string()), Some(&failed.to_string())],
+        &[Some(number), Some(&next_run.to_string()), Some(&failed_starts.to_string())],
     )
 }
 
 /// Connects a worker to a database as a role; 0 is the bootstrap superuser.
 fn connect(database: u32, role: u32, lock_timeout: &CStr) {
-    terminable();
+    install_signal_handlers();
     #[cfg(any(feature = "pg15", feature = "pg16"))]
     let flags = 0;
     #[cfg(not(any(feature = "pg15", feature = "pg16")))]
@@ -371,7 +373,7 @@ fn force_settings(lock_timeout: &CStr) {
 }
 
 /// Lets SIGTERM end the worker at its next interrupt check, not in the middle of something.
-fn terminable() {
+fn install_signal_handlers() {
     unsafe extern "C" {
         fn die(signal: c_int);
         fn SignalHandlerForConfigReload(signal: c_int);
@@ -388,7 +390,7 @@ fn terminable() {
 
 /// Waits until the transaction that started this worker has ended. Returns false if it takes too long, for example
 /// because its commit waits for a standby.
-fn wait_for(transaction: u32) -> bool {
+fn wait_for_transaction(transaction: u32) -> bool {
     let started = Instant::now();
     // SAFETY: TransactionIdIsInProgress takes any transaction id and searches the shared array of processes, to which
     // the worker is attached since `connect`.
@@ -396,12 +398,12 @@ fn wait_for(transaction: u32) -> bool {
         if started.elapsed() > MAX_COMMIT_TIME {
             return false;
         }
-        nap(Duration::from_millis(10));
+        sleep(Duration::from_millis(10));
     }
     true
 }
 
-fn nap(time: Duration) {
+fn sleep(time: Duration) {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     // SAFETY: MyLatch points to this process's latch, which exists as long as the process, and only its own process may
     // wait on it and reset it.
@@ -428,26 +430,26 @@ fn in_transaction<T>(action: impl FnOnce() -> T) -> Result<T, Failure> {
         let portal = pg_sys::CreateNewPortal();
         (*portal).visible = false;
         (*portal).status = pg_sys::PortalStatus::PORTAL_ACTIVE;
-        let before = (pg_sys::ActivePortal, pg_sys::PortalContext);
+        let previous = (pg_sys::ActivePortal, pg_sys::PortalContext);
         (pg_sys::ActivePortal, pg_sys::PortalContext) = (portal, (*portal).portalContext);
-        let done = PgTryBuilder::new(AssertUnwindSafe(|| Ok(action())))
+        let result = PgTryBuilder::new(AssertUnwindSafe(|| Ok(action())))
             .catch_others(|caught| Err(Failure::from(caught)))
             .catch_rust_panic(|caught| Err(Failure::from(caught)))
             .execute();
-        if done.is_err() {
+        if result.is_err() {
             pg_sys::AbortCurrentTransaction();
         } else if !(*portal).portalSnapshot.is_null() && pg_sys::ActiveSnapshotSet() {
             pg_sys::PopActiveSnapshot();
         }
         (*portal).portalSnapshot = null_mut();
         (*portal).status = pg_sys::PortalStatus::PORTAL_DONE;
-        (pg_sys::ActivePortal, pg_sys::PortalContext) = before;
+        (pg_sys::ActivePortal, pg_sys::PortalContext) = previous;
         pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
         pg_sys::PortalDrop(portal, false);
-        if done.is_ok() {
+        if result.is_ok() {
             pg_sys::CommitTransactionCommand();
         }
-        done
+        result
     }
 }
 
@@ -457,20 +459,20 @@ pub fn cancel(run: i64) -> Result<bool, FdwError> {
     let mirror =
         "SELECT m.name FROM clerk_fdw_internal.sync_run r JOIN clerk_fdw_internal.mirror m ON m.number = r.mirror
                    WHERE r.run = $1::int8";
-    let none = || FdwError::NoRun(run.clone());
-    let name = store::value(mirror, &[Some(&run)])?.ok_or_else(none)?;
-    Entry::load(MirrorRef::Name(&name)).map_err(|_| none())?;
-    let waiting = store::row(
+    let no_run = || FdwError::NoRun(run.clone());
+    let name = store::value(mirror, &[Some(&run)])?.ok_or_else(no_run)?;
+    Entry::load(MirrorRef::Name(&name)).map_err(|_| no_run())?;
+    let starting = store::row(
         "UPDATE clerk_fdw_internal.sync_run r SET state = 'cancelled', ended_at = clock_timestamp()
           WHERE r.run = $1::int8 AND r.state = 'starting'
          RETURNING (SELECT a.pid FROM pg_stat_activity a WHERE a.pid = r.pid AND a.datname = current_database()
                        AND a.backend_type = 'clerk_fdw sync')",
         &[Some(&run)],
     )?;
-    if let Some(row) = waiting {
+    if let Some(row) = starting {
         // The run's worker may be waiting for another sync of the mirror, which it need not do any longer.
         if let Some(pid) = row.first().and_then(|pid| pid.as_ref()?.parse::<i32>().ok()) {
-            interrupt(pid);
+            send_cancel(pid);
         }
         return Ok(true);
     }
@@ -484,11 +486,11 @@ pub fn cancel(run: i64) -> Result<bool, FdwError> {
         &[Some(&run)],
     )?;
     let Some(pid) = pid.and_then(|pid| pid.parse::<i32>().ok()) else { return Ok(false) };
-    Ok(interrupt(pid))
+    Ok(send_cancel(pid))
 }
 
 /// Sends a backend of this server the signal that cancels its query.
-fn interrupt(pid: i32) -> bool {
+fn send_cancel(pid: i32) -> bool {
     // SAFETY: kill takes any process id and signal, and accesses no memory of this process. The id is that of a backend
     // which pg_stat_activity or pg_locks has just shown, as with pg_cancel_backend.
     unsafe { libc::kill(pid, libc::SIGINT) == 0 }

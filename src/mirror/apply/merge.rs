@@ -10,14 +10,14 @@ use crate::fdw::exec::rows;
 use crate::mirror::apply::tombstone;
 use crate::mirror::lock;
 use crate::mirror::model::{Mirror, Table};
-use crate::mirror::row_counts::{self, ByDay};
+use crate::mirror::row_counts::{self, CountsByDay};
 use crate::mirror::timestamp::{self, Timestamp};
 use crate::pg::encoding::to_c_string;
 use crate::pg::spi::{self, Planned};
 use crate::pg::subtransaction::{Failure, MAX_ATTEMPTS, in_subtransaction};
 
 /// The name under which the statements here refer to the page.
-const PAGE: &str = "clerk_page";
+const PAGE_RELATION: &str = "clerk_page";
 
 /// What merging a page did to the table, or would do.
 #[derive(Default, Clone, Copy)]
@@ -26,7 +26,7 @@ pub struct Merged {
     pub updated: u64,
     pub unchanged: u64,
     /// Rows of the table that are not deleted and that Clerk still has. Only dry runs count them.
-    pub alive: u64,
+    pub retained: u64,
 }
 
 /// Merges pages into one table.
@@ -51,23 +51,23 @@ impl<'t> Merge<'t> {
     /// `since` is when reading began: an object whose deletion was recorded later stays deleted.
     pub fn new(mirror: &'t Mirror, table: &'t Table, since: Option<Timestamp>, is_dry: bool) -> Self {
         let statement = if is_dry { dry_run_sql(table) } else { upsert_sql(table) };
-        Merge { table, mirror, columns: needed(table), since, deleted_at: None, statement, is_dry }
+        Merge { table, mirror, columns: required_columns(table), since, deleted_at: None, statement, is_dry }
     }
 
     /// Merges states of objects from before they were deleted.
-    pub fn of_deleted(mirror: &'t Mirror, table: &'t Table, deleted_at: Timestamp) -> Self {
+    pub fn for_deleted(mirror: &'t Mirror, table: &'t Table, deleted_at: Timestamp) -> Self {
         Merge { deleted_at: Some(deleted_at), ..Merge::new(mirror, table, None, false) }
     }
 
     /// Where the values that the merge needs lie in an object.
-    pub fn values(&self) -> Vec<Locator> {
+    pub fn locators(&self) -> Vec<Locator> {
         self.columns.iter().map(|column| column.source.into()).collect()
     }
 
     /// Extends a fetch by the values that the merge needs.
     pub fn fetch(&self, fetch: Fetch) -> Fetch {
         let extra_params = self.columns.iter().filter_map(|column| column.extra_param).collect();
-        Fetch { columns: self.values(), extra_params, ..fetch }
+        Fetch { columns: self.locators(), extra_params, ..fetch }
     }
 
     /// Merges a page. If the table refuses it because of some of its objects, halving the page finds these, and each is
@@ -77,18 +77,18 @@ impl<'t> Merge<'t> {
         &self,
         page: &Page,
         commit: impl Fn(),
-        mut refused: impl FnMut(&str, Failure),
+        mut on_refused: impl FnMut(&str, Failure),
     ) -> Result<Merged, Failure> {
-        let mut all = Merged::default();
+        let mut total = Merged::default();
         let mut busy = Vec::new();
-        let mut tries = 1;
+        let mut attempts = 1;
         let mut groups: Vec<Vec<usize>> = vec![(0..page.len()).collect()];
-        let mut is_patient = false;
+        let mut waits_for_locks = false;
         while let Some(group) = groups.pop() {
-            let done = in_subtransaction(|| {
+            let result = in_subtransaction(|| {
                 let lock = |object: &usize| match (self.is_dry, page.id(*object)) {
                     (true, _) => true,
-                    (false, id) if is_patient => {
+                    (false, id) if waits_for_locks => {
                         lock::object(self.mirror, self.table, &id);
                         true
                     }
@@ -97,53 +97,53 @@ impl<'t> Merge<'t> {
                 let (free, busy): (Vec<usize>, Vec<usize>) = group.iter().partition(|object| lock(object));
                 Ok((self.objects(page, &free)?, busy))
             });
-            match done {
-                Ok((merged, others)) => {
-                    tries = 1;
-                    all.add(merged);
-                    busy.extend(others);
+            match result {
+                Ok((merged, busy_objects)) => {
+                    attempts = 1;
+                    total.add(merged);
+                    busy.extend(busy_objects);
                 }
                 // An application is changing the same rows in another order. The subtransaction that failed has
                 // released its locks, so the other transaction can finish, and this group is tried again.
-                Err(failure) if failure.is_deadlock() && tries < MAX_ATTEMPTS => {
-                    tries += 1;
+                Err(failure) if failure.is_deadlock() && attempts < MAX_ATTEMPTS => {
+                    attempts += 1;
                     groups.push(group);
                 }
                 Err(failure) if failure.is_row_error() && group.len() > 1 => {
                     let (first, second) = group.split_at(group.len() / 2);
                     groups.extend([second.to_vec(), first.to_vec()]);
                 }
-                Err(failure) if failure.is_row_error() => refused(&page.id(group[0]), failure),
+                Err(failure) if failure.is_row_error() => on_refused(&page.id(group[0]), failure),
                 Err(failure) => return Err(failure),
             }
             if groups.is_empty()
                 && let Some(object) = busy.pop()
             {
                 commit();
-                is_patient = true;
+                waits_for_locks = true;
                 groups.push(vec![object]);
             }
         }
-        Ok(all)
+        Ok(total)
     }
 
     /// Merges some objects of a page in the current transaction.
     pub fn objects(&self, page: &Page, objects: &[usize]) -> Result<Merged, FdwError> {
         let count = objects.len() as u64;
-        let mut alive = objects.to_vec();
+        let mut existing = objects.to_vec();
         if let Some(since) = self.since {
-            let ids: Vec<_> = alive.iter().map(|object| page.id(*object).into_owned()).collect();
-            let gone = tombstone::since(self.mirror, self.table, &ids, since)?;
-            alive.retain(|object| !gone.iter().any(|gone| *gone == page.id(*object)));
+            let ids: Vec<_> = existing.iter().map(|object| page.id(*object).into_owned()).collect();
+            let deleted_ids = tombstone::recorded_since(self.mirror, self.table, &ids, since)?;
+            existing.retain(|object| !deleted_ids.iter().any(|id| *id == page.id(*object)));
         }
         let (since, deleted_at) = (self.since.map(Timestamp::parameter), self.deleted_at.map(Timestamp::parameter));
         // A whole page is planned each time: while a table fills up, the best plan changes.
-        let planned = if alive.len() > 1 { Planned::EachTime } else { Planned::Once };
+        let planned = if existing.len() > 1 { Planned::EachTime } else { Planned::Once };
         let row = self.table.sandboxed(|| {
             spi::connected(|| {
                 // SAFETY: `connected` has just opened the SPI connection, which makes its memory context the current
                 // one.
-                unsafe { self.show(page, &alive)? };
+                unsafe { self.register_relation(page, &existing)? };
                 let values = [since.as_deref(), deleted_at.as_deref()];
                 let rows = spi::execute_prepared(&self.statement, &values, planned, false)?;
                 Ok(rows.into_iter().next().unwrap_or_default())
@@ -153,22 +153,22 @@ impl<'t> Merge<'t> {
         let (inserted, updated) = (number(0), number(1));
         let unchanged = count.saturating_sub(inserted + updated);
         if self.is_dry {
-            return Ok(Merged { inserted, updated, unchanged, alive: number(2) });
+            return Ok(Merged { inserted, updated, unchanged, retained: number(2) });
         }
         if let Some(Some(change)) = row.get(2) {
-            row_counts::note(self.mirror, self.table, &ByDay::parse(change))?;
+            row_counts::record_change(self.mirror, self.table, &CountsByDay::parse(change))?;
         }
-        Ok(Merged { inserted, updated, unchanged, alive: 0 })
+        Ok(Merged { inserted, updated, unchanged, retained: 0 })
     }
 
     /// Registers some objects of a page as a relation of the current SPI connection.
     ///
     /// # Safety
     /// An SPI connection is open, and its memory context is the current one.
-    unsafe fn show(&self, page: &Page, objects: &[usize]) -> Result<(), FdwError> {
+    unsafe fn register_relation(&self, page: &Page, objects: &[usize]) -> Result<(), FdwError> {
         /// The memory in KB that a page may use before the tuplestore writes it to disk. 64 MB hold any usual page of
         /// at most 500 objects.
-        const MEMORY: i32 = 64 * 1024;
+        const MEMORY_KB: i32 = 64 * 1024;
         // SAFETY: the caller guarantees that an SPI connection is open and that its memory context is the current one,
         // so the descriptor, the slot, the tuplestore and what the converters allocate live until the connection is
         // closed. (If the tuplestore was written to disk, the (sub)transaction's resource owner closes its file.) The
@@ -184,11 +184,10 @@ impl<'t> Merge<'t> {
                 pg_sys::TupleDescInitEntry(descriptor, number, to_c_string(column.name), oid, -1, 0);
                 converters.push(ColumnConverter::of_column(number, column, pg_sys::CurrentMemoryContext));
             }
-            let store = pg_sys::tuplestore_begin_heap(false, false, MEMORY);
+            let store = pg_sys::tuplestore_begin_heap(false, false, MEMORY_KB);
             let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsVirtual);
-            let count = objects.len();
             // The memory that converting an object needs is reused for the next object.
-            let row = pg_sys::AllocSetContextCreateInternal(
+            let object_memory = pg_sys::AllocSetContextCreateInternal(
                 pg_sys::CurrentMemoryContext,
                 c"clerk_fdw object".as_ptr(),
                 pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
@@ -196,21 +195,22 @@ impl<'t> Merge<'t> {
                 pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
             );
             for object in objects {
-                let before = pg_sys::MemoryContextSwitchTo(row);
+                let memory = pg_sys::MemoryContextSwitchTo(object_memory);
                 rows::fill(slot, page, *object, &converters, self.table.object);
-                pg_sys::MemoryContextSwitchTo(before);
+                pg_sys::MemoryContextSwitchTo(memory);
                 pg_sys::ExecStoreVirtualTuple(slot);
                 pg_sys::tuplestore_puttupleslot(store, slot);
                 rows::clear(slot);
-                pg_sys::MemoryContextReset(row);
+                pg_sys::MemoryContextReset(object_memory);
             }
-            spi::name_relation(PAGE, descriptor, store, count as f64)
+            spi::name_relation(PAGE_RELATION, descriptor, store, objects.len() as f64)
         }
     }
 
     /// The row of an object as JSON, if the table has one.
-    pub fn row(table: &Table, id: &str) -> Result<Option<String>, FdwError> {
-        let query = format!("SELECT to_jsonb(t)::text FROM {} t WHERE {}", table.name, table.is("t", table.id(), "$1"));
+    pub fn row_json(table: &Table, id: &str) -> Result<Option<String>, FdwError> {
+        let query =
+            format!("SELECT to_jsonb(t)::text FROM {} t WHERE {}", table.name, table.equals_sql("t", table.id(), "$1"));
         table.value(&query, &[Some(id)])
     }
 }
@@ -220,17 +220,17 @@ impl Merged {
         self.inserted += other.inserted;
         self.updated += other.updated;
         self.unchanged += other.unchanged;
-        self.alive += other.alive;
+        self.retained += other.retained;
     }
 }
 
 /// The columns of the catalogue that a table's columns need.
-fn needed(table: &Table) -> Vec<&'static Column> {
+fn required_columns(table: &Table) -> Vec<&'static Column> {
     table
         .object
         .columns
         .iter()
-        .filter(|column| column.name == table.object.id().name || table.takes(column.name))
+        .filter(|column| column.name == table.object.id().name || table.uses_column(column.name))
         .collect()
 }
 
@@ -245,7 +245,7 @@ fn source_sql(table: &Table) -> String {
         };
         format!("({value})::{} AS {}", mapping.data_type, mapping.column)
     });
-    format!("SELECT {} FROM {PAGE}", values.collect::<Vec<_>>().join(", "))
+    format!("SELECT {} FROM {PAGE_RELATION}", values.collect::<Vec<_>>().join(", "))
 }
 
 /// The condition that the row `t` is replaced by the state `new`. It never is by an older state, nor if its deletion
@@ -275,7 +275,7 @@ fn should_replace_sql(table: &Table, new: &str) -> String {
 /// The statement that inserts and updates rows. It leaves out rows that would not change, because even an INSERT that
 /// ends in ON CONFLICT without an update fires triggers and consumes sequence values.
 fn upsert_sql(table: &Table) -> String {
-    let page = source_sql(table);
+    let source = source_sql(table);
     let columns: Vec<_> = table.columns.iter().map(|mapping| &*mapping.column).collect();
     let set: Vec<_> = columns
         .iter()
@@ -294,7 +294,8 @@ fn upsert_sql(table: &Table) -> String {
     };
     // How a row is counted: its day of creation, and whether it is deleted. Null for a row that did not exist before,
     // or did not come from Clerk.
-    let state = |row: &str| format!("ARRAY[{}, ({row}.{deleted_at} IS NOT NULL)::int]", row_counts::day(table, row));
+    let state =
+        |row: &str| format!("ARRAY[{}, ({row}.{deleted_at} IS NOT NULL)::int]", row_counts::day_sql(table, row));
     let old_state = format!(
         "CASE WHEN NOT ({is_new}) THEN \
            (SELECT {} FROM {name} old WHERE old.{id} = t.{id} AND old.{synced_at} IS NOT NULL) END",
@@ -309,7 +310,7 @@ fn upsert_sql(table: &Table) -> String {
          WHERE c.live <> 0 OR c.deleted <> 0";
     format!(
         "WITH merged AS (INSERT INTO {name} AS t ({list}) \
-           SELECT {list} FROM ({page}) new WHERE NOT EXISTS \
+           SELECT {list} FROM ({source}) new WHERE NOT EXISTS \
              (SELECT FROM {name} t WHERE t.{id} = new.{id} AND NOT ({})) \
            ORDER BY new.{id} ON CONFLICT ({id}) DO UPDATE SET {} WHERE {} \
            RETURNING {is_new} AS is_new, {} AS state, {old_state} AS old_state) \
@@ -323,13 +324,13 @@ fn upsert_sql(table: &Table) -> String {
 
 /// The query for what the upsert would do, and for how many of the rows that are not deleted Clerk still has.
 fn dry_run_sql(table: &Table) -> String {
-    let (page, id) = (source_sql(table), table.id());
-    let is_there = "t.clerk_fdw_there IS NOT NULL";
+    let (source, id) = (source_sql(table), table.id());
+    let row_exists = "t.clerk_fdw_there IS NOT NULL";
     format!(
-        "SELECT count(*) FILTER (WHERE NOT ({is_there})), \
-         count(*) FILTER (WHERE {is_there} AND {}), \
-         count(*) FILTER (WHERE {is_there} AND t.{deleted} IS NULL) \
-         FROM ({page}) new LEFT JOIN (SELECT *, true AS clerk_fdw_there FROM {}) t \
+        "SELECT count(*) FILTER (WHERE NOT ({row_exists})), \
+         count(*) FILTER (WHERE {row_exists} AND {}), \
+         count(*) FILTER (WHERE {row_exists} AND t.{deleted} IS NULL) \
+         FROM ({source}) new LEFT JOIN (SELECT *, true AS clerk_fdw_there FROM {}) t \
          ON t.{id} = new.{id}",
         should_replace_sql(table, "new"),
         table.name,

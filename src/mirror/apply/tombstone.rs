@@ -9,7 +9,12 @@ use crate::mirror::store;
 use crate::mirror::timestamp::{self, Timestamp};
 
 /// Which of these objects have had a tombstone recorded since a point in time.
-pub fn since(mirror: &Mirror, table: &Table, ids: &[String], since: Timestamp) -> Result<Vec<String>, FdwError> {
+pub fn recorded_since(
+    mirror: &Mirror,
+    table: &Table,
+    ids: &[String],
+    since: Timestamp,
+) -> Result<Vec<String>, FdwError> {
     store::column(
         &format!(
             "SELECT gone.id FROM clerk_fdw_internal.tombstone gone
@@ -17,13 +22,13 @@ pub fn since(mirror: &Mirror, table: &Table, ids: &[String], since: Timestamp) -
                 AND gone.id = ANY (ARRAY(SELECT jsonb_array_elements_text($3::jsonb)))",
             timestamp::from_parameter_sql("$4")
         ),
-        &[Some(&mirror.key()), Some(table.object.name), Some(&json(ids)), Some(&since.parameter())],
+        &[Some(&mirror.key()), Some(table.object.name), Some(&json_array(ids)), Some(&since.parameter())],
     )
 }
 
 /// Records a tombstone for each object, whether it has a row or not. `deleted_at` is when the objects were deleted;
 /// `None` stands for now.
-pub fn record(mirror: &Mirror, table: &Table, ids: &[String], at: Option<Timestamp>) -> Result<(), FdwError> {
+pub fn record(mirror: &Mirror, table: &Table, ids: &[String], deleted_at: Option<Timestamp>) -> Result<(), FdwError> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -36,13 +41,18 @@ pub fn record(mirror: &Mirror, table: &Table, ids: &[String], at: Option<Timesta
                 SET deleted_at = GREATEST(known.deleted_at, excluded.deleted_at), recorded_at = excluded.recorded_at",
             timestamp::from_parameter_sql("$4")
         ),
-        &[Some(&mirror.key()), Some(table.object.name), Some(&json(ids)), at.map(Timestamp::parameter).as_deref()],
+        &[
+            Some(&mirror.key()),
+            Some(table.object.name),
+            Some(&json_array(ids)),
+            deleted_at.map(Timestamp::parameter).as_deref(),
+        ],
     )
 }
 
 /// When an object was deleted, if it is known to be deleted.
 pub fn deleted_at(mirror: &Mirror, table: &Table, id: &str) -> Result<Option<Timestamp>, FdwError> {
-    let at = store::value(
+    let deleted_at = store::value(
         &format!(
             "SELECT {} FROM clerk_fdw_internal.tombstone gone
               WHERE gone.mirror = $1::int4 AND gone.object = $2 AND gone.id = $3",
@@ -50,10 +60,10 @@ pub fn deleted_at(mirror: &Mirror, table: &Table, id: &str) -> Result<Option<Tim
         ),
         &[Some(&mirror.key()), Some(table.object.name), Some(id)],
     )?;
-    Ok(at.as_deref().and_then(Timestamp::parse))
+    Ok(deleted_at.as_deref().and_then(Timestamp::parse))
 }
 
 /// Strings as a parameter of a statement: a JSON array.
-pub fn json<T: serde::Serialize>(texts: &[T]) -> String {
+pub fn json_array<T: serde::Serialize>(texts: &[T]) -> String {
     serde_json::to_string(texts).unwrap_or_default()
 }

@@ -6,76 +6,78 @@
 use clerk_api::catalog::SortColumn;
 use clerk_api::{Fetch, OrderBy, Page, Query, TimeRange, remaining};
 
-use super::log::{Mode, Step, say};
-use super::page::take_of_pass;
+use super::log::{Mode, Step, send_notice};
+use super::page::merge_page_of_pass;
 use super::pass::{self, Pass};
 use crate::error::FdwError;
 use crate::mirror::apply::merge::Merge;
 use crate::mirror::model::Table;
 use crate::mirror::row_counts;
 use crate::mirror::store;
-use crate::mirror::sync::compare;
+use crate::mirror::sync::compare::{self, Counts};
 use crate::mirror::sync::deletes;
-use crate::mirror::sync::session::Sync;
+use crate::mirror::sync::session::{StepOutcome, SyncSession};
 use crate::mirror::timestamp::{self, Timestamp};
 use crate::pg::subtransaction::Failure;
 
-pub type Done<'r> = (Step<'r>, Option<FdwError>);
-
-pub fn sync<'s>(sync: &Sync<'s>, table: &Table) -> Result<Done<'s>, Failure> {
-    let step = sync.in_subtransaction(|| sync.run.step(table, Mode::Full, None))?;
-    resume_or_start(sync, step, table)
+pub fn sync_table<'s>(session: &SyncSession<'s>, table: &Table) -> Result<StepOutcome<'s>, Failure> {
+    let step = session.in_subtransaction(|| session.run.begin_step(table, Mode::Full, None))?;
+    resume_or_start(session, step, table)
 }
 
 /// Reads everything as part of a step that has begun.
-pub fn resume_or_start<'s>(sync: &Sync<'s>, mut step: Step<'s>, table: &Table) -> Result<Done<'s>, Failure> {
-    let is_dry = sync.run.options.dry_run;
-    let under_way = if is_dry { None } else { sync.in_subtransaction(|| pass::under_way(sync, table))? };
-    let mut pass = match under_way {
+pub fn resume_or_start<'s>(
+    session: &SyncSession<'s>,
+    mut step: Step<'s>,
+    table: &Table,
+) -> Result<StepOutcome<'s>, Failure> {
+    let is_dry = session.run.options.dry_run;
+    let resumable = if is_dry { None } else { session.in_subtransaction(|| pass::resumable(session, table))? };
+    let mut pass = match resumable {
         Some(pass) => pass,
-        None => begin(sync, &mut step, table)?,
+        None => begin(session, &mut step, table)?,
     };
-    step.expect(pass.expected);
-    sync.commit(|| step.log())?;
+    step.set_expected(pass.expected);
+    session.commit(|| step.log())?;
 
     let since = pass.started_at;
-    let merge = Merge::new(sync.mirror, table, Some(since), is_dry);
+    let merge = Merge::new(session.mirror, table, Some(since), is_dry);
     let rows_before = match is_dry {
-        true => sync.in_subtransaction(|| row_counts::exact(table))?.live(),
+        true => session.in_subtransaction(|| row_counts::count_rows(table))?.live(),
         false => 0,
     };
-    for fetch in remaining(&merge.fetch(sync.whole(table)), std::mem::take(&mut pass.checkpoints)) {
-        let mut pages = sync.start(fetch)?;
-        while let Some(page) = sync.next(&mut step, &mut pages)? {
-            take_of_pass(sync, &mut step, &merge, table, &page)?;
+    for fetch in remaining(&merge.fetch(session.fetch_all(table)), std::mem::take(&mut pass.checkpoints)) {
+        let mut pages = session.start(fetch)?;
+        while let Some(page) = session.next(&mut step, &mut pages)? {
+            merge_page_of_pass(session, &mut step, &merge, table, &page)?;
         }
     }
     if is_dry {
-        step.deleted = rows_before.saturating_sub(step.merged.alive);
-        let too_many = deletes::exceeds_threshold(sync, table, step.deleted, rows_before);
-        return Ok((step, too_many));
+        step.deleted = rows_before.saturating_sub(step.merged.retained);
+        let delete_error = deletes::threshold_error(session, table, step.deleted, rows_before);
+        return Ok(StepOutcome { step, delete_error });
     }
-    let is_complete = complete(sync, &mut step, &merge, table, &pass)?;
-    let too_many = deletes::what_is_gone(sync, &mut step, &merge, table, since, is_complete)?;
-    sync.commit(|| end(sync, table, too_many.is_none()))?;
-    Ok((step, too_many))
+    let is_complete = verify_complete(session, &mut step, &merge, table, &pass)?;
+    let delete_error = deletes::delete_unseen(session, &mut step, &merge, table, since, is_complete)?;
+    session.commit(|| end(session, table, delete_error.is_none()))?;
+    Ok(StepOutcome { step, delete_error })
 }
 
 /// Begins a pass. Changes from now on are left to the next sync.
-fn begin(sync: &Sync, step: &mut Step, table: &Table) -> Result<Pass, Failure> {
+fn begin(session: &SyncSession, step: &mut Step, table: &Table) -> Result<Pass, Failure> {
     let known_until = match table.object.by_update() {
-        Some(sort) => newest(sync, step, table, sort)?,
+        Some(sort) => last_change(session, step, table, sort)?,
         None => None,
     };
-    let expected = sync.count(step, table)?;
-    let is_dry = sync.run.options.dry_run;
-    sync.commit(|| {
+    let expected = session.count_all(step, table)?;
+    let is_dry = session.run.options.dry_run;
+    session.commit(|| {
         let pass =
             Pass { started_at: Timestamp::now(), expected, known_until, checkpoints: Vec::new(), is_resumed: false };
         if is_dry {
             return Ok(pass);
         }
-        let (expected_text, known_text) =
+        let (expected_text, known_until_text) =
             (expected.map(|count| count.to_string()), known_until.map(|at| at.to_string()));
         store::run(
             &format!(
@@ -85,25 +87,30 @@ fn begin(sync: &Sync, step: &mut Step, table: &Table) -> Result<Pass, Failure> {
                 timestamp::from_parameter_sql("$5")
             ),
             &[
-                Some(&sync.mirror.key()),
+                Some(&session.mirror.key()),
                 Some(table.object.name),
-                known_text.as_deref(),
+                known_until_text.as_deref(),
                 expected_text.as_deref(),
                 Some(&pass.started_at.parameter()),
             ],
         )?;
-        pass::forget(sync, table)?;
+        pass::delete_pages(session, table)?;
         Ok(pass)
     })
 }
 
 /// The time of the last change of any object, in Unix milliseconds. Without any object it is 0, because then all
 /// changes so far are known.
-fn newest(sync: &Sync, step: &mut Step, table: &Table, sort: &SortColumn) -> Result<Option<i64>, Failure> {
+fn last_change(
+    session: &SyncSession,
+    step: &mut Step,
+    table: &Table,
+    sort: &SortColumn,
+) -> Result<Option<i64>, Failure> {
     let updated_at = table.object.updated_at().map(|column| column.source.into());
     let query = Query::List { filters: Vec::new(), order: Some(OrderBy::descending(sort)) };
     let fetch = Fetch { query, limit_hint: Some(1), ..Fetch::all(table.object, updated_at.into_iter().collect()) };
-    Ok(match sync.only(step, fetch)? {
+    Ok(match session.only_page(step, fetch)? {
         Some(page) => page.value(0, 0).and_then(|at| at.parse().ok()),
         None => Some(0),
     })
@@ -116,34 +123,48 @@ fn newest(sync: &Sync, step: &mut Step, table: &Table, sort: &SortColumn) -> Res
 /// that have an earlier creation time, as an import's do. In both cases, the ranges of time in which the table has
 /// fewer objects are read again. Objects that are added after that are left to the next sync: a pass that waited for
 /// the end of an import would not end before it.
-fn complete(sync: &Sync, step: &mut Step, merge: &Merge, table: &Table, pass: &Pass) -> Result<bool, Failure> {
+fn verify_complete(
+    session: &SyncSession,
+    step: &mut Step,
+    merge: &Merge,
+    table: &Table,
+    pass: &Pass,
+) -> Result<bool, Failure> {
     let Some(known_until) = pass.known_until.filter(|_| table.object.is_read_by_range()) else { return Ok(true) };
-    let more = |step: &mut Step| {
+    let count_missing = |step: &mut Step| {
         let range = TimeRange { first: None, last: Some(known_until) };
-        let counted = sync.count_created_within(step, table, range)?.unwrap_or(0);
-        Ok::<_, Failure>(counted.saturating_sub(sync.in_subtransaction(|| pass::seen(sync, table))?))
+        let counted = session.count_created_within(step, table, range)?.unwrap_or(0);
+        Ok::<_, Failure>(counted.saturating_sub(session.in_subtransaction(|| pass::count_seen(session, table))?))
     };
-    if more(step)? == 0 {
+    if count_missing(step)? == 0 {
         return Ok(true);
     }
     if table.created_at().is_some() {
-        let clerk = sync.count(step, table)?.unwrap_or(0);
-        let kept = sync.commit(|| {
-            row_counts::check(sync.mirror, table)?;
-            row_counts::kept(sync.mirror, table)
+        let clerk = session.count_all(step, table)?.unwrap_or(0);
+        let stored = session.commit(|| {
+            row_counts::recount(session.mirror, table)?;
+            row_counts::stored(session.mirror, table)
         })?;
-        let take = |step: &mut Step, page: &Page| take_of_pass(sync, step, merge, table, page);
-        compare::read_differences(sync, step, merge, table, pass.started_at, (clerk, &kept), take)?;
+        let merge_page = |step: &mut Step, page: &Page| merge_page_of_pass(session, step, merge, table, page);
+        compare::read_differences(
+            session,
+            step,
+            merge,
+            table,
+            pass.started_at,
+            &Counts { clerk, table: &stored },
+            merge_page,
+        )?;
     }
-    let missing = more(step)?;
+    let missing = count_missing(step)?;
     if missing > 0 && pass.is_resumed {
         // The sync that was cut off may have stored a checkpoint for a page that was incomplete, and ended before it
         // checked the count.
-        sync.commit(|| pass::give_up(sync, table))?;
-        sync.in_subtransaction(|| Err(FdwError::IncompleteList { object: table.object.name, missing }))?;
+        session.commit(|| pass::discard(session, table))?;
+        session.in_subtransaction(|| Err(FdwError::IncompleteList { object: table.object.name, missing }))?;
     }
     if missing > 0 {
-        say(format!(
+        send_notice(format!(
             "{}: Clerk counts {missing} more than were read, as it does while others are added that say they are old; the next sync looks for them",
             table.object.name
         ));
@@ -152,10 +173,10 @@ fn complete(sync: &Sync, step: &mut Step, merge: &Merge, table: &Table, pass: &P
 }
 
 /// Ends the pass: the table has the state that Clerk had when the pass began, unless deletions were refused.
-fn end(sync: &Sync, table: &Table, succeeded: bool) -> Result<(), FdwError> {
+fn end(session: &SyncSession, table: &Table, succeeded: bool) -> Result<(), FdwError> {
     // The stored counts were corrected when deletions were looked for.
-    let live = row_counts::kept(sync.mirror, table)?.live().to_string();
-    let key = sync.mirror.key();
+    let live = row_counts::stored(session.mirror, table)?.live().to_string();
+    let key = session.mirror.key();
     let values = [Some(&*key), Some(table.object.name)];
     // Every object that was refused before has been read again. If it was refused again, its log entry has a newer
     // time.
@@ -172,7 +193,7 @@ fn end(sync: &Sync, table: &Table, succeeded: bool) -> Result<(), FdwError> {
                 success_at = CASE WHEN $4::bool THEN pass_started_at ELSE success_at END, drift = pass_expected - $3::int8,
                 pass_started_at = NULL, pass_known_until = NULL, pass_expected = NULL
           WHERE mirror = $1::int4 AND object = $2",
-        &[values[0], values[1], Some(&live), Some(store::truth(succeeded))],
+        &[values[0], values[1], Some(&live), Some(store::boolean(succeeded))],
     )?;
-    pass::forget(sync, table)
+    pass::delete_pages(session, table)
 }

@@ -89,8 +89,8 @@ pub struct Run<'m> {
 pub struct Step<'r> {
     run: &'r Run<'r>,
     pub object: &'static str,
-    begun: Instant,
-    noticed: Instant,
+    started_at: Instant,
+    noticed_at: Instant,
     expected: Option<u64>,
     pages: u64,
     rows: u64,
@@ -99,7 +99,7 @@ pub struct Step<'r> {
     pub errors: u64,
     requests: u64,
     /// The requests of the fetch that is in progress.
-    requests_of_reading: u64,
+    requests_of_fetch: u64,
 }
 
 impl<'m> Run<'m> {
@@ -110,13 +110,13 @@ impl<'m> Run<'m> {
         announced: Option<String>,
     ) -> Result<Option<Self>, FdwError> {
         let key = mirror.key();
-        let begun = "UPDATE clerk_fdw_internal.sync_run SET state = 'running', pid = pg_backend_pid()
+        let begin = "UPDATE clerk_fdw_internal.sync_run SET state = 'running', pid = pg_backend_pid()
                       WHERE run = $1::int8 AND mirror = $2::int4 AND state = 'starting' RETURNING run";
         let id = match announced {
             Some(id) => id,
             None => Self::announce(mirror, &options)?,
         };
-        let Some(id) = store::value(begun, &[Some(&id), Some(&key)])? else { return Ok(None) };
+        let Some(id) = store::value(begin, &[Some(&id), Some(&key)])? else { return Ok(None) };
         // This sync holds the mirror's lock, so any other run with the state 'running' belongs to a backend that ended
         // without changing its entry.
         store::run(
@@ -156,8 +156,8 @@ impl<'m> Run<'m> {
             &[
                 Some(&mirror.key()),
                 Some(options.mode.map_or("due", Mode::name)),
-                Some(store::truth(options.dry_run)),
-                Some(store::truth(options.force)),
+                Some(store::boolean(options.dry_run)),
+                Some(store::boolean(options.force)),
             ],
         )?;
         Ok(id.unwrap_or_default())
@@ -178,7 +178,7 @@ impl<'m> Run<'m> {
     }
 
     /// Begins the sync of one table.
-    pub fn step(&'m self, table: &Table, mode: Mode, expected: Option<u64>) -> Result<Step<'m>, FdwError> {
+    pub fn begin_step(&'m self, table: &Table, mode: Mode, expected: Option<u64>) -> Result<Step<'m>, FdwError> {
         let expected_text = expected.map(|count| count.to_string());
         store::run(
             "INSERT INTO clerk_fdw_internal.sync_run_object (run, object, mode, expected)
@@ -188,8 +188,8 @@ impl<'m> Run<'m> {
         Ok(Step {
             run: self,
             object: table.object.name,
-            begun: Instant::now(),
-            noticed: Instant::now(),
+            started_at: Instant::now(),
+            noticed_at: Instant::now(),
             expected,
             pages: 0,
             rows: 0,
@@ -197,32 +197,32 @@ impl<'m> Run<'m> {
             deleted: 0,
             errors: 0,
             requests: 0,
-            requests_of_reading: 0,
+            requests_of_fetch: 0,
         })
     }
 }
 
 impl Step<'_> {
     /// Sets about how many objects are expected.
-    pub fn expect(&mut self, expected: Option<u64>) {
+    pub fn set_expected(&mut self, expected: Option<u64>) {
         self.expected = expected;
     }
 
     /// Counts a page that was merged.
-    pub fn read(&mut self, rows: usize, merged: Merged) {
+    pub fn count_page(&mut self, rows: usize, merged: Merged) {
         self.pages += 1;
         self.rows += rows as u64;
         self.merged.add(merged);
     }
 
     /// Counts the requests that the current fetch has made so far.
-    pub fn asks(&mut self, stats: &Stats) {
-        self.requests_of_reading = stats.requests();
+    pub fn count_requests(&mut self, stats: &Stats) {
+        self.requests_of_fetch = stats.requests();
     }
 
     /// Ends the current fetch: the requests that follow belong to another one.
-    pub fn ends_reading(&mut self) {
-        self.requests += std::mem::take(&mut self.requests_of_reading);
+    pub fn end_fetch(&mut self) {
+        self.requests += std::mem::take(&mut self.requests_of_fetch);
     }
 
     /// Logs an object that the table refused. Each object has one entry, however often it is tried.
@@ -250,7 +250,7 @@ impl Step<'_> {
         let Merged { inserted, updated, unchanged, .. } = self.merged;
         let counts = [
             self.pages,
-            self.requests + self.requests_of_reading,
+            self.requests + self.requests_of_fetch,
             self.rows,
             inserted,
             updated,
@@ -285,14 +285,14 @@ impl Step<'_> {
     }
 
     /// Reports the progress every few seconds.
-    pub fn notice(&mut self) {
-        if self.noticed.elapsed() < NOTICE_EVERY {
+    pub fn report_progress(&mut self) {
+        if self.noticed_at.elapsed() < NOTICE_EVERY {
             return;
         }
-        self.noticed = Instant::now();
-        let rate = self.rows as f64 / self.begun.elapsed().as_secs_f64();
-        let of = self.expected.map_or(String::new(), |expected| format!(" of about {expected}"));
-        say(format!("{}: {}{of} read, {rate:.0} a second", self.object, self.rows));
+        self.noticed_at = Instant::now();
+        let rate = self.rows as f64 / self.started_at.elapsed().as_secs_f64();
+        let total = self.expected.map_or(String::new(), |expected| format!(" of about {expected}"));
+        send_notice(format!("{}: {}{total} read, {rate:.0} a second", self.object, self.rows));
     }
 
     /// The counts as a message.
@@ -306,7 +306,7 @@ impl Step<'_> {
 }
 
 /// Sends a NOTICE to the client.
-pub fn say(text: String) {
+pub fn send_notice(text: String) {
     ErrorReport::new(
         pgrx::PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
         crate::pg::encoding::for_message(text),

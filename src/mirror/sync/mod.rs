@@ -26,13 +26,13 @@ mod pass;
 pub mod session;
 
 use crate::error::{FdwError, OrRaise};
-use crate::mirror::lock::Lock;
+use crate::mirror::lock::SyncLock;
 use crate::mirror::model::{Mirror, MirrorRef, Table};
 use crate::mirror::store;
 use crate::pg::subtransaction::{Failure, in_subtransaction};
 use crate::pg::transactions::Transactions;
-use log::{Mode, Run, SyncOptions, say};
-use session::{Sync, check_instance};
+use log::{Mode, Run, SyncOptions, send_notice};
+use session::{StepOutcome, SyncSession, check_instance};
 
 /// What is done with a mirror before its tables are synced.
 pub type BeforeSync<'b> = &'b dyn Fn(&Mirror, &Transactions) -> Result<(), Failure>;
@@ -40,18 +40,24 @@ pub type BeforeSync<'b> = &'b dyn Fn(&Mirror, &Transactions) -> Result<(), Failu
 /// Syncs a mirror, and raises an error if that fails. `announced` is the run's number in the log if it already has one.
 /// `before` is called with the mirror and its transactions, once it is known that the key belongs to the right Clerk
 /// instance.
-pub fn sync(which: MirrorRef, options: SyncOptions, wait: bool, announced: Option<String>, before: BeforeSync) {
-    let lock = Lock::take(&Mirror::load(which).or_raise(), wait).or_raise();
+pub fn sync_mirror(
+    mirror_ref: MirrorRef,
+    options: SyncOptions,
+    wait: bool,
+    announced: Option<String>,
+    before: BeforeSync,
+) {
+    let lock = SyncLock::acquire(&Mirror::load(mirror_ref).or_raise(), wait).or_raise();
     let transactions = Transactions::begin().or_raise();
     // The mirror may have been changed or dropped while another sync held the lock.
-    let mirror = Mirror::load(which).or_raise();
-    let begun = Run::begin(&mirror, options, announced).or_raise();
+    let mirror = Mirror::load(mirror_ref).or_raise();
+    let run = Run::begin(&mirror, options, announced).or_raise();
     transactions.commit();
-    let Some(run) = begun else {
+    let Some(run) = run else {
         return transactions.end().or_raise();
     };
-    let done = steps(&mirror, &run, &transactions, before);
-    let (state, message) = match &done {
+    let result = sync_tables(&mirror, &run, &transactions, before);
+    let (state, message) = match &result {
         Ok(()) => ("succeeded", None),
         Err(failure) if failure.is_cancel() => ("cancelled", Some(failure.message())),
         Err(failure) => ("failed", Some(failure.message())),
@@ -60,14 +66,14 @@ pub fn sync(which: MirrorRef, options: SyncOptions, wait: bool, announced: Optio
     transactions.commit();
     drop(lock);
     transactions.end().or_raise();
-    if let Err(failure) = done {
+    if let Err(failure) = result {
         failure.raise();
     }
 }
 
 /// Syncs the tables one after the other. If one of them has too many deletions, the rest is still synced before that
 /// error is raised.
-fn steps(mirror: &Mirror, run: &Run, transactions: &Transactions, before: BeforeSync) -> Result<(), Failure> {
+fn sync_tables(mirror: &Mirror, run: &Run, transactions: &Transactions, before: BeforeSync) -> Result<(), Failure> {
     let (client, tables) = in_subtransaction(|| {
         let (client, _) = mirror.server.connect(mirror.owner)?;
         check_instance(mirror, &client, run.options.dry_run)?;
@@ -77,45 +83,45 @@ fn steps(mirror: &Mirror, run: &Run, transactions: &Transactions, before: Before
     if !run.options.dry_run {
         before(mirror, transactions)?;
     }
-    let sync = Sync { mirror, run, client, transactions };
-    let mut accident = None;
+    let session = SyncSession { mirror, run, client, transactions };
+    let mut first_error = None;
     for table in &tables {
-        let (step, too_many) = match in_subtransaction(|| mode(&sync, table))? {
-            Mode::Full => full::sync(&sync, table)?,
-            Mode::Incremental => incremental::sync(&sync, table)?,
+        let StepOutcome { step, delete_error } = match in_subtransaction(|| mode(&session, table))? {
+            Mode::Full => full::sync_table(&session, table)?,
+            Mode::Incremental => incremental::sync_table(&session, table)?,
         };
-        let message = too_many.as_ref().map(ToString::to_string);
+        let message = delete_error.as_ref().map(ToString::to_string);
         let state = if message.is_some() { "failed" } else { "succeeded" };
-        sync.commit(|| step.end(state, message.as_deref()))?;
-        say(match run.options.dry_run {
+        session.commit(|| step.end(state, message.as_deref()))?;
+        send_notice(match run.options.dry_run {
             true => format!("dry run: {}", step.summary()),
             false => step.summary(),
         });
-        accident = accident.or(too_many);
+        first_error = first_error.or(delete_error);
     }
-    match accident {
+    match first_error {
         Some(error) => in_subtransaction(|| Err(error)),
         None => Ok(()),
     }
 }
 
 /// How a table is synced: as the caller demands, if that is possible, else in full when a full sync is due.
-fn mode(sync: &Sync, table: &Table) -> Result<Mode, FdwError> {
+fn mode(session: &SyncSession, table: &Table) -> Result<Mode, FdwError> {
     let row = store::row(
         "SELECT (known_until IS NOT NULL)::text,
                 (full_at IS NULL OR pass_started_at IS NOT NULL
                  OR full_at + $3::interval <= now())::text
            FROM clerk_fdw_internal.mirror_table
           WHERE mirror = $1::int4 AND object = $2",
-        &[Some(&sync.mirror.key()), Some(table.object.name), Some(&sync.mirror.full_every)],
+        &[Some(&session.mirror.key()), Some(table.object.name), Some(&session.mirror.full_every)],
     )?
     .unwrap_or_default();
     let is = |index: usize| row.get(index).is_some_and(|value| value.as_deref() == Some("true"));
     let (is_known, is_due) = (is(0), is(1));
     let can_increment = is_known && table.object.by_update().is_some();
-    Ok(match sync.run.options.mode {
+    Ok(match session.run.options.mode {
         Some(Mode::Incremental) if can_increment => Mode::Incremental,
-        None if can_increment && !is_due && !sync.run.options.force => Mode::Incremental,
+        None if can_increment && !is_due && !session.run.options.force => Mode::Incremental,
         _ => Mode::Full,
     })
 }

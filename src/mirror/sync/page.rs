@@ -6,7 +6,7 @@ use clerk_api::Page;
 
 use super::log::Step;
 use super::pass;
-use super::session::Sync;
+use super::session::SyncSession;
 use crate::error::FdwError;
 use crate::mirror::apply::merge::Merge;
 use crate::mirror::apply::tombstone;
@@ -15,51 +15,57 @@ use crate::mirror::store;
 use crate::pg::subtransaction::Failure;
 
 /// Merges a page, and commits it with its log entry.
-pub fn merge_page(sync: &Sync, step: &mut Step, merge: &Merge, page: &Page) -> Result<(), Failure> {
+pub fn merge_page(session: &SyncSession, step: &mut Step, merge: &Merge, page: &Page) -> Result<(), Failure> {
     let mut refused = Vec::new();
-    let commit = || sync.transactions.commit();
+    let commit = || session.transactions.commit();
     let merged = merge.page(page, commit, |id, failure| refused.push((id.to_owned(), failure)))?;
-    step.read(page.len(), merged);
-    sync.commit(|| {
-        let taken = (0..page.len()).map(|object| page.id(object));
-        let ids: Vec<_> = taken.filter(|id| !refused.iter().any(|(refused, _)| refused == id)).collect();
-        if !sync.run.options.dry_run {
-            resolve(sync, step.object, &ids)?;
+    step.count_page(page.len(), merged);
+    session.commit(|| {
+        let all = (0..page.len()).map(|object| page.id(object));
+        let ids: Vec<_> = all.filter(|id| !refused.iter().any(|(refused, _)| refused == id)).collect();
+        if !session.run.options.dry_run {
+            resolve(session, step.object, &ids)?;
         }
         for (id, failure) in &refused {
             step.refuse(id, failure)?;
         }
         step.log()
     })?;
-    step.notice();
+    step.report_progress();
     Ok(())
 }
 
 /// Resolves the log entries of objects that the table has accepted now.
-fn resolve(sync: &Sync, object: &str, ids: &[Cow<str>]) -> Result<(), FdwError> {
+fn resolve(session: &SyncSession, object: &str, ids: &[Cow<str>]) -> Result<(), FdwError> {
     store::run(
         "UPDATE clerk_fdw_internal.sync_error SET resolved_at = clock_timestamp()
           WHERE mirror = $1::int4 AND object = $2 AND resolved_at IS NULL
             AND object_id IN (SELECT jsonb_array_elements_text($3::jsonb))",
-        &[Some(&sync.mirror.key()), Some(object), Some(&tombstone::json(ids))],
+        &[Some(&session.mirror.key()), Some(object), Some(&tombstone::json_array(ids))],
     )
 }
 
 /// Merges a page of a pass, and commits it with its checkpoint, its ids and its log entry.
-pub fn take_of_pass(sync: &Sync, step: &mut Step, merge: &Merge, table: &Table, page: &Page) -> Result<(), Failure> {
+pub fn merge_page_of_pass(
+    session: &SyncSession,
+    step: &mut Step,
+    merge: &Merge,
+    table: &Table,
+    page: &Page,
+) -> Result<(), Failure> {
     let mut refused = Vec::new();
-    let commit = || sync.transactions.commit();
+    let commit = || session.transactions.commit();
     let merged = merge.page(page, commit, |id, failure| refused.push((id.to_owned(), failure)))?;
-    step.read(page.len(), merged);
-    sync.commit(|| {
+    step.count_page(page.len(), merged);
+    session.commit(|| {
         for (id, failure) in &refused {
             step.refuse(id, failure)?;
         }
-        if !sync.run.options.dry_run {
-            pass::remember(sync, table, page)?;
+        if !session.run.options.dry_run {
+            pass::store_page(session, table, page)?;
         }
         step.log()
     })?;
-    step.notice();
+    step.report_progress();
     Ok(())
 }

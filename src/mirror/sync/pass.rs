@@ -2,7 +2,7 @@
 
 use clerk_api::{Checkpoint, Page};
 
-use super::session::Sync;
+use super::session::SyncSession;
 use crate::error::FdwError;
 use crate::mirror::model::Table;
 use crate::mirror::store;
@@ -20,8 +20,8 @@ pub struct Pass {
 }
 
 /// The pass that was cut off, if there is one.
-pub fn under_way(sync: &Sync, table: &Table) -> Result<Option<Pass>, FdwError> {
-    let key = sync.mirror.key();
+pub fn resumable(session: &SyncSession, table: &Table) -> Result<Option<Pass>, FdwError> {
+    let key = session.mirror.key();
     let values = [Some(&*key), Some(table.object.name)];
     let row = store::row(
         &format!(
@@ -50,42 +50,42 @@ pub fn under_way(sync: &Sync, table: &Table) -> Result<Option<Pass>, FdwError> {
 }
 
 /// The number of distinct objects on the pages of the pass.
-pub fn seen(sync: &Sync, table: &Table) -> Result<u64, FdwError> {
-    let seen = store::value(
+pub fn count_seen(session: &SyncSession, table: &Table) -> Result<u64, FdwError> {
+    let count = store::value(
         "SELECT count(DISTINCT seen.id)
            FROM clerk_fdw_internal.sync_page p CROSS JOIN LATERAL unnest(p.ids) AS seen(id)
           WHERE p.mirror = $1::int4 AND p.object = $2",
-        &[Some(&sync.mirror.key()), Some(table.object.name)],
+        &[Some(&session.mirror.key()), Some(table.object.name)],
     )?;
-    Ok(seen.and_then(|count| count.parse().ok()).unwrap_or(0))
+    Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
 }
 
 /// Stores the checkpoint and the ids of a page, which are committed with it.
-pub fn remember(sync: &Sync, table: &Table, page: &Page) -> Result<(), FdwError> {
+pub fn store_page(session: &SyncSession, table: &Table, page: &Page) -> Result<(), FdwError> {
     let checkpoint = page.checkpoint().and_then(|checkpoint| serde_json::to_string(checkpoint).ok());
     let ids: Vec<_> = (0..page.len()).map(|object| page.id(object)).collect();
     let ids = serde_json::to_string(&ids).unwrap_or_default();
     store::run(
         "INSERT INTO clerk_fdw_internal.sync_page (mirror, object, mark, ids)
          SELECT $1::int4, $2, $3::jsonb, ARRAY(SELECT jsonb_array_elements_text($4::jsonb))",
-        &[Some(&sync.mirror.key()), Some(table.object.name), checkpoint.as_deref(), Some(&ids)],
+        &[Some(&session.mirror.key()), Some(table.object.name), checkpoint.as_deref(), Some(&ids)],
     )
 }
 
 /// Discards a pass whose pages cannot be trusted: the next sync begins a new one.
-pub fn give_up(sync: &Sync, table: &Table) -> Result<(), FdwError> {
+pub fn discard(session: &SyncSession, table: &Table) -> Result<(), FdwError> {
     store::run(
         "UPDATE clerk_fdw_internal.mirror_table SET pass_started_at = NULL WHERE mirror = $1::int4 AND object = $2",
-        &[Some(&sync.mirror.key()), Some(table.object.name)],
+        &[Some(&session.mirror.key()), Some(table.object.name)],
     )?;
-    forget(sync, table)
+    delete_pages(session, table)
 }
 
 /// Deletes what was stored about the pages of a pass.
-pub fn forget(sync: &Sync, table: &Table) -> Result<(), FdwError> {
+pub fn delete_pages(session: &SyncSession, table: &Table) -> Result<(), FdwError> {
     store::run(
         "DELETE FROM clerk_fdw_internal.sync_page
           WHERE mirror = $1::int4 AND object = $2",
-        &[Some(&sync.mirror.key()), Some(table.object.name)],
+        &[Some(&session.mirror.key()), Some(table.object.name)],
     )
 }

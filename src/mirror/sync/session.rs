@@ -14,11 +14,18 @@ use crate::pg::transactions::Transactions;
 use crate::remote::io_thread::Pages;
 
 /// What every part of a sync works with.
-pub struct Sync<'s> {
+pub struct SyncSession<'s> {
     pub mirror: &'s Mirror,
     pub run: &'s Run<'s>,
     pub client: Arc<Client>,
     pub transactions: &'s Transactions,
+}
+
+/// What syncing one table has led to.
+pub struct StepOutcome<'r> {
+    pub step: Step<'r>,
+    /// Why nothing was deleted, if the deletions were too many.
+    pub delete_error: Option<FdwError>,
 }
 
 /// Checks that the key belongs to the Clerk instance that the mirror was first read from: the data of another instance
@@ -47,7 +54,7 @@ pub fn next(mirror: &Mirror, pages: &mut Pages) -> Result<Option<Page>, FdwError
     pages.next().map_err(|error| FdwError::Clerk { error, server: mirror.server.name.clone() })
 }
 
-impl Sync<'_> {
+impl SyncSession<'_> {
     /// Runs an action in a subtransaction.
     pub fn in_subtransaction<T>(&self, action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
         in_subtransaction(action)
@@ -55,9 +62,9 @@ impl Sync<'_> {
 
     /// Runs an action in a subtransaction and commits the transaction.
     pub fn commit<T>(&self, action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
-        let done = self.in_subtransaction(action)?;
+        let result = self.in_subtransaction(action)?;
         self.transactions.commit();
-        Ok(done)
+        Ok(result)
     }
 
     /// Starts a fetch.
@@ -68,24 +75,24 @@ impl Sync<'_> {
     /// Waits for the next page, and counts the requests made for it.
     pub fn next(&self, step: &mut Step, pages: &mut Pages) -> Result<Option<Page>, Failure> {
         let page = self.in_subtransaction(|| next(self.mirror, pages));
-        step.asks(pages.stats());
+        step.count_requests(pages.stats());
         if !matches!(page, Ok(Some(_))) {
-            step.ends_reading();
+            step.end_fetch();
         }
         page
     }
 
     /// Runs a fetch that has one page, and returns that page.
-    pub fn only(&self, step: &mut Step, fetch: Fetch) -> Result<Option<Page>, Failure> {
+    pub fn only_page(&self, step: &mut Step, fetch: Fetch) -> Result<Option<Page>, Failure> {
         let mut pages = self.start(fetch)?;
         let page = self.next(step, &mut pages);
-        step.ends_reading();
+        step.end_fetch();
         page
     }
 
     /// The number of objects that Clerk has.
-    pub fn count(&self, step: &mut Step, table: &Table) -> Result<Option<u64>, Failure> {
-        self.count_of(step, table, Query::Count { parent: None, filters: Vec::new() })
+    pub fn count_all(&self, step: &mut Step, table: &Table) -> Result<Option<u64>, Failure> {
+        self.count_query(step, table, Query::Count { parent: None, filters: Vec::new() })
     }
 
     /// The number of objects that Clerk has that were created in a range of time.
@@ -95,17 +102,17 @@ impl Sync<'_> {
         table: &Table,
         range: TimeRange,
     ) -> Result<Option<u64>, Failure> {
-        self.count_of(step, table, Query::count_created_within(table.object, range))
+        self.count_query(step, table, Query::count_created_within(table.object, range))
     }
 
     /// The result of a query that counts.
-    pub fn count_of(&self, step: &mut Step, table: &Table, query: Query) -> Result<Option<u64>, Failure> {
-        let page = self.only(step, Fetch { query, ..Fetch::all(table.object, Vec::new()) })?;
+    pub fn count_query(&self, step: &mut Step, table: &Table, query: Query) -> Result<Option<u64>, Failure> {
+        let page = self.only_page(step, Fetch { query, ..Fetch::all(table.object, Vec::new()) })?;
         Ok(page.and_then(|page| page.total_count()))
     }
 
     /// The fetch of the list of all objects, with the page size from the server's options.
-    pub fn whole(&self, table: &Table) -> Fetch {
+    pub fn fetch_all(&self, table: &Table) -> Fetch {
         Fetch { page_size: self.mirror.server.page_size(), ..Fetch::all(table.object, Vec::new()) }
     }
 }
