@@ -105,17 +105,17 @@ struct RowTimes {
 impl RowTimes {
     fn read(table: &Table, id: &str) -> Result<RowTimes, FdwError> {
         // In a table that was not created by the extension, the column may have another type.
-        let time = |column: &str| microseconds_sql(&format!("t.{column}::text::timestamptz"));
+        let column_sql = |column: &str| microseconds_sql(&format!("t.{column}::text::timestamptz"));
         let query = format!(
             "SELECT {}, {} FROM {} t WHERE {}",
-            time(table.deleted_at()),
-            table.updated_at().map_or("NULL".to_owned(), time),
+            column_sql(table.deleted_at()),
+            table.updated_at().map_or("NULL".to_owned(), column_sql),
             table.name,
             table.equals_sql("t", table.id(), "$1")
         );
         let row = table.rows(&query, &[Some(id)], Planned::Once)?.into_iter().next().unwrap_or_default();
-        let at = |index: usize| Timestamp::parse(row.get(index)?.as_ref()?);
-        Ok(RowTimes { deleted_at: at(0), updated_at: at(1) })
+        let timestamp = |index: usize| Timestamp::parse(row.get(index)?.as_ref()?);
+        Ok(RowTimes { deleted_at: timestamp(0), updated_at: timestamp(1) })
     }
 }
 

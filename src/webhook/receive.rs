@@ -35,6 +35,13 @@ struct VerifiedDelivery<'e> {
     revalidate: bool,
 }
 
+/// What applying an event has led to, in the words of its log entry.
+struct EventResult {
+    outcome: &'static str,
+    reason: Option<String>,
+}
+
+/// The outcome of an event that could not be applied.
 pub const FAILED: &str = "failed";
 
 /// Verifies a delivery, and applies its event unless that has already been done. An error leaves nothing behind except
@@ -51,10 +58,10 @@ pub fn receive(mirror_ref: MirrorRef, delivery: &Delivery, revalidate: bool) -> 
     if is_duplicate(&mirror, &received).or_raise() {
         return "duplicate";
     }
-    let (outcome, reason) = apply_event(&mirror, &received).unwrap_or_else(|failure| failure.raise());
-    log_event(&mirror, &received, outcome, reason.as_deref()).or_raise();
+    let result = apply_event(&mirror, &received).unwrap_or_else(|failure| failure.raise());
+    log_event(&mirror, &received, &result).or_raise();
     delete_old_entries(&mirror).or_raise();
-    outcome
+    result.outcome
 }
 
 /// The mirror that a delivery is for if the caller does not say so: the only mirror that has secrets, or else the one
@@ -115,9 +122,9 @@ pub fn retry(mirror: &Mirror, max_events: u32, mut after: impl FnMut(String, &'s
         let happened_at = happened_at.parse().unwrap_or_default();
         let received =
             VerifiedDelivery { id: &id, event, body, happened_at, revalidate: revalidate.as_deref() == Some("t") };
-        let (outcome, reason) = apply_event(mirror, &received)?;
-        in_subtransaction(|| log_event(mirror, &received, outcome, reason.as_deref()))?;
-        after(id, outcome);
+        let result = apply_event(mirror, &received)?;
+        in_subtransaction(|| log_event(mirror, &received, &result))?;
+        after(id, result.outcome);
     }
     Ok(())
 }
@@ -191,28 +198,24 @@ fn is_duplicate(mirror: &Mirror, received: &VerifiedDelivery) -> Result<bool, Fd
 
 /// Applies an event. If that fails, its changes are undone and the reason is returned. Only a failure that may pass is
 /// an error, such as a cancel or a lack of memory.
-fn apply_event(mirror: &Mirror, received: &VerifiedDelivery) -> Result<(&'static str, Option<String>), Failure> {
+fn apply_event(mirror: &Mirror, received: &VerifiedDelivery) -> Result<EventResult, Failure> {
     let result = in_subtransaction_beside_caller(mirror.owner, || {
         apply(mirror, &received.event, received.happened_at, received.revalidate)
     });
-    match result {
-        Ok(Outcome::Applied) => Ok(("applied", None)),
-        Ok(Outcome::Stale(reason)) => Ok(("stale", Some(reason.to_owned()))),
-        Ok(Outcome::Ignored(reason)) => Ok(("ignored", Some(reason.to_owned()))),
-        Err(failure) if failure.is_transient() => Err(failure),
-        Err(failure) => Ok((FAILED, Some(failure.message()))),
-    }
+    let (outcome, reason) = match result {
+        Ok(Outcome::Applied) => ("applied", None),
+        Ok(Outcome::Stale(reason)) => ("stale", Some(reason.to_owned())),
+        Ok(Outcome::Ignored(reason)) => ("ignored", Some(reason.to_owned())),
+        Err(failure) if failure.is_transient() => return Err(failure),
+        Err(failure) => (FAILED, Some(failure.message())),
+    };
+    Ok(EventResult { outcome, reason })
 }
 
 /// Logs an event and its outcome. The row is written only once, unless the event fails at first.
-fn log_event(
-    mirror: &Mirror,
-    received: &VerifiedDelivery,
-    outcome: &str,
-    reason: Option<&str>,
-) -> Result<(), FdwError> {
+fn log_event(mirror: &Mirror, received: &VerifiedDelivery, result: &EventResult) -> Result<(), FdwError> {
     let VerifiedDelivery { id, event, body, happened_at, revalidate } = received;
-    let keeps_body = mirror.keep_webhook_bodies || outcome == FAILED;
+    let keeps_body = mirror.keep_webhook_bodies || result.outcome == FAILED;
     store::run(
         "INSERT INTO clerk_fdw_internal.webhook_event
            (mirror, id, type, object, object_id, happened_at, revalidate, outcome, reason, body)
@@ -228,8 +231,8 @@ fn log_event(
             event.id.as_deref(),
             Some(&happened_at.to_string()),
             Some(store::boolean(*revalidate)),
-            Some(outcome),
-            reason,
+            Some(result.outcome),
+            result.reason.as_deref(),
             keeps_body.then_some(*body),
         ],
     )

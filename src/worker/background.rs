@@ -10,18 +10,18 @@ use std::panic::AssertUnwindSafe;
 use std::ptr::null_mut;
 use std::time::{Duration, Instant};
 
-use clerk_api::catalog::OBJECTS;
 use pgrx::bgworkers::{
     BackgroundWorker, BackgroundWorkerBuilder, BackgroundWorkerStatus, BgWorkerStartTime, DynamicBackgroundWorker,
 };
 use pgrx::{PgTryBuilder, PgXactCallbackEvent, check_for_interrupts, pg_guard, pg_sys};
 
+use super::order::Order;
 use crate::error::{FdwError, OrRaise};
 use crate::mirror::model::{Entry, Mirror, MirrorRef};
 use crate::mirror::schedule;
 use crate::mirror::store;
 use crate::mirror::sync;
-use crate::mirror::sync::log::{Mode, Run, SyncOptions};
+use crate::mirror::sync::log::{Run, SyncOptions};
 use crate::pg::sandbox::as_caller;
 use crate::pg::settings;
 use crate::pg::spi;
@@ -50,7 +50,8 @@ pub fn register() {
 const MAX_SCHEDULE_TIME: Duration = Duration::from_secs(30);
 
 /// How long a worker waits for a lock. The scheduler's workers wait for a short time, because they look again soon. A
-/// sync's worker waits longer, because another sync of the same mirror may be running.
+/// sync's worker waits for up to ten minutes, because another sync of the same mirror may be running, but not forever,
+/// because it occupies one of the server's worker slots.
 const SCHEDULE_LOCK_TIMEOUT: &CStr = c"2s";
 const SYNC_LOCK_TIMEOUT: &CStr = c"10min";
 
@@ -61,63 +62,6 @@ const MAX_COMMIT_TIME: Duration = Duration::from_secs(600);
 /// After a failed start, the next one waits a minute, and twice as long after each further failure, but at most this
 /// many minutes, so that a mirror is synced at most an hour after its problem is solved.
 const MAX_BACKOFF_MINUTES: i32 = 60;
-
-/// What a sync's worker is told. As text it fits into the 128 bytes that Postgres passes to a worker.
-#[derive(Debug, PartialEq)]
-struct Order {
-    database: u32,
-    /// The transaction that has to end before the worker begins.
-    transaction: u32,
-    /// The role that the worker connects as; 0 is the bootstrap superuser.
-    role: u32,
-    mirror: i32,
-    run: i64,
-    options: SyncOptions,
-}
-
-impl Order {
-    fn to_text(&self) -> String {
-        let SyncOptions { mode, objects, dry_run, force } = &self.options;
-        // One bit for each object of the catalogue.
-        let bits = objects.as_ref().map(|objects| {
-            let has = |name: &str| u64::from(objects.iter().any(|object| object == name));
-            OBJECTS.iter().enumerate().fold(0, |bits, (index, object)| bits | has(object.name) << index)
-        });
-        format!(
-            "{} {} {} {} {} {} {} {} {}",
-            self.database,
-            self.transaction,
-            self.role,
-            self.mirror,
-            self.run,
-            mode.map_or("due", Mode::name),
-            u8::from(*dry_run),
-            u8::from(*force),
-            bits.map_or("all".to_owned(), |bits: u64| format!("{bits:x}")),
-        )
-    }
-
-    fn parse(text: &str) -> Option<Order> {
-        let parts: Vec<&str> = text.split(' ').collect();
-        let [database, transaction, role, mirror, run, mode, dry_run, force, objects] = parts[..] else { return None };
-        let object_names = |bits: u64| {
-            let selected = OBJECTS.iter().enumerate().filter(move |(index, _)| bits >> index & 1 == 1);
-            selected.map(|(_, object)| object.name.to_owned()).collect()
-        };
-        let objects = match objects {
-            "all" => None,
-            bits => Some(object_names(u64::from_str_radix(bits, 16).ok()?)),
-        };
-        Some(Order {
-            database: database.parse().ok()?,
-            transaction: transaction.parse().ok()?,
-            role: role.parse().ok()?,
-            mirror: mirror.parse().ok()?,
-            run: run.parse().ok()?,
-            options: SyncOptions { mode: Mode::parse(mode), objects, dry_run: dry_run == "1", force: force == "1" },
-        })
-    }
-}
 
 /// Adds a log entry for a run, and registers the worker that does it to be started when this transaction commits. So no
 /// worker waits for a session that keeps its transaction open.
@@ -252,8 +196,9 @@ pub extern "C-unwind" fn clerk_fdw_scheduler(_argument: pg_sys::Datum) {
             }
         }
         sleep(Duration::from_secs(settings::naptime().max(1) as u64));
-        // SAFETY: ConfigReloadPending is a flag that only the signal handler sets and only this thread clears.
-        // ProcessConfigFile may be called in a process that is in no transaction, and in_transaction has ended its own.
+        // SAFETY: ConfigReloadPending is an int that a signal handler of this process sets and that only this thread
+        // clears. ProcessConfigFile may be called in a process that is in no transaction, and in_transaction has ended
+        // its own.
         unsafe {
             if pg_sys::ConfigReloadPending != 0 {
                 pg_sys::ConfigReloadPending = 0;
@@ -328,6 +273,7 @@ fn start_due(number: &str) -> Result<(), FdwError> {
                 "clerk_fdw: the sync of mirror {name:?} that is due cannot be started, and is tried again in {minutes} min: {}",
                 failure.message()
             );
+            // Sixteen doublings are far beyond the maximum, and no shift of an i32 overflows.
             (now + i64::from(minutes) * 60, (failed_starts + 1).min(16))
         }
     };

@@ -48,7 +48,7 @@ pub fn remove(
         row_counts::day_sql(table, "t"),
         conditions.join(" AND ")
     );
-    let gone = match is_soft {
+    let command = match is_soft {
         true => format!(
             "UPDATE {name} gone SET {deleted_column} = coalesce({}, clock_timestamp()), {synced_column} = clock_timestamp() \
                FROM {locked}",
@@ -57,7 +57,7 @@ pub fn remove(
         false => format!("DELETE FROM {name} gone USING {locked}"),
     };
     let statement = format!(
-        "{gone} WHERE gone.{id} = locked.{id} \
+        "{command} WHERE gone.{id} = locked.{id} \
          RETURNING gone.{id}::text, locked.day, locked.is_live, locked.is_counted"
     );
     let (listed, excepted) = (filter.ids.map(tombstone::json_array), filter.except_ids.map(tombstone::json_array));

@@ -103,21 +103,21 @@ fn unknown_to_clerk(
         let counted = session.count_query(step, table, Query::Count { parent: None, filters: filters.clone() })?;
         let query = Query::List { filters, order: None };
         let mut pages = session.start(merge.fetch(Fetch { query, ..session.fetch_all(table) }))?;
-        let mut found = HashSet::new();
+        let mut found_ids = HashSet::new();
         while let Some(page) = session.next(step, &mut pages)? {
             merge_page(session, step, merge, &page)?;
-            found.extend((0..page.len()).map(|object| page.id(object).into_owned()));
+            found_ids.extend((0..page.len()).map(|object| page.id(object).into_owned()));
         }
         // If the list has fewer objects than Clerk counts, it is not known whether an object that it lacks has been
         // deleted.
-        let (asked, listed, counted) = (batch.len(), found.len(), counted.unwrap_or(0));
+        let (asked, listed, counted) = (batch.len(), found_ids.len(), counted.unwrap_or(0));
         if counted != listed as u64 {
             session.commit(|| pass::discard(session, table))?;
             session.in_subtransaction(|| {
                 Err(FdwError::InconsistentLookup { object: table.object.name, asked, counted, listed })
             })?;
         }
-        unknown.extend(batch.iter().filter(|id| !found.contains(*id)).cloned());
+        unknown.extend(batch.iter().filter(|id| !found_ids.contains(*id)).cloned());
     }
     Ok(unknown)
 }

@@ -24,9 +24,9 @@ pub struct SyncOptions {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Everything is read.
+    /// Reads everything.
     Full,
-    /// What has changed is read.
+    /// Reads what has changed.
     Incremental,
 }
 

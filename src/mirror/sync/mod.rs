@@ -116,8 +116,8 @@ fn mode(session: &SyncSession, table: &Table) -> Result<Mode, FdwError> {
         &[Some(&session.mirror.key()), Some(table.object.name), Some(&session.mirror.full_every)],
     )?
     .unwrap_or_default();
-    let is = |index: usize| row.get(index).is_some_and(|value| value.as_deref() == Some("true"));
-    let (is_known, is_due) = (is(0), is(1));
+    let is_true = |index: usize| row.get(index).is_some_and(|value| value.as_deref() == Some("true"));
+    let (is_known, is_due) = (is_true(0), is_true(1));
     let can_increment = is_known && table.object.by_update().is_some();
     Ok(match session.run.options.mode {
         Some(Mode::Incremental) if can_increment => Mode::Incremental,

@@ -21,8 +21,8 @@ pub fn merge_page(session: &SyncSession, step: &mut Step, merge: &Merge, page: &
     let merged = merge.page(page, commit, |id, failure| refused.push((id.to_owned(), failure)))?;
     step.count_page(page.len(), merged);
     session.commit(|| {
-        let all = (0..page.len()).map(|object| page.id(object));
-        let ids: Vec<_> = all.filter(|id| !refused.iter().any(|(refused, _)| refused == id)).collect();
+        let page_ids = (0..page.len()).map(|object| page.id(object));
+        let ids: Vec<_> = page_ids.filter(|id| !refused.iter().any(|(refused, _)| refused == id)).collect();
         if !session.run.options.dry_run {
             resolve(session, step.object, &ids)?;
         }
