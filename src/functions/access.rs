@@ -1,4 +1,4 @@
-//! The SQL functions for row security: see `sql/row_security.sql`.
+//! The SQL functions for row security: see `sql/5_row_security.sql`.
 
 use pgrx::prelude::*;
 use pgrx::{AnyElement, pg_sys};
@@ -7,7 +7,7 @@ use crate::access::{claims, policy, visible_users};
 use crate::error::{FdwError, OrRaise};
 use crate::mirror::model::{Entry, MirrorRef};
 
-extension_sql_file!("../../sql/row_security.sql", name = "row_security", requires = ["webhook"]);
+extension_sql_file!("../../sql/5_row_security.sql", name = "row_security", requires = ["webhook"]);
 
 #[pg_extern(sql = false)]
 fn current_user_id() -> Option<String> {

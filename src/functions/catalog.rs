@@ -1,4 +1,4 @@
-//! The SQL function that shows the catalogue: see `sql/mirror.sql`.
+//! The SQL function that shows the catalogue: see `sql/2_mirror.sql`.
 
 use clerk_api::catalog::OBJECTS;
 use pgrx::prelude::*;

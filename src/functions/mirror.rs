@@ -1,4 +1,4 @@
-//! The SQL functions for mirrors: see `sql/mirror.sql` and `sql/sync.sql`. `sql/bookkeeping.sql` defines the tables in
+//! The SQL functions for mirrors: see `sql/2_mirror.sql` and `sql/3_sync.sql`. `sql/1_bookkeeping.sql` defines the tables in
 //! which they store what they know.
 
 use std::collections::BTreeMap;
@@ -15,9 +15,9 @@ use crate::mirror::{refresh, schedule, setup, sync};
 use crate::webhook::receive;
 use crate::worker::background;
 
-extension_sql_file!("../../sql/bookkeeping.sql", name = "bookkeeping");
-extension_sql_file!("../../sql/mirror.sql", name = "mirror", requires = ["bookkeeping"]);
-extension_sql_file!("../../sql/sync.sql", name = "sync", requires = ["mirror"]);
+extension_sql_file!("../../sql/1_bookkeeping.sql", name = "bookkeeping");
+extension_sql_file!("../../sql/2_mirror.sql", name = "mirror", requires = ["bookkeeping"]);
+extension_sql_file!("../../sql/3_sync.sql", name = "sync", requires = ["mirror"]);
 
 /// `clerk_fdw.create_mirror(…)`.
 #[pg_extern(sql = false)]

@@ -1,4 +1,4 @@
-//! The SQL functions for webhooks: see `sql/webhook.sql`.
+//! The SQL functions for webhooks: see `sql/4_webhook.sql`.
 
 use pgrx::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::pg::settings;
 use crate::webhook::receive::{self, Delivery};
 use crate::webhook::secret;
 
-extension_sql_file!("../../sql/webhook.sql", name = "webhook", requires = ["sync"]);
+extension_sql_file!("../../sql/4_webhook.sql", name = "webhook", requires = ["sync"]);
 
 #[pg_extern(sql = false)]
 fn receive_webhook(

@@ -1,6 +1,6 @@
 //! Mirrors: local tables that are kept in sync with Clerk.
 //!
-//! `sql/bookkeeping.sql` defines the tables in which the extension stores what it knows about mirrors. Each file uses
+//! `sql/1_bookkeeping.sql` defines the tables in which the extension stores what it knows about mirrors. Each file uses
 //! only those above it:
 //!
 //! | file | question |

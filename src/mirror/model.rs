@@ -1,4 +1,4 @@
-//! What a mirror is: its server, its owner and its tables, as stored in the tables of `sql/bookkeeping.sql`.
+//! What a mirror is: its server, its owner and its tables, as stored in the tables of `sql/1_bookkeeping.sql`.
 
 use std::collections::BTreeMap;
 use std::fmt;
