@@ -1,4 +1,4 @@
-//! What whoever runs the server asks it, on an address of its own.
+//! The endpoints for administration, which have an address of their own: liveness, readiness and metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +15,24 @@ use tracing::warn;
 use crate::database::Database;
 use crate::metrics::{self, Metrics};
 
-/// How long an answer of the database's is true: however often somebody asks, it is asked once in this time.
-const FRESH: Duration = Duration::from_secs(1);
+/// How long an answer of `/readyz` is reused, so that frequent requests query the database only once in this time.
+const CACHE_TIME: Duration = Duration::from_secs(1);
 
 /// Whether the database answers.
 pub(crate) struct Readiness {
-    /// A connection that no delivery waits for, nor is kept from by deliveries.
+    /// A pool of its own, so that deliveries do not wait for readiness checks, nor the checks for deliveries.
     database: Database,
     timeout: Duration,
-    last: Mutex<Option<(Instant, (StatusCode, String))>>,
+    last: Mutex<Option<CachedAnswer>>,
+}
+
+/// A status and the text of the body.
+type Answer = (StatusCode, String);
+
+/// The answer that the last check of the database led to.
+struct CachedAnswer {
+    since: Instant,
+    answer: Answer,
 }
 
 impl Readiness {
@@ -31,22 +40,22 @@ impl Readiness {
         Readiness { database, timeout, last: Mutex::new(None) }
     }
 
-    /// What the database said last, or says now. Those who ask at the same time get the same answer.
-    async fn answer(&self) -> (StatusCode, String) {
+    /// The last answer if it is recent, or else a new one. Concurrent requests wait for the same answer.
+    async fn answer(&self) -> Answer {
         let mut last = self.last.lock().await;
-        if let Some((when, answer)) = &*last
-            && when.elapsed() < FRESH
+        if let Some(cached) = &*last
+            && cached.since.elapsed() < CACHE_TIME
         {
-            return answer.clone();
+            return cached.answer.clone();
         }
         let answer = match self.database.ready(Instant::now() + self.timeout).await {
             Ok(()) => (StatusCode::OK, "ok".to_owned()),
             Err(failure) => {
                 warn!("not ready: {failure}");
-                (failure.status(), failure.told())
+                (failure.status(), failure.public_message())
             }
         };
-        *last = Some((Instant::now(), answer.clone()));
+        *last = Some(CachedAnswer { since: Instant::now(), answer: answer.clone() });
         answer
     }
 }

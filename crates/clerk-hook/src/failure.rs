@@ -1,4 +1,4 @@
-//! What can go wrong with a delivery, and what its sender is told.
+//! The errors of deliveries, with their messages for the log and for the sender.
 
 use std::error::Error;
 
@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 
-/// Why a delivery was not taken. The texts are for the log; see [`Failure::told`] for the sender's.
+/// Why a delivery was not accepted. The error texts are for the log; [`Failure::public_message`] is for the sender.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("the header {0} is missing")]
@@ -24,19 +24,19 @@ pub(crate) enum Failure {
     #[error("the body did not come in time")]
     SlowBody,
 
-    /// There are as many deliveries in memory as there may be.
+    /// The limit of deliveries in memory is reached.
     #[error("too many deliveries at once")]
     Busy,
 
-    /// The database took a look and will never want it.
+    /// The function refused the delivery, and would refuse it again.
     #[error("refused: {message}")]
     Refused { status: StatusCode, message: String },
 
-    /// The database tried and could not.
+    /// The function raised another error, or answered that it could not apply the delivery.
     #[error("failed: {0}")]
     Failed(String),
 
-    /// The database could not be asked, or broke off.
+    /// The database could not be reached, or closed the connection.
     #[error("the database is not available: {0}")]
     Unavailable(String),
 
@@ -45,9 +45,9 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// What a statement's error means.
+    /// Classifies the error of a statement by its SQLSTATE.
     pub(crate) fn of_statement(error: &tokio_postgres::Error) -> Self {
-        let Some(raised) = error.as_db_error() else { return Failure::Unavailable(words(error)) };
+        let Some(raised) = error.as_db_error() else { return Failure::Unavailable(log_message(error)) };
         let code = raised.code();
         let refused = |status| Failure::Refused { status, message: raised.message().to_owned() };
         if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
@@ -57,23 +57,23 @@ impl Failure {
         } else if *code == SqlState::PROGRAM_LIMIT_EXCEEDED {
             refused(StatusCode::PAYLOAD_TOO_LARGE)
         } else if ["08", "53", "57"].iter().any(|class| code.code().starts_with(class)) {
-            Failure::Unavailable(words(error))
+            Failure::Unavailable(log_message(error))
         } else {
-            Failure::Failed(words(error))
+            Failure::Failed(log_message(error))
         }
     }
 
-    /// What it means that there is no connection. Postgres says 28000 to a role that may not connect as well: that
-    /// is not the delivery's fault.
+    /// The failure when there is no connection. Its SQLSTATE is not classified: Postgres also raises 28000 for a role
+    /// that may not connect, which is not the delivery's fault.
     pub(crate) fn of_connection(error: &PoolError) -> Self {
         Failure::Unavailable(match error {
-            PoolError::Backend(error) => words(error),
-            other => chain(other),
+            PoolError::Backend(error) => log_message(error),
+            other => error_chain(other),
         })
     }
 
-    /// The status that it is answered with: 4xx if the delivery is wrong, 5xx if the fault is on this side. It is for
-    /// whoever reads it: Svix sends again after each of them.
+    /// The status of the answer: 4xx if the delivery is wrong, 5xx if the fault is on this side. The difference is only
+    /// for people who read logs, because Svix retries after both.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Failure::MissingHeader(_) | Failure::NotText | Failure::BrokenOff(_) => StatusCode::BAD_REQUEST,
@@ -86,13 +86,14 @@ impl Failure {
         }
     }
 
-    /// After how many seconds another try is worth it, if that can be told.
+    /// After how many seconds the sender should retry, if that is known. A delivery in memory takes a few seconds at
+    /// most unless the database is slow.
     pub(crate) fn retry_after(&self) -> Option<&'static str> {
         matches!(self, Failure::Busy).then_some("5")
     }
 
-    /// What the sender is told, who may be anybody: nothing about the database.
-    pub(crate) fn told(&self) -> String {
+    /// The message for the sender. It says nothing about the database, because anybody can be the sender.
+    pub(crate) fn public_message(&self) -> String {
         match self {
             Failure::Failed(_) => "failed".to_owned(),
             Failure::Unavailable(_) => "the database is not available".to_owned(),
@@ -101,18 +102,18 @@ impl Failure {
     }
 }
 
-/// An error for the log. What Postgres puts into DETAIL can be a whole row, so the message has to do.
-fn words(error: &tokio_postgres::Error) -> String {
+/// An error's message for the log. It leaves out DETAIL, into which Postgres may put a whole row.
+fn log_message(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(raised) => format!("{} (SQLSTATE {})", raised.message(), raised.code().code()),
-        None => chain(error),
+        None => error_chain(error),
     }
 }
 
-/// An error and what it came from.
-fn chain(error: &dyn Error) -> String {
+/// An error and its chain of causes.
+fn error_chain(error: &dyn Error) -> String {
     match error.source() {
-        Some(cause) => format!("{error}: {}", chain(cause)),
+        Some(cause) => format!("{error}: {}", error_chain(cause)),
         None => error.to_string(),
     }
 }

@@ -1,4 +1,4 @@
-//! Takes Clerk's webhooks in over HTTP and hands them to the database.
+//! Receives Clerk's webhooks over HTTP and hands them to the database.
 //!
 //! ```no_run
 //! use clerk_hook::{Config, Server, parse_database};
@@ -12,30 +12,30 @@
 //! # }
 //! ```
 //!
-//! There is no more to it than the way from HTTP to `clerk_fdw.receive_webhook`: that function checks the signature
-//! and applies the event, and whoever sends is told what it said:
+//! The server only passes deliveries on to `clerk_fdw.receive_webhook`. That function verifies the signature and
+//! applies the event, and the server answers the sender with its result:
 //!
 //! | status | when |
 //! | --- | --- |
-//! | 200 | the function answered and what it did is committed; the body is its answer |
+//! | 200 | the function returned and its changes are committed; the body is its result |
 //! | 400, 401, 413 | the delivery is wrong: no header, not text, too large, refused with 22023, 28000 or 54000 |
-//! | 408 | the body did not come in time |
-//! | 500, 503, 504 | the function failed, the database could not be reached, or it was not done in time |
+//! | 408 | the body did not arrive in time |
+//! | 500, 503, 504 | the function failed, the database could not be reached, or it did not answer in time |
 //! | 503 with `Retry-After` | there were too many deliveries at once |
 //!
-//! The statuses are for those who read logs: Svix sends again, hours apart in the end, after everything but 2xx, so
-//! that 4xx ends nothing.
+//! The different statuses are for people who read logs: Svix retries after everything but 2xx, at growing intervals of
+//! up to hours, so that 4xx does not end its retries.
 //!
-//! Anybody may send, and only the database can tell who did. So nothing that an unknown sender does costs more than a
-//! bounded number of connections and bodies, and none of them is kept for somebody who does not go on while others
+//! Anybody can send requests, and only the database can verify the sender. So an unknown sender can use up no more than
+//! a bounded number of connections and bodies in memory, and a client that stops sending loses its slot while others
 //! wait.
 //!
-//! - `server` has the configuration and listens.
-//! - `front` takes connections in and bounds them; `places` is how.
-//! - `receive` is a delivery's way, `admin` has the endpoints for whoever runs the server.
-//! - `database` is the way to the function and back, `sslmode` says whether it is encrypted.
-//! - `failure` says which status whatever went wrong becomes.
-//! - `metrics` counts.
+//! - `server` has the configuration and starts the listeners.
+//! - `listener` accepts connections, and `slots` bounds how many there are.
+//! - `receive` handles deliveries, `admin` the endpoints for administration.
+//! - `database` calls the function, and `sslmode` decides whether the connection is encrypted.
+//! - `failure` maps errors to statuses.
+//! - `metrics` counts deliveries and errors.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::panic, clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout))]
@@ -43,11 +43,11 @@
 mod admin;
 mod database;
 mod failure;
-mod front;
+mod listener;
 mod metrics;
-mod places;
 mod receive;
 mod server;
+mod slots;
 mod sslmode;
 mod tls;
 

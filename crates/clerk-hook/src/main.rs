@@ -1,4 +1,4 @@
-//! The server as a program.
+//! The program `clerk-hook`: reads the options and runs the server until SIGINT or SIGTERM.
 
 #![forbid(unsafe_code)]
 
@@ -75,10 +75,10 @@ struct Options {
     log_level: LevelFilter,
 }
 
-/// The most milliseconds that a timeout may have.
+/// One day in milliseconds, the upper limit of timeouts: a longer one is most likely a mistake in the unit.
 const A_DAY: u64 = 24 * 60 * 60 * 1000;
 
-/// Where to listen for whoever runs the server, if anywhere.
+/// The address for administration, or `None` for `off`.
 #[derive(Clone)]
 struct Admin(Option<SocketAddr>);
 
@@ -90,7 +90,7 @@ fn admin(text: &str) -> Result<Admin, AddrParseError> {
 }
 
 impl Options {
-    /// What is wrong with a URL is not quoted: it holds a password.
+    /// The server's configuration. The error does not quote the database's URL, which contains a password.
     fn config(self) -> Result<Config, &'static str> {
         let database = parse_database(&self.database_url).map_err(|_| {
             "the database's URL cannot be read: it is postgres://user:password@host/database, with what is special in \
@@ -114,7 +114,8 @@ impl Options {
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    // It would complain on the standard error about the standard error, and panic where that is closed.
+    // If writing to the standard error fails, the subscriber would report that on the standard error, and panic if that
+    // is closed.
     let log = tracing_subscriber::fmt().log_internal_errors(false);
     log.with_max_level(options.log_level).with_writer(io::stderr).init();
     let config = match options.config() {

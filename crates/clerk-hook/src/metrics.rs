@@ -1,4 +1,4 @@
-//! What Prometheus asks for.
+//! The metrics for Prometheus.
 
 use std::time::Duration;
 
@@ -28,21 +28,22 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let deliveries = Counters::default();
         let errors = Counters::default();
-        // 1 ms to 16 s.
+        // From 1 ms to 16 s, which is longer than the default timeout of 10 s.
         let seconds = Histogram::new(exponential_buckets(0.001, 2.0, 15));
         let mut registry = Registry::with_prefix("clerk_hook");
         registry.register("deliveries", "Deliveries that the database took, by its answer", deliveries.clone());
         registry.register("errors", "Deliveries that were not taken, by status", errors.clone());
         registry.register("delivery_seconds", "Time from a delivery's headers to its answer", seconds.clone());
-        // A rate can be told only from the second value on, so that each begins at 0.
+        // Prometheus computes a rate only from the second value on. So each counter exists from the start, with the
+        // value 0.
         for outcome in OUTCOMES {
             drop(deliveries.get_or_create(&[("outcome", outcome)]));
         }
         Metrics { registry, deliveries, errors, seconds }
     }
 
-    pub(crate) fn taken(&self, answer: &str, took: Duration) {
-        // One label for all that may come, because each is a time series.
+    pub(crate) fn accepted(&self, answer: &str, took: Duration) {
+        // Unknown answers share one label, because each label value is a time series.
         let outcome = OUTCOMES.into_iter().find(|outcome| *outcome == answer).unwrap_or("other");
         self.deliveries.get_or_create(&[("outcome", outcome)]).inc();
         self.seconds.observe(took.as_secs_f64());
@@ -53,7 +54,7 @@ impl Metrics {
         self.seconds.observe(took.as_secs_f64());
     }
 
-    /// All of them in Prometheus's text format.
+    /// All metrics in Prometheus's text format.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("a string takes any text");

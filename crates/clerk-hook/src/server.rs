@@ -1,4 +1,4 @@
-//! The server: how it is made, and its life.
+//! The server's configuration, its start and its shutdown.
 
 use std::future::Future;
 use std::io;
@@ -15,26 +15,27 @@ use tracing::{info, warn};
 
 use crate::admin::{self, Readiness};
 use crate::database::Database;
-use crate::front::{self, Limits};
+use crate::listener::{self, Limits};
 use crate::metrics::Metrics;
-use crate::places::Places;
 use crate::receive::{self, Receiver};
+use crate::slots::Slots;
 
-/// How long requests in flight may take beyond their own timeout when the server is told to stop.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long requests in flight may take beyond their own timeout when the server stops.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
-/// Deliveries in memory for each connection to the database, unless the configuration has another number.
-const DELIVERIES: usize = 8;
+/// How many deliveries may be in memory for each connection to the database, unless the configuration says otherwise.
+/// With eight, a connection always has a next delivery, and eight connections hold 64 bodies of at most 1 MiB.
+const DELIVERIES_PER_CONNECTION: usize = 8;
 
-/// Connections to the address for administration.
+/// How many connections there may be to the address for administration, where only probes and Prometheus connect.
 const ADMIN_CONNECTIONS: usize = 16;
 
-/// How a server is made.
+/// The configuration of a server.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where it listens for deliveries; port 0 is any free one.
     pub listen: SocketAddr,
-    /// Where it listens for whoever runs it: `/healthz`, `/readyz` and `/metrics`. `None` is nowhere.
+    /// Where it listens for administration: `/healthz`, `/readyz` and `/metrics`. `None` is nowhere.
     pub admin_listen: Option<SocketAddr>,
     /// The database that has clerk_fdw; see [`parse_database`](crate::parse_database).
     pub database: tokio_postgres::Config,
@@ -46,13 +47,13 @@ pub struct Config {
     pub timeout: Duration,
     /// How long a connection may take to send a request's headers, and how long it may be without a request.
     pub header_timeout: Duration,
-    /// How many connections there are from senders at most. Above it, the one that has been without a request for
-    /// longest is closed; where all have one, new connections wait in the kernel's backlog.
+    /// How many connections from senders there may be. If there are more, the one that has been without a request for
+    /// longest is closed; if all have a request, new connections wait in the kernel's backlog.
     pub max_connections: NonZeroUsize,
-    /// How many deliveries are in memory at most; `None` for eight for each connection to the database. Others wait
-    /// for half of `timeout`, and are then answered with 503. A body that is slow to arrive gives way to them.
+    /// How many deliveries may be in memory; `None` for eight for each connection to the database. Others wait for half
+    /// of `timeout`, and are then answered with 503. While they wait, a body that arrives slowly is dropped.
     pub max_deliveries: Option<NonZeroUsize>,
-    /// How many connections to the database there are at most for deliveries. `/readyz` has one of its own.
+    /// How many connections to the database there may be for deliveries. `/readyz` has one of its own.
     pub pool_size: NonZeroUsize,
 }
 
@@ -77,16 +78,16 @@ impl Config {
     }
 }
 
-/// A server that listens.
+/// A server that is bound to its addresses.
 pub struct Server {
-    deliveries: Door,
-    admin: Option<Door>,
+    deliveries: Endpoint,
+    admin: Option<Endpoint>,
     /// How long a request may take.
     timeout: Duration,
 }
 
-/// A listener and what is behind it.
-struct Door {
+/// A listener, and the router and limits for its connections.
+struct Endpoint {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
@@ -94,7 +95,7 @@ struct Door {
 }
 
 impl Server {
-    /// Listens. The database is not asked for anything yet, and need not be there.
+    /// Binds the addresses. The server does not connect to the database yet, which need not be reachable.
     ///
     /// # Errors
     /// If an address cannot be listened on.
@@ -106,25 +107,25 @@ impl Server {
         let limits = Limits { connections: config.max_connections.get(), header_timeout: config.header_timeout };
         let admin = match config.admin_listen {
             Some(address) => {
-                let alone = Database::new(config.database.clone(), NonZeroUsize::MIN);
-                let router = admin::router(Readiness::new(alone, config.timeout), Arc::clone(&metrics));
-                Some(Door::bind(address, router, Limits { connections: ADMIN_CONNECTIONS, ..limits }).await?)
+                let own_pool = Database::new(config.database.clone(), NonZeroUsize::MIN);
+                let router = admin::router(Readiness::new(own_pool, config.timeout), Arc::clone(&metrics));
+                Some(Endpoint::bind(address, router, Limits { connections: ADMIN_CONNECTIONS, ..limits }).await?)
             }
             None => None,
         };
         let deliveries = match config.max_deliveries {
             Some(number) => number.get(),
-            None => config.pool_size.get().saturating_mul(DELIVERIES),
+            None => config.pool_size.get().saturating_mul(DELIVERIES_PER_CONNECTION),
         };
         let router = receive::router(Receiver {
             database: Database::new(config.database, config.pool_size),
             mirror: config.mirror,
             max_body_bytes: config.max_body_bytes,
             timeout: config.timeout,
-            places: Places::new(deliveries, receive::PATIENCE),
+            slots: Slots::new(deliveries, receive::PATIENCE),
             metrics,
         });
-        let deliveries = Door::bind(config.listen, router, limits).await?;
+        let deliveries = Endpoint::bind(config.listen, router, limits).await?;
         Ok(Server { deliveries, admin, timeout: config.timeout })
     }
 
@@ -133,20 +134,20 @@ impl Server {
         self.deliveries.address
     }
 
-    /// Where it listens for whoever runs it, if it does.
+    /// Where it listens for administration, if it does.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(|door| door.address)
+        self.admin.as_ref().map(|endpoint| endpoint.address)
     }
 
-    /// Answers requests until `stop`, then finishes those that are in flight, for which it takes at most the timeout
-    /// of a request and a second.
+    /// Answers requests until `stop` completes, and then finishes those that are in flight. That takes at most one
+    /// second longer than the timeout of a request.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let limit = self.timeout + GRACE;
-        // It is closed, rather than sent anything, when the server is told to stop.
+        let limit = self.timeout + SHUTDOWN_GRACE;
+        // Nothing is sent on this channel: dropping its sender tells both endpoints to stop.
         let (stopping, stopped) = watch::channel(());
         let admin = async {
-            if let Some(door) = self.admin {
-                door.serve(stopped.clone()).await;
+            if let Some(endpoint) = self.admin {
+                endpoint.serve(stopped.clone()).await;
             }
         };
         let serving = async { tokio::join!(self.deliveries.serve(stopped.clone()), admin) };
@@ -163,19 +164,20 @@ impl Server {
     }
 }
 
-impl Door {
-    async fn bind(address: SocketAddr, router: Router, limits: Limits) -> io::Result<Door> {
+impl Endpoint {
+    async fn bind(address: SocketAddr, router: Router, limits: Limits) -> io::Result<Endpoint> {
         let listening = async {
             let listener = TcpListener::bind(address).await?;
             let address = listener.local_addr()?;
-            Ok(Door { listener, address, router, limits })
+            Ok(Endpoint { listener, address, router, limits })
         };
-        let explained = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
-        listening.await.map_err(explained)
+        let with_address =
+            |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+        listening.await.map_err(with_address)
     }
 
     async fn serve(self, mut stopped: watch::Receiver<()>) {
         let stop = async move { drop(stopped.changed().await) };
-        front::serve(self.listener, self.router, self.limits, stop).await;
+        listener::serve(self.listener, self.router, self.limits, stop).await;
     }
 }

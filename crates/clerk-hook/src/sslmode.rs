@@ -1,17 +1,18 @@
-//! The database's address, and whether the way there is encrypted.
+//! Parses the database's address, and decides whether the connection must be encrypted.
 
 use std::net::IpAddr;
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-/// Reads where the database is: `postgres://user:password@host/database` or `host=… user=… dbname=…`.
+/// Parses the address of the database: `postgres://user:password@host/database` or `host=… user=… dbname=…`.
 ///
-/// Where the text has no `sslmode`, it is `require` unless every host is this machine: the driver's own default,
-/// `prefer`, would let whoever is on the way have the password and the deliveries by saying that there is no TLS.
+/// If the text has no `sslmode`, it is `require` unless every host is this machine. With the driver's own default,
+/// `prefer`, an attacker between here and the database could obtain the password and the deliveries by claiming that
+/// the database has no TLS.
 ///
 /// # Errors
-/// If the text cannot be read; the error may hold parts of it, such as a password.
+/// If the text cannot be parsed. The error may quote parts of it, such as a password.
 pub fn parse_database(text: &str) -> Result<Config, tokio_postgres::Error> {
     let mut config: Config = text.parse()?;
     if !names_sslmode(text, &config) && !is_local(&config) {
@@ -20,10 +21,10 @@ pub fn parse_database(text: &str) -> Result<Config, tokio_postgres::Error> {
     Ok(config)
 }
 
-/// Whether the text itself says what the configuration that was read off it has.
+/// Whether the text itself names an `sslmode`.
 ///
-/// The configuration does not tell `sslmode=prefer` from nothing. So the same is read with another mode before all that
-/// the text has: of two the last one counts.
+/// The parsed configuration is the same for `sslmode=prefer` and for no `sslmode`. So the text is parsed once more with
+/// another mode in front of all of its parameters: of two modes, the last one counts.
 fn names_sslmode(text: &str, config: &Config) -> bool {
     let before_all = match parameters(text) {
         Some((head, parameters)) => format!("{head}?sslmode=disable&{parameters}"),
@@ -33,16 +34,16 @@ fn names_sslmode(text: &str, config: &Config) -> bool {
         || before_all.parse::<Config>().is_ok_and(|config| config.get_ssl_mode() == SslMode::Prefer)
 }
 
-/// A URL up to its parameters, and those; `None` for what is no URL.
+/// Splits a URL into the part before its parameters and the parameters; `None` if the text is no URL.
 fn parameters(text: &str) -> Option<(&str, &str)> {
     let (scheme, _) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "postgres" | "postgresql"))?;
-    // A password ends with the first @, and may hold whatever else is special in a URL.
+    // A password ends with the first @, and may contain any other character that is special in a URL.
     let host = text.find('@').unwrap_or(scheme.len());
     let end = text[host..].find('?').map_or(text.len(), |at| host + at);
     Some((&text[..end], text[end..].trim_start_matches('?')))
 }
 
-/// Whether every host is this machine. Where there are addresses, they count, and names do not.
+/// Whether every host is this machine. If there are addresses, the driver connects to them, and the names do not count.
 fn is_local(config: &Config) -> bool {
     let addresses = config.get_hostaddrs();
     let hosts = config.get_hosts();
@@ -85,7 +86,7 @@ mod tests {
                 "postgres://localhost,db.example.com/app",
                 "host=db.example.com user=me",
                 "host=localhost hostaddr=10.0.0.1",
-                // No one of these names an sslmode.
+                // None of these names an sslmode.
                 "postgres://me:sslmode=prefer@db.example.com/app",
                 "postgres://me:a?sslmode=prefer@db.example.com/app",
                 "postgres://db.example.com/sslmode=prefer",

@@ -1,4 +1,4 @@
-//! TLS to the database, trusting what the system trusts.
+//! TLS for the connection to the database, with the system's root certificates.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::warn;
 
-/// What connects with TLS if the connection's `sslmode` wants it. The server's certificate and name are always
-/// verified: `SSL_CERT_FILE` names another file of roots than the system's.
+/// The connector that the driver uses if the connection's `sslmode` asks for TLS. The server's certificate and name are
+/// always verified. `SSL_CERT_FILE` names a file with other root certificates than the system's.
 pub(crate) fn connector() -> MakeRustlsConnect {
     let found = rustls_native_certs::load_native_certs();
     for error in found.errors {
