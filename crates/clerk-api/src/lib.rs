@@ -25,17 +25,18 @@
 //!
 //! | module | question |
 //! | --- | --- |
-//! | [`catalog`] | What does Clerk have, and how is it read? |
+//! | [`catalog`] | Which objects does Clerk have, and how are they read? |
 //! | `decode` | Where in an answer are the values that a query uses? |
-//! | `http` | How is a single request sent, paced and repeated, and what can go wrong? |
-//! | `query` | What is asked of Clerk? |
+//! | `http` | How is a single request sent, paced and repeated, and which errors can it end with? |
+//! | `query` | Which objects are to be read from Clerk? |
 //! | [`pushdown`] | Which conditions of a query can Clerk evaluate, and by which parameters? |
 //! | `listing` | Which requests does a query consist of? |
-//! | `pagination` | How is a list read to its end, so that nothing is missed and nothing comes twice? |
-//! | `stream` | How do pages reach whoever asked for them? |
-//! | [`webhook`] | Is a webhook Clerk's own, and what does it say? |
+//! | `pagination` | How is a list read to its end, so that no object is missed and none is returned twice? |
+//! | `stream` | How do pages reach their consumer? |
+//! | [`webhook`] | Did Clerk send this webhook, and what does it say? |
 //!
-//! Nothing here knows Postgres. Everything runs on the tokio runtime that [`PageStream::start`] is called in.
+//! This crate does not depend on Postgres. Everything runs on the tokio runtime that [`PageStream::start`] is called
+//! in.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::panic, clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout))]

@@ -1,28 +1,42 @@
-//! From a query to its requests. The client sends what is described here, and EXPLAIN shows it.
+//! Turns a query into requests to Clerk. Pagination sends these requests, and EXPLAIN shows the first of them.
 
 use crate::catalog::{List, Lookup, Object, Paging};
 use crate::http::Request;
 use crate::query::{Fetch, Filters, OrderBy, Query, batches};
 use crate::time_range::TimeRange;
 
-/// One of the lists, or single objects, that a query consists of.
+/// One of the lists or single objects that a query reads.
 pub(crate) enum Listing {
     Single(Request),
     ByOffset(OffsetListing),
     ByCursor(CursorListing),
 }
 
-/// A list that is read by offset, each of whose pages may tell the total.
+/// A list that is read by offset, and whose pages may contain the total.
 pub(crate) struct OffsetListing {
     request: Request,
     /// `None` where the list cannot be sorted.
     pub(crate) order: Option<OrderBy>,
-    /// The order in which new objects come last and none changes its place, if the list has it.
+    /// The order in which new objects come last and no object changes its position, if the list can be sorted so.
     stable_order: Option<OrderBy>,
-    /// The endpoint that counts, of a list whose pages do not tell their total.
+    /// The request for the number of objects, for a list whose pages do not contain it.
     pub(crate) count: Option<Request>,
-    /// The parent's own endpoint and its id, of a list below a parent.
-    pub(crate) parent: Option<(Request, String)>,
+    pub(crate) parent: Option<Parent>,
+}
+
+/// The parent of a list, such as the organization whose memberships are listed.
+pub(crate) struct Parent {
+    /// The request for the parent itself.
+    pub(crate) request: Request,
+    /// The parent's id.
+    pub(crate) id: String,
+}
+
+impl Parent {
+    /// `None` when no URL can name that id.
+    fn new(template: &'static str, id: &str) -> Option<Self> {
+        Request::with_id(template, id).map(|request| Parent { request, id: id.to_owned() })
+    }
 }
 
 impl OffsetListing {
@@ -32,7 +46,7 @@ impl OffsetListing {
         request.maybe("offset", (offset > 0).then_some(offset))
     }
 
-    /// Whether it comes in an order of creation, ascending or descending.
+    /// Whether the list is sorted by creation, ascending or descending.
     pub(crate) fn is_by_creation(&self) -> bool {
         self.order.is_some_and(|order| self.stable_order.is_some_and(|stable| stable.parameter == order.parameter))
     }
@@ -47,19 +61,20 @@ impl OffsetListing {
     }
 }
 
-/// A list that is read by cursor, within ranges of creation time: its pages have no total.
+/// A list that is read by cursor, within ranges of creation time. Its pages do not contain the total.
 pub(crate) struct CursorListing {
     path: &'static str,
     cursor: &'static str,
     count: &'static str,
     created_after: &'static str,
     created_before: &'static str,
-    /// What `order_by` calls the time of creation.
+    /// The name of the time of creation in the parameter `order_by`.
     created_at: &'static str,
     filters: Filters,
-    /// Whether the pages have to come in an order of creation, and in which.
+    /// The order of creation that the pages must have, or `None` if their order does not matter.
     pub(crate) order: Option<OrderBy>,
-    /// It is asked for by values that belong to one object each: what it finds is all there is.
+    /// The list is filtered by values that objects have to equal, such as ids or email addresses. Such a list is short,
+    /// and a page that is not full ends it.
     pub(crate) is_lookup: bool,
 }
 
@@ -68,19 +83,19 @@ impl CursorListing {
         self.order.is_some_and(|order| order.is_descending)
     }
 
-    /// The request for a page of a range, behind an object.
+    /// The request for a page of a range. With `behind`, the page begins after the object of that id.
     pub(crate) fn page(&self, range: TimeRange, is_descending: bool, limit: u32, behind: Option<&str>) -> Request {
         let order = OrderBy { parameter: self.created_at, is_descending };
         let request = self.within(Request::new(self.path), range).params(&self.filters);
         request.param("order_by", order).param("limit", limit).maybe(self.cursor, behind)
     }
 
-    /// The request for how many objects a range holds.
+    /// The request for the number of objects in a range.
     pub(crate) fn count(&self, range: TimeRange) -> Request {
         self.within(Request::new(self.count), range).params(&self.filters)
     }
 
-    /// The list without parameters, for error messages.
+    /// The request without parameters, for error messages.
     pub(crate) fn request(&self) -> Request {
         Request::new(self.path)
     }
@@ -90,7 +105,8 @@ impl CursorListing {
         request.maybe(self.created_after, first).maybe(self.created_before, last)
     }
 
-    /// Takes the bounds on the time of creation out of the parameters: pagination gives its own.
+    /// Removes the bounds on the time of creation from the filters and returns them, because pagination adds bounds of
+    /// its own to each request.
     pub(crate) fn take_range(&mut self) -> TimeRange {
         let mut range = TimeRange::ALL;
         let (after, before) = (self.created_after, self.created_before);
@@ -109,16 +125,16 @@ impl CursorListing {
     }
 }
 
-/// What is asked for the number of objects.
+/// The request for the number of objects.
 pub(crate) enum Counting {
-    /// An endpoint that answers with nothing but the count.
+    /// An endpoint that answers with the count alone.
     Endpoint(Request),
-    /// A list whose pages tell their total, below a parent perhaps.
-    Page { request: Request, parent: Option<(Request, String)> },
+    /// A page of a list that contains the total. The list may be below a parent.
+    Page { request: Request, parent: Option<Parent> },
 }
 
 impl Query {
-    /// The lists that it consists of. It has to be about objects, not about their number or a sample of them.
+    /// The lists that the query reads. Empty for a query that counts or samples objects.
     pub(crate) fn listings(&self, object: &'static Object) -> Vec<Listing> {
         match self {
             Query::List { filters, order } => list(object, filters.clone(), *order).into_iter().collect(),
@@ -131,7 +147,8 @@ impl Query {
             }
             Query::Lookup { key, values, filters, order } => values
                 .iter()
-                // No object has an id that no URL can name, nor one that is the name of another endpoint.
+                // Such values are left out: no object has an id that no URL can name, or that is the name of another
+                // endpoint.
                 .filter_map(|value| Some((Request::with_id(key.path, value)?, value)))
                 .filter(|(request, _)| key.lookup != Lookup::Get || !is_other_endpoint(object, request))
                 .map(|(request, value)| match key.lookup {
@@ -143,7 +160,7 @@ impl Query {
                             order: if is_sortable { order.or(stable_order) } else { None },
                             stable_order,
                             count: None,
-                            parent: Request::with_id(parent, value).map(|parent| (parent, value.clone())),
+                            parent: Parent::new(parent, value),
                         })
                     }
                 })
@@ -152,7 +169,8 @@ impl Query {
         }
     }
 
-    /// What to ask for the number of objects; `None` where no URL can name the parent, which has none.
+    /// The request of a query that counts. `None` if no URL can name the parent: such a parent does not exist, and the
+    /// count is 0.
     pub(crate) fn counting(&self, object: &'static Object) -> Option<Counting> {
         let Query::Count { parent, filters } = self else { return None };
         let (request, parent) = match (parent, object.list) {
@@ -162,7 +180,7 @@ impl Query {
             (None, list) => (Request::new(list?.path), None),
             (Some((key, value)), _) => {
                 let parent = match key.lookup {
-                    Lookup::List { parent, .. } => Request::with_id(parent, value).zip(Some(value.clone())),
+                    Lookup::List { parent, .. } => Parent::new(parent, value),
                     Lookup::Get => None,
                 };
                 (Request::with_id(key.path, value)?, parent)
@@ -184,7 +202,7 @@ fn list(object: &'static Object, filters: Filters, order: Option<OrderBy>) -> Op
         Paging::Offset => by_offset(None),
         Paging::Cursor { cursor, count, created_after, created_before } => {
             let created_at = stable_order.map_or("created_at", |order| order.parameter);
-            // A cursor follows the time of creation alone.
+            // Clerk's cursor works only in the order of creation.
             if order.is_some_and(|order| order.parameter != created_at) {
                 return Some(by_offset(Some(Request::new(count).params(&filters))));
             }
@@ -205,8 +223,8 @@ fn list(object: &'static Object, filters: Filters, order: Option<OrderBy>) -> Op
     })
 }
 
-/// Whether a request for one object by its id would reach another endpoint of its kind: Clerk's ids have a prefix, but
-/// what a query compares them with can be any text, `count` for one.
+/// Whether a request for one object by its id would reach another endpoint below the same path. Clerk's ids have a
+/// prefix, but a query can compare them with any text, such as `count`.
 fn is_other_endpoint(object: &Object, request: &Request) -> bool {
     match object.list.map(|list| list.paging) {
         Some(Paging::Cursor { count, .. }) => request.target() == count,
@@ -215,8 +233,8 @@ fn is_other_endpoint(object: &Object, request: &Request) -> bool {
 }
 
 impl Fetch {
-    /// The first request, as a person would write it, and how many more there are for other values. `more_values` says
-    /// that the query has more values than are known yet.
+    /// The first request, for people to read, and how many more there are for other values. `more_values` says that the
+    /// query may have more values than are known yet.
     pub fn describe(&self, more_values: bool) -> String {
         let limit = self.limit_hint.map_or(self.page_size, |limit| limit.min(self.page_size));
         let with_extra = |request: Request| {
@@ -228,7 +246,7 @@ impl Fetch {
                 None => "nothing: no URL can name that id".to_owned(),
             };
         }
-        // Of several values the first one stands for all.
+        // Where there are several values, the request for the first one is shown.
         let (query, more) = match &self.query {
             Query::Batches { parameter, values, filters } => {
                 let count = if more_values { String::new() } else { format!("{} ", values.len()) };

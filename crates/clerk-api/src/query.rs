@@ -25,7 +25,8 @@ pub struct Fetch {
     pub page_size: u32,
     /// How many objects are likely to be enough: the first page is no larger.
     pub limit_hint: Option<u32>,
-    /// Where a list that is read by offset goes on: the checkpoint of the last page that an earlier reading handed over.
+    /// Where a list that is read by offset goes on: the checkpoint of the last page that an earlier reading handed
+    /// over.
     pub resume_from: Option<Checkpoint>,
 }
 

@@ -1,4 +1,4 @@
-//! Pages on their way from Clerk.
+//! The stream of pages that a consumer polls while they are fetched in the background.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -12,7 +12,7 @@ use crate::http::{Client, Stats};
 use crate::pagination::{self, Demand};
 use crate::query::Fetch;
 
-/// Pages on their way. Dropping it stops the reading and aborts the requests in flight.
+/// A stream of pages. Dropping it stops the fetching and aborts the requests in flight.
 pub struct PageStream {
     pages: mpsc::Receiver<Result<Page, Error>>,
     demand: Arc<Demand>,
@@ -23,8 +23,8 @@ pub struct PageStream {
 }
 
 impl PageStream {
-    /// Starts fetching on the current tokio runtime. `wake` is called, on that runtime, whenever
-    /// [`PageStream::poll_page`] has something new to say; it must not block.
+    /// Starts fetching on the current tokio runtime. `wake` is called on that runtime whenever the result of
+    /// [`PageStream::poll_page`] may have changed. It must not block.
     pub fn start(fetch: Fetch, client: Arc<Client>, wake: impl Fn() + Send + Sync + 'static) -> PageStream {
         let (sender, pages, demand) = pagination::channel(fetch.query.may_overlap(), wake);
         let stats = Arc::new(Stats::default());
@@ -32,14 +32,13 @@ impl PageStream {
         PageStream { pages, demand, received: 0, is_ended: false, stats, task }
     }
 
-    /// The next page if it is there; `None` once every page was handed over. Asking is what makes the fetching go on
-    /// past the first page. After an error comes nothing more.
+    /// The next page if it has arrived, or `None` after the last page. Each call asks for one more page: without it,
+    /// nothing past the first page is fetched. After an error the stream has ended.
     pub fn poll_page(&mut self) -> Poll<Option<Result<Page, Error>>> {
-        self.demand.ask_for(self.received + 1);
+        self.demand.request_pages(self.received + 1);
         match self.pages.try_recv() {
             Ok(page) => {
                 self.received += 1;
-                // An error is the last that comes.
                 self.is_ended = page.is_err();
                 Poll::Ready(Some(page))
             }
@@ -52,7 +51,7 @@ impl PageStream {
         }
     }
 
-    /// What the fetching has cost so far.
+    /// What fetching has cost so far.
     pub fn stats(&self) -> &Stats {
         &self.stats
     }

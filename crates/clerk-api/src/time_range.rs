@@ -1,6 +1,6 @@
-//! A range of time, in the milliseconds that Clerk counts.
+//! Ranges of time in Unix milliseconds, which is the unit of Clerk's times.
 
-/// The times from `first` to `last`, both included, in Unix milliseconds; `None` is no bound.
+/// The times from `first` to `last`, both inclusive, in Unix milliseconds; `None` is no bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeRange {
     pub first: Option<i64>,
@@ -8,16 +8,16 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
-    /// All of time.
+    /// All times.
     pub const ALL: TimeRange = TimeRange { first: None, last: None };
 
-    /// Whether it holds a time. What has no time of its own is in no range but that of all time.
+    /// Whether the range contains a time. An object without a time is in no range but [`TimeRange::ALL`].
     pub fn holds(&self, time: Option<i64>) -> bool {
         let Some(time) = time else { return *self == TimeRange::ALL };
         self.first.is_none_or(|first| first <= time) && self.last.is_none_or(|last| time <= last)
     }
 
-    /// What both ranges hold.
+    /// The times that are in both ranges.
     pub fn intersect(&self, other: TimeRange) -> TimeRange {
         let last = match (self.last, other.last) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -26,12 +26,12 @@ impl TimeRange {
         TimeRange { first: self.first.max(other.first), last }
     }
 
-    /// Whether it holds nothing.
+    /// Whether the range contains no time.
     pub fn is_empty(&self) -> bool {
         matches!((self.first, self.last), (Some(first), Some(last)) if first > last)
     }
 
-    /// One millisecond more on either side: the bounds that Clerk's parameters exclude.
+    /// The range with one more millisecond on either side: its bounds for Clerk's parameters, which are exclusive.
     pub(crate) fn wider(&self) -> TimeRange {
         TimeRange {
             first: self.first.map(|first| first.saturating_sub(1)),

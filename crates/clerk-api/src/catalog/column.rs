@@ -7,23 +7,25 @@ pub struct Column {
     pub name: &'static str,
     /// Other names under which tables may declare it.
     pub aliases: &'static [&'static str],
-    /// Names that mean this column when they are declared with a scalar type, and the field of that name otherwise.
+    /// Names that mean this column only where a table declares them with a scalar type. Declared with another type,
+    /// such as jsonb, they mean the field of that name in Clerk's object.
     pub scalar_aliases: &'static [&'static str],
     pub kind: Kind,
     pub source: Source,
-    /// What the column is for the object, where the project has to know.
+    /// What the column means for its object, where pagination, mirrors or row security depend on it.
     pub role: Option<Role>,
     /// One sentence for the column's comment.
     pub description: &'static str,
     /// The conditions on it that Clerk can evaluate in the object's list.
     pub filters: &'static [Filter],
-    /// A query parameter without which Clerk does not send it, given only when a query uses the column.
+    /// A query parameter, with its value, without which Clerk does not send the column. It is sent only when a query
+    /// uses the column.
     pub extra_param: Option<(&'static str, &'static str)>,
-    /// Which of the application's own users may see it in a row that they may see.
+    /// Which of the application's users may see the column, in rows that they may see.
     pub visibility: Visibility,
 }
 
-/// What a column is for its object.
+/// What a column means for its object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// The object's id, unique in the instance.
@@ -32,25 +34,25 @@ pub enum Role {
     CreatedAt,
     /// When the object last changed, in Unix milliseconds.
     UpdatedAt,
-    /// Whether a user may not sign in: then nothing of a mirror is theirs to see.
+    /// Whether the user is banned from signing in. Row security shows a banned user no row of a mirror.
     Banned,
-    /// The id of the object of this name to which the object belongs: it goes when that one goes.
+    /// The id of the parent, which is an object of this name. The object is deleted together with its parent.
     Parent(&'static str),
 }
 
-/// Which of the application's own users may see a column in a row that they may see.
+/// Which of the application's users may see a column, in rows that they may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visibility {
-    /// Whoever shares an organization with the user that it is about: what a profile shows.
+    /// The user that the row is about and every user who shares an organization with that user, as on a profile page.
     Shared,
-    /// That user alone.
+    /// Only the user that the row is about.
     Own,
-    /// The application's backend alone.
+    /// No user, only the application's backend.
     Private,
 }
 
 impl Visibility {
-    /// What SQL calls it.
+    /// The name that SQL functions and settings use.
     pub fn name(self) -> &'static str {
         match self {
             Visibility::Shared => "shared",
@@ -64,18 +66,18 @@ impl Visibility {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Text,
-    /// A phone number in E.164 form; as a number, its digits.
+    /// A phone number in E.164 form. In a column of a numeric type it is the number's digits.
     Phone,
     Boolean,
     Integer,
-    /// Unix milliseconds at Clerk.
+    /// A time, which Clerk sends in Unix milliseconds.
     Time,
     Json,
     TextArray,
 }
 
 impl Kind {
-    /// The SQL type that represents it best.
+    /// The SQL type that IMPORT FOREIGN SCHEMA declares for it.
     pub fn sql_type(self) -> &'static str {
         match self {
             Kind::Text | Kind::Phone => "text",
@@ -88,14 +90,15 @@ impl Kind {
     }
 }
 
-/// Where in Clerk's object a column's value lies.
+/// Where in Clerk's JSON object a column's value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// The object as Clerk sent it.
     Whole,
     /// The member that this path of keys leads to.
     Path(&'static [&'static str]),
-    /// `value` of the element of the array `list` whose `id` is the object's member `id`.
+    /// The member `value` of one element of the array `list`: the element whose own `id` equals the object's member
+    /// named by `id`.
     Primary { id: &'static str, list: &'static str, value: &'static str },
 }
 
@@ -103,30 +106,30 @@ pub enum Source {
 #[derive(Debug)]
 pub struct Filter {
     pub op: FilterOp,
-    /// The parameter of the object's list.
+    /// The query parameter of the object's list.
     pub parameter: &'static str,
-    /// Whether Clerk finds exactly the objects that satisfy the condition; else it may find more.
+    /// Whether Clerk returns exactly the objects that satisfy the condition. Otherwise it may return more.
     pub is_exact: bool,
 }
 
-/// Which conditions a [`Filter`] serves.
+/// Which conditions a [`Filter`] can evaluate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilterOp {
-    /// `=`, `IN` and `= ANY`, with up to 100 values in one request. Where `has_prefix`, Clerk takes a `+` or `-` before
-    /// a value for a sign that includes or excludes it.
+    /// `=`, `IN` and `= ANY`, with up to 100 values in one request. Where `has_prefix`, Clerk reads a `+` or `-` before
+    /// a value as a prefix that includes or excludes the value.
     Equal { has_prefix: bool },
-    /// `>=` and `>` on a time; Clerk excludes the bound.
+    /// `>=` and `>` on a time. Clerk's bound is exclusive.
     After,
-    /// `<=` and `<` on a time; Clerk excludes the bound. Clerk compares a time that is up to `within` milliseconds
-    /// later than the one it shows.
+    /// `<=` and `<` on a time. Clerk's bound is exclusive. The time that Clerk compares may be up to `within`
+    /// milliseconds later than the time that it shows.
     Before { within: i64 },
-    /// `LIKE` and `ILIKE` with a text somewhere inside; Clerk ignores case.
+    /// `LIKE` and `ILIKE`: Clerk looks for a text anywhere in the value and ignores case.
     Contains,
-    /// A boolean's value.
+    /// A comparison of a boolean column with `true` or `false`.
     Is,
 }
 
-/// A column as most are: no filter, and for the eyes of the user that it is about.
+/// A column with the most common properties: it has no filter, and only the user that a row is about may see it.
 pub(super) const fn column(name: &'static str, kind: Kind, source: Source, description: &'static str) -> Column {
     Column {
         name,
@@ -147,19 +150,19 @@ pub(super) const fn exact(op: FilterOp, parameter: &'static str) -> Filter {
     Filter { op, parameter, is_exact: true }
 }
 
-/// A condition with which Clerk may find more than what satisfies it.
+/// A condition for which Clerk may return more objects than those that satisfy it.
 pub(super) const fn narrowing(op: FilterOp, parameter: &'static str) -> Filter {
     Filter { op, parameter, is_exact: false }
 }
 
 impl Column {
-    /// The filter that serves a kind of condition.
+    /// The first filter whose operation `serves` accepts.
     pub fn filter(&self, serves: impl Fn(FilterOp) -> bool) -> Option<&'static Filter> {
         let filters: &'static [Filter] = self.filters;
         filters.iter().find(|filter| serves(filter.op))
     }
 
-    /// Whether a parameter finds objects by the column's values.
+    /// Whether a query parameter takes values that the column is to equal.
     pub(crate) fn is_found_by(&self, parameter: &str) -> bool {
         let is_value = |filter: &Filter| matches!(filter.op, FilterOp::Equal { .. }) && filter.parameter == parameter;
         self.filters.iter().any(is_value)
@@ -185,43 +188,43 @@ impl Column {
         self
     }
 
-    /// The object's id; every object has one.
+    /// Marks the object's id. Every object has exactly one such column.
     pub(super) const fn id(mut self) -> Self {
         self.role = Some(Role::Id);
         self
     }
 
-    /// The time of its creation.
+    /// Marks the time when the object was created.
     pub(super) const fn creation_time(mut self) -> Self {
         self.role = Some(Role::CreatedAt);
         self
     }
 
-    /// The time of its last change.
+    /// Marks the time when the object last changed.
     pub(super) const fn update_time(mut self) -> Self {
         self.role = Some(Role::UpdatedAt);
         self
     }
 
-    /// Whether the user may not sign in.
+    /// Marks the column that says whether a user is banned.
     pub(super) const fn banned(mut self) -> Self {
         self.role = Some(Role::Banned);
         self
     }
 
-    /// The id of the object to which this one belongs.
+    /// Marks the id of the parent, which is an object of this name.
     pub(super) const fn parent(mut self, object: &'static str) -> Self {
         self.role = Some(Role::Parent(object));
         self
     }
 
-    /// What a profile shows.
+    /// Shows the column to users who share an organization: see [`Visibility::Shared`].
     pub(super) const fn shared(mut self) -> Self {
         self.visibility = Visibility::Shared;
         self
     }
 
-    /// For the application's backend alone.
+    /// Hides the column from all users: see [`Visibility::Private`].
     pub(super) const fn private(mut self) -> Self {
         self.visibility = Visibility::Private;
         self

@@ -1,8 +1,9 @@
-//! The catalogue: what Clerk has, one file per object in [`objects`].
+//! The catalogue of Clerk's objects: their columns, endpoints, filters and events, with one file per object in
+//! [`objects`].
 //!
-//! Everything that depends on an object reads its form: the tables that IMPORT FOREIGN SCHEMA creates, the validator,
-//! pushdown, pagination, mirrors, webhooks, row security and the documentation. Adding an object means adding a file
-//! and naming it once, in [`objects`]; nothing else in the project knows an object by its name.
+//! Everything that depends on a kind of object reads it from here: the tables that IMPORT FOREIGN SCHEMA creates, the
+//! validator, pushdown, pagination, mirrors, webhooks, row security and the documentation. To add an object, add a file
+//! and name it once in [`objects`]; no other code in the project names an object.
 
 mod column;
 mod objects;
@@ -13,20 +14,20 @@ pub use objects::{INSTANCE, OBJECTS};
 /// The version of Clerk's Backend API that the catalogue describes, sent as `Clerk-API-Version`.
 pub const API_VERSION: &str = "2026-05-12";
 
-/// How many values one query parameter takes.
+/// How many values Clerk accepts for one query parameter in one request.
 pub const MAX_VALUES: usize = 100;
 
-/// The object of that name.
+/// The object that has this name.
 pub fn object(name: &str) -> Option<&'static Object> {
     OBJECTS.iter().find(|object| object.name == name).copied()
 }
 
-/// The object by which an application's users are told apart, or their organizations: see [`Access`].
+/// The object that row security uses in this way, such as the object whose rows are users: see [`Access`].
 pub fn object_with_access(access: Access) -> Option<&'static Object> {
     OBJECTS.iter().find(|object| object.access == access).copied()
 }
 
-/// The object that is changed by webhook events of this type, and how.
+/// The object that a webhook event of this type changes, and what the event does to it.
 pub fn object_of_event(event_type: &str) -> Option<(&'static Object, Change)> {
     OBJECTS.iter().find_map(|object| {
         let event = object.events.iter().find(|event| event.type_ == event_type)?;
@@ -34,27 +35,27 @@ pub fn object_of_event(event_type: &str) -> Option<(&'static Object, Change)> {
     })
 }
 
-/// One kind of object that Clerk keeps, and how it is read.
+/// One kind of object that Clerk stores, and how it is read.
 #[derive(Debug)]
 pub struct Object {
-    /// What the `object` option of a foreign table calls it, and the name of its imported table.
+    /// The value of a foreign table's `object` option, and the name of the imported table.
     pub name: &'static str,
     /// One sentence for the table's comment.
     pub description: &'static str,
-    /// The list of all objects of the instance; `None` for an object that can only be listed below a parent, which one
-    /// of the `key_columns` names.
+    /// The list of all objects of the instance. `None` for an object that can only be listed below a parent; one of the
+    /// `key_columns` then holds the parent's id.
     pub list: Option<List>,
-    /// The columns by whose value Clerk has an endpoint.
+    /// The columns whose value is part of an endpoint's path.
     pub key_columns: &'static [KeyColumn],
     /// The columns by which Clerk sorts the list.
     pub sort_columns: &'static [SortColumn],
-    /// The columns of the imported table, in its order.
+    /// The columns of the imported table, in the table's order.
     pub columns: &'static [Column],
     /// The webhook events that change objects of this kind.
     pub events: &'static [Event],
     /// Which of the application's users may see which rows of a mirrored table.
     pub access: Access,
-    /// Whether mirrors can have it.
+    /// Whether mirrors can contain the object.
     pub mirroring: Mirroring,
 }
 
@@ -68,46 +69,48 @@ pub struct List {
 /// How a list is read from its first page to its last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paging {
-    /// The parameter `cursor` takes the id of the last object seen; the list comes in ascending order of creation,
-    /// within ranges of creation time that are read side by side.
+    /// The parameter `cursor` takes the id of the last object that was read. The list is in ascending order of
+    /// creation, and it can be limited to ranges of creation time, which are read in parallel.
     Cursor {
         cursor: &'static str,
-        /// The endpoint that counts what a range holds.
+        /// The endpoint that counts the objects of a range.
         count: &'static str,
-        /// The parameter for the earliest time of creation. Clerk excludes the bound.
+        /// The parameter for the earliest time of creation. The bound is exclusive.
         created_after: &'static str,
-        /// The parameter for the latest time of creation. Clerk excludes the bound.
+        /// The parameter for the latest time of creation. The bound is exclusive.
         created_before: &'static str,
     },
-    /// `limit` and `offset`, oldest first; each page tells the `total_count`.
+    /// The list is read with `limit` and `offset`, oldest object first. Each page contains the `total_count`.
     Offset,
-    /// There is one object, and the endpoint answers with it.
+    /// The endpoint is no list: it answers with the only object that there is.
     Single,
 }
 
-/// A column by whose value Clerk has an endpoint.
+/// A column whose value is part of an endpoint's path.
 #[derive(Debug, PartialEq, Eq)]
 pub struct KeyColumn {
     /// The column's name.
     pub column: &'static str,
-    /// The endpoint, with the column's value in braces.
+    /// The endpoint's path, with the column's name in braces in place of the value.
     pub path: &'static str,
     /// What the endpoint answers with.
     pub lookup: Lookup,
-    /// Columns by which the endpoint's list can be filtered, and the parameter for each, which takes 100 values.
+    /// Columns by which the endpoint's list can be filtered, each with its query parameter, which takes up to
+    /// [`MAX_VALUES`] values.
     pub filters: &'static [(&'static str, &'static str)],
 }
 
 /// What the endpoint of a [`KeyColumn`] answers with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup {
-    /// The one object itself, or 404.
+    /// With the object that has the value, or with status 404.
     Get,
-    /// The list of the objects below a parent, by offset.
+    /// With the list of the objects below a parent, which is read by offset.
     List {
-        /// The parent's own endpoint. A list that is answered with 404 is empty only if this is 404 as well.
+        /// The endpoint of the parent itself. If the list is answered with 404, it is empty only where this endpoint
+        /// answers with 404 as well.
         parent: &'static str,
-        /// Whether the list takes `order_by`.
+        /// Whether the list has the parameter `order_by`.
         is_sortable: bool,
     },
 }
@@ -115,12 +118,12 @@ pub enum Lookup {
 /// A column by which Clerk sorts a list.
 #[derive(Debug)]
 pub struct SortColumn {
-    /// A column that is never null.
+    /// The column's name. The column is never null.
     pub column: &'static str,
-    /// What `order_by` calls it.
+    /// Its name in the parameter `order_by`.
     pub parameter: &'static str,
-    /// Whether the column's value never changes, so that no object changes its place while pages are read. By a
-    /// column that is not stable, only what fits one page can be sorted.
+    /// Whether the column's value never changes, so that no object changes its position while pages are read. An order
+    /// by a column that is not stable is reliable only within one page.
     pub is_stable: bool,
 }
 
@@ -133,53 +136,53 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event whose `data` is all of the object, as it is from now on.
+    /// An event whose `data` is the whole object after the change.
     const fn upsert(type_: &'static str) -> Event {
         Event { type_, change: Change::Upsert }
     }
 
-    /// An event whose object is gone.
+    /// An event about an object that was deleted.
     const fn delete(type_: &'static str) -> Event {
         Event { type_, change: Change::Delete }
     }
 }
 
-/// What is to be done with the object of a webhook event.
+/// What a webhook event does to its object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// It is now as `data` has it.
+    /// The object was created or changed, and `data` is the whole object.
     Upsert,
-    /// It is gone, and `data` holds little more than its id.
+    /// The object was deleted, and `data` holds little more than its id.
     Delete,
 }
 
 /// Which of the application's users may see which rows of a mirrored table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// The application's backend alone.
+    /// No user sees the rows, only the application's backend.
     Nobody,
-    /// A row is a user, whom the claims of a token name by its id: the user sees it.
+    /// A row is a user, whose id is in the claims of the user's token. The user sees the row.
     User,
-    /// A row is an organization: its members see it.
+    /// A row is an organization. Its members see the row.
     Organization,
-    /// A row says that a user is a member of an organization: both are its parents. The user sees it.
+    /// A row is a user's membership in an organization, and both of them are its parents. The user sees the row.
     Membership,
 }
 
-/// Whether mirrors can have an object.
+/// Whether mirrors can contain an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mirroring {
-    /// A mirror has it unless it is told otherwise.
+    /// Mirrors contain the object unless they are created without it.
     ByDefault,
-    /// A mirror has it if it is asked for.
+    /// Mirrors contain the object only if it is named when they are created.
     OnRequest,
-    /// It cannot be listed as a whole.
+    /// No mirror contains the object, because it cannot be listed as a whole.
     Never,
 }
 
 impl Object {
-    /// The column that a table's column of this name shows, if the object has it: see [`Column::scalar_aliases`]
-    /// for what `scalar` decides.
+    /// The object's column for a table's column of this name, if there is one. `scalar` says whether the table declares
+    /// the column with a scalar type: see [`Column::scalar_aliases`].
     pub fn column(&self, name: &str, scalar: bool) -> Option<&'static Column> {
         let columns: &'static [Column] = self.columns;
         columns.iter().find(|column| {
@@ -192,17 +195,17 @@ impl Object {
         self.with_role(|role| role == Role::Id).expect("every object has an id")
     }
 
-    /// The column that holds the time of its creation, if it has one.
+    /// The column that holds the time of creation, if there is one.
     pub fn created_at(&self) -> Option<&'static Column> {
         self.with_role(|role| role == Role::CreatedAt)
     }
 
-    /// The column that holds the time of its last change, if it has one.
+    /// The column that holds the time of the last change, if there is one.
     pub fn updated_at(&self) -> Option<&'static Column> {
         self.with_role(|role| role == Role::UpdatedAt)
     }
 
-    /// The column that holds the id of an object of another kind, to which this one belongs.
+    /// The column that holds the id of this kind of parent, if objects belong to one.
     pub fn parent(&self, parent: &Object) -> Option<&'static Column> {
         self.with_role(|role| role == Role::Parent(parent.name))
     }
@@ -212,35 +215,35 @@ impl Object {
         columns.iter().find(|column| column.role.is_some_and(&is_wanted))
     }
 
-    /// The parameter of the object's list that takes ids.
+    /// The query parameter of the object's list that takes ids, if there is one.
     pub fn ids_parameter(&self) -> Option<&'static str> {
         self.id().filter(|op| matches!(op, FilterOp::Equal { .. })).map(|filter| filter.parameter)
     }
 
-    /// Whether objects are found by the column: by what it equals, or in the order in which they were created.
+    /// Whether Clerk can find objects by the column: by a value that it equals, or by a time of creation.
     pub fn is_looked_up(&self, column: &Column) -> bool {
         self.sort_column(column.name).is_some_and(|sort| sort.is_stable)
             || self.key_column(column.name).is_some()
             || column.filter(|op| matches!(op, FilterOp::Equal { .. })).is_some()
     }
 
-    /// How Clerk sorts by a column, if it does.
+    /// How Clerk sorts the list by a column, if it does.
     pub fn sort_column(&self, column: &str) -> Option<&'static SortColumn> {
         let sort_columns: &'static [SortColumn] = self.sort_columns;
         sort_columns.iter().find(|sort| sort.column == column)
     }
 
-    /// How Clerk sorts by the time of creation, if it does.
+    /// How Clerk sorts the list by the time of creation, if it does.
     pub fn by_creation(&self) -> Option<&'static SortColumn> {
         self.sort_column(self.created_at()?.name)
     }
 
-    /// How Clerk sorts by the time of the last change, if it does.
+    /// How Clerk sorts the list by the time of the last change, if it does.
     pub fn by_update(&self) -> Option<&'static SortColumn> {
         self.sort_column(self.updated_at()?.name)
     }
 
-    /// The endpoint by the value of a column, if there is one.
+    /// The endpoint for the values of a column, if there is one.
     pub fn key_column(&self, column: &str) -> Option<&'static KeyColumn> {
         let keys: &'static [KeyColumn] = self.key_columns;
         keys.iter().find(|key| key.column == column)
@@ -251,14 +254,15 @@ impl Object {
         self.key_column(self.id().name).filter(|key| key.lookup == Lookup::Get)
     }
 
-    /// Whether its list is read by cursor, so that ranges of creation time can be counted and read by themselves.
+    /// Whether the list is read by cursor, so that ranges of creation time can be counted and read separately.
     pub fn is_read_by_range(&self) -> bool {
         matches!(self.list, Some(List { paging: Paging::Cursor { .. }, .. }))
     }
 
-    /// The path of the object's list.
+    /// The list of all objects of the instance.
     ///
-    /// Of an object without a list the columns are said of which one has to be given.
+    /// # Errors
+    /// Where there is no such list: the names of the columns of which a query must give one.
     pub fn list_or_keys(&self) -> Result<List, Vec<&'static str>> {
         self.list.ok_or_else(|| self.key_columns.iter().map(|key| key.column).collect())
     }

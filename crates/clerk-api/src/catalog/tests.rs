@@ -1,4 +1,4 @@
-//! The catalogue against itself; `tests/catalogue.rs` holds it against Clerk's own description.
+//! Tests that the catalogue is consistent in itself; `tests/catalogue.rs` compares it with Clerk's OpenAPI description.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Looking into JSON text without building a tree: what a query needs is found where it lies.
+//! Finds values in JSON text without building a tree: each value is a slice of the text.
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -8,8 +8,8 @@ use std::fmt;
 
 /// Rewrites, in place, the escapes that Postgres cannot store (`\u0000` and lone surrogates) to `\ufffd`.
 ///
-/// Both spellings take six bytes, so nothing moves and nothing else changes. Outside of strings JSON has no
-/// backslash; text that is not JSON is left for the parser to refuse.
+/// An escape and its replacement both take six bytes, so the rest of the text keeps its position. Outside of strings
+/// JSON has no backslash, so every backslash begins an escape; text that is not JSON is left for the parser to refuse.
 pub fn replace_unstorable_escapes(text: &mut [u8]) {
     let mut at = 0;
     while let Some(found) = memchr::memchr(b'\\', &text[at..]) {
@@ -34,7 +34,7 @@ fn replace(text: &mut [u8], at: usize) -> usize {
     at + 6
 }
 
-/// The UTF-16 unit that a `\uXXXX` at this place stands for.
+/// The UTF-16 code unit of the escape `\uXXXX` at this position; `None` if there is no such escape.
 fn escaped_unit(text: &[u8], at: usize) -> Option<u16> {
     let digits = text.get(at..at + 6)?.strip_prefix(br"\u")?;
     digits.iter().try_fold(0, |unit, digit| {
@@ -43,7 +43,7 @@ fn escaped_unit(text: &[u8], at: usize) -> Option<u16> {
     })
 }
 
-/// The value that a path of keys leads to, as it stands in the text; `None` where there is none.
+/// The value that a path of keys leads to, as a slice of the text; `None` where there is none.
 ///
 /// A key that is a number picks that element of an array, counted from 0.
 pub fn find<'j>(text: &'j str, path: &[String]) -> Option<&'j str> {
@@ -57,7 +57,7 @@ pub fn find<'j>(text: &'j str, path: &[String]) -> Option<&'j str> {
     find(found, rest)
 }
 
-/// One member of a JSON object as it stands in the text; the last one where a key is repeated, as in jsonb.
+/// One member of a JSON object, as a slice of the text. Where a key is repeated, the last member counts, as in jsonb.
 pub fn member<'j>(text: &'j str, key: &str) -> Option<&'j str> {
     struct Member<'k>(&'k str);
     impl<'de> Visitor<'de> for Member<'_> {
@@ -81,7 +81,7 @@ pub fn member<'j>(text: &'j str, key: &str) -> Option<&'j str> {
     json.deserialize_map(Member(key)).ok()?.map(RawValue::get)
 }
 
-/// An object's key, borrowed where it has no escapes.
+/// Deserializes an object's key, borrowed from the text where it has no escapes.
 pub(crate) struct Key;
 
 impl<'de> DeserializeSeed<'de> for Key {
@@ -93,7 +93,7 @@ impl<'de> DeserializeSeed<'de> for Key {
     }
 }
 
-/// The text that a JSON string stands for; `None` for any other kind of value.
+/// The text of a JSON string without quotes and escapes; `None` for any other kind of value.
 pub fn string(text: &str) -> Option<Cow<'_, str>> {
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') { serde_json::from_str(text).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }

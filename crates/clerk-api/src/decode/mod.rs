@@ -1,4 +1,4 @@
-//! From the body of an answer to the values that a query uses, without building a tree of JSON.
+//! Finds the values that a query uses in the body of an answer, without building a tree of JSON.
 
 pub mod json;
 mod page;

@@ -1,4 +1,4 @@
-//! One page of a list: the body as it came, and where in it the values lie that a query uses.
+//! One page of a list: its body as received, and the positions of the values that a query uses.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,14 +12,14 @@ use super::json::{self, Key};
 use crate::catalog::{self, Source};
 use crate::checkpoint::Checkpoint;
 
-/// Where in an object one value lies.
+/// Where in an object one value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Locator {
     /// The object as Clerk sent it.
     Whole,
     /// The member that this path of keys leads to.
     Path(Vec<String>),
-    /// As [`Source::Primary`].
+    /// See [`Source::Primary`].
     Primary { id: &'static str, list: &'static str, value: &'static str },
 }
 
@@ -33,70 +33,75 @@ impl From<Source> for Locator {
     }
 }
 
-/// Two values that pagination needs stand before those that the query asked for.
+/// The slots of an object's values: pagination needs the id and the time of creation, and the query's columns follow.
 const ID: usize = 0;
 const CREATED_AT: usize = 1;
-const ASKED: usize = 2;
+const FIRST_COLUMN: usize = 2;
 
-/// The values that a query uses, arranged by the member of the object in which each begins.
+/// The values that a query uses, grouped by the top-level member of the object in which each of them is.
 pub(crate) struct Projection {
+    /// How many slots each object has.
     width: usize,
+    /// The slots that take the whole object.
     whole: Vec<usize>,
-    members: HashMap<String, Vec<Slot>>,
+    members: HashMap<String, Vec<Destination>>,
     primaries: Vec<(usize, Locator)>,
-    /// How many raw members are set aside for `primaries`: two each.
-    kept: usize,
+    /// How many raw members are collected for `primaries`: each of them needs two, its id and its list.
+    raw_members: usize,
 }
 
-enum Slot {
-    Value { slot: usize, rest: Vec<String> },
-    Keep { place: usize },
+/// What is done with the text of a member.
+enum Destination {
+    /// The value that `path` leads to within the member goes into this slot.
+    Slot { slot: usize, path: Vec<String> },
+    /// The member is collected with the other raw members.
+    RawMember { index: usize },
 }
 
 impl Projection {
-    /// The values that are asked for of an object of the catalogue.
-    pub(crate) fn new(object: &catalog::Object, asked: &[Locator]) -> Self {
-        Projection::with_roles(object.id().source, object.created_at().map(|column| column.source), asked)
+    /// The projection of a query on an object of the catalogue.
+    pub(crate) fn new(object: &catalog::Object, columns: &[Locator]) -> Self {
+        Projection::with_roles(object.id().source, object.created_at().map(|column| column.source), columns)
     }
 
-    /// Nothing but the id of the parent of a list.
+    /// The projection of a list's parent, of which only the id is needed.
     pub(crate) fn of_parent() -> Self {
         Projection::with_roles(Source::Path(&["id"]), None, &[])
     }
 
-    fn with_roles(id: Source, created_at: Option<Source>, asked: &[Locator]) -> Self {
+    fn with_roles(id: Source, created_at: Option<Source>, columns: &[Locator]) -> Self {
         let mut projection = Projection {
-            width: ASKED + asked.len(),
+            width: FIRST_COLUMN + columns.len(),
             whole: Vec::new(),
             members: HashMap::new(),
             primaries: Vec::new(),
-            kept: 0,
+            raw_members: 0,
         };
-        projection.place(ID, &id.into());
+        projection.add(ID, &id.into());
         if let Some(created_at) = created_at {
-            projection.place(CREATED_AT, &created_at.into());
+            projection.add(CREATED_AT, &created_at.into());
         }
-        for (index, locator) in asked.iter().enumerate() {
-            projection.place(ASKED + index, locator);
+        for (index, locator) in columns.iter().enumerate() {
+            projection.add(FIRST_COLUMN + index, locator);
         }
         projection
     }
 
-    fn place(&mut self, slot: usize, locator: &Locator) {
+    fn add(&mut self, slot: usize, locator: &Locator) {
         match locator {
             Locator::Whole => self.whole.push(slot),
             Locator::Path(keys) => match keys.split_first() {
                 None => self.whole.push(slot),
                 Some((first, rest)) => {
-                    let target = Slot::Value { slot, rest: rest.to_vec() };
-                    self.members.entry(first.clone()).or_default().push(target);
+                    let destination = Destination::Slot { slot, path: rest.to_vec() };
+                    self.members.entry(first.clone()).or_default().push(destination);
                 }
             },
             Locator::Primary { id, list, .. } => {
                 for member in [id, list] {
-                    let target = Slot::Keep { place: self.kept };
-                    self.members.entry((*member).to_owned()).or_default().push(target);
-                    self.kept += 1;
+                    let destination = Destination::RawMember { index: self.raw_members };
+                    self.members.entry((*member).to_owned()).or_default().push(destination);
+                    self.raw_members += 1;
                 }
                 self.primaries.push((slot, locator.clone()));
             }
@@ -104,11 +109,11 @@ impl Projection {
     }
 }
 
-/// A page's body, parsed once, and its objects.
+/// A page's body, which is parsed once, and the positions of its objects' values.
 pub struct Page {
     body: String,
     width: usize,
-    /// For each object its values in turn, as places in the body.
+    /// The values' positions in the body: `width` entries for each object, one object after the other.
     spans: Vec<Option<Span>>,
     total_count: Option<u64>,
     checkpoint: Option<Checkpoint>,
@@ -126,14 +131,14 @@ impl fmt::Debug for Page {
     }
 }
 
-/// What is wrong with a body.
+/// Why a body is not the page that was expected.
 pub(crate) struct DecodeError {
     pub(crate) expected: &'static str,
     pub(crate) problem: String,
 }
 
 impl Page {
-    /// A list in either of Clerk's shapes: a bare array, or `{"data": […], "total_count": n}`.
+    /// A list in either of the forms that Clerk uses: a bare array, or `{"data": […], "total_count": n}`.
     pub(crate) fn list(body: Vec<u8>, projection: &Projection) -> Result<Self, DecodeError> {
         let expected = "a list of objects";
         Self::parse(body, projection, expected, |json, objects| match json.trim_start().as_bytes().first() {
@@ -142,18 +147,18 @@ impl Page {
         })
     }
 
-    /// One object by itself.
-    pub(crate) fn one(body: Vec<u8>, projection: &Projection) -> Result<Self, DecodeError> {
+    /// A body that is one object.
+    pub(crate) fn single(body: Vec<u8>, projection: &Projection) -> Result<Self, DecodeError> {
         Self::parse(body, projection, "an object", |json, objects| {
             let Objects { body, projection, spans } = objects;
             parse(json, Object { body, projection, spans }).map(|()| None)
         })
     }
 
-    /// One object that came by another way than from [`crate::PageStream`], with the values that are asked for.
+    /// A page of one object that does not come from a [`crate::PageStream`], such as the `data` of a webhook event.
     ///
     /// # Errors
-    /// If it is not an object with an id: what is wrong with it.
+    /// If the text is not an object with an id: the reason.
     ///
     /// ```
     /// use clerk_api::{Locator, Page, catalog::object};
@@ -164,11 +169,11 @@ impl Page {
     /// assert_eq!((page.id(0).as_ref(), page.value(0, 0)), ("user_1", Some("\"ada\"")));
     /// # Ok::<(), String>(())
     /// ```
-    pub fn of_object(object: &catalog::Object, json: &str, asked: &[Locator]) -> Result<Self, String> {
-        Self::one(json.as_bytes().to_vec(), &Projection::new(object, asked)).map_err(|malformed| malformed.problem)
+    pub fn of_object(object: &catalog::Object, json: &str, columns: &[Locator]) -> Result<Self, String> {
+        Self::single(json.as_bytes().to_vec(), &Projection::new(object, columns)).map_err(|malformed| malformed.problem)
     }
 
-    /// A list that is read for its `total_count`: one without it is not taken for an empty one.
+    /// A list that is read for its `total_count`. A list without it is an error, so that it does not count as empty.
     pub(crate) fn counted_list(body: Vec<u8>, projection: &Projection) -> Result<Self, DecodeError> {
         let page = Self::list(body, projection)?;
         match page.total_count {
@@ -180,7 +185,7 @@ impl Page {
         }
     }
 
-    /// No object, only `{"total_count": n}`.
+    /// A body without objects: `{"total_count": n}`.
     pub(crate) fn count(body: Vec<u8>, projection: &Projection) -> Result<Self, DecodeError> {
         #[derive(Deserialize)]
         struct Count {
@@ -224,28 +229,28 @@ impl Page {
         self.spans.is_empty()
     }
 
-    /// The JSON text of one of the values that were asked for; `None` where it is absent or null.
-    pub fn value(&self, object: usize, asked: usize) -> Option<&str> {
-        self.slot(object, ASKED + asked)
+    /// The JSON text of an object's value for one of the query's columns; `None` where it is absent or null.
+    pub fn value(&self, object: usize, column: usize) -> Option<&str> {
+        self.slot(object, FIRST_COLUMN + column)
     }
 
     /// The object's id.
     pub fn id(&self, object: usize) -> Cow<'_, str> {
-        // Every object was checked to have one when the page was parsed.
+        // Parsing refuses objects without an id, so the default is never used.
         self.slot(object, ID).and_then(json::string).unwrap_or_default()
     }
 
-    /// When the object was created, in Unix milliseconds, if it says so.
+    /// When the object was created, in Unix milliseconds; `None` if it has no such time.
     pub(crate) fn created_at(&self, object: usize) -> Option<i64> {
         self.slot(object, CREATED_AT)?.parse().ok()
     }
 
-    /// How many objects Clerk says that the whole list has.
+    /// How many objects the whole list has according to Clerk, if the page says so.
     pub fn total_count(&self) -> Option<u64> {
         self.total_count
     }
 
-    /// How much of the list is read with this page, where that can be told.
+    /// How much of the list is read with this page, if that is known.
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()
     }
@@ -254,14 +259,14 @@ impl Page {
         self.checkpoint = checkpoint;
     }
 
-    /// Drops the objects for which the question is answered with no.
+    /// Drops the objects for which `keep` returns false.
     pub(crate) fn retain(&mut self, keep: impl Fn(&Page, usize) -> bool) {
-        let kept: Vec<bool> = (0..self.len()).map(|object| keep(self, object)).collect();
+        let is_kept: Vec<bool> = (0..self.len()).map(|object| keep(self, object)).collect();
         let mut slot = 0;
         let width = self.width;
         self.spans.retain(|_| {
             slot += 1;
-            kept[(slot - 1) / width]
+            is_kept[(slot - 1) / width]
         });
     }
 
@@ -271,7 +276,7 @@ impl Page {
     }
 }
 
-/// Runs a seed over a whole text and refuses what follows it.
+/// Deserializes a whole text with a seed, and refuses text after the value.
 fn parse<'de, S: DeserializeSeed<'de>>(json: &'de str, seed: S) -> Result<S::Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let value = seed.deserialize(&mut deserializer)?;
@@ -279,7 +284,7 @@ fn parse<'de, S: DeserializeSeed<'de>>(json: &'de str, seed: S) -> Result<S::Val
     Ok(value)
 }
 
-/// Reads an array of objects.
+/// Deserializes an array of objects.
 struct Objects<'a> {
     body: &'a str,
     projection: &'a Projection,
@@ -309,7 +314,7 @@ impl<'de> Visitor<'de> for Objects<'_> {
     }
 }
 
-/// Reads `{"data": […], "total_count": n}`.
+/// Deserializes `{"data": […], "total_count": n}`.
 struct Envelope<'a>(Objects<'a>);
 
 impl<'de> DeserializeSeed<'de> for Envelope<'_> {
@@ -348,7 +353,7 @@ impl<'de> Visitor<'de> for Envelope<'_> {
     }
 }
 
-/// Reads one object: adds one place for each value of the projection.
+/// Deserializes one object: appends a position, or `None`, for each slot of the projection.
 struct Object<'a> {
     body: &'a str,
     projection: &'a Projection,
@@ -376,13 +381,14 @@ impl<'de> DeserializeSeed<'de> for Object<'_> {
 }
 
 impl Object<'_> {
-    /// Where a part of the body lies in it; `None` for JSON's null, which SQL sees like an absent value.
+    /// The position of a part of the body; `None` for JSON's null, because both null and an absent value are SQL's
+    /// NULL.
     fn span(&self, part: &str) -> Option<Span> {
         if part == "null" {
             return None;
         }
         let start = part.as_ptr() as usize - self.body.as_ptr() as usize;
-        // A page's length was checked to fit.
+        // The casts lose nothing: `Page::parse` refuses bodies whose length does not fit into a u32.
         Some(Span { start: start as u32, end: (start + part.len()) as u32 })
     }
 }
@@ -398,23 +404,23 @@ impl<'de> Visitor<'de> for Object<'_> {
         let projection = self.projection;
         let first = self.spans.len();
         self.spans.resize(first + projection.width, None);
-        let mut kept: Vec<Option<&'de str>> = vec![None; projection.kept];
+        let mut raw_members: Vec<Option<&'de str>> = vec![None; projection.raw_members];
         while let Some(key) = map.next_key_seed(Key)? {
-            let Some(targets) = projection.members.get(&*key) else {
+            let Some(destinations) = projection.members.get(&*key) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
             let text = map.next_value::<&'de RawValue>()?.get();
-            for target in targets {
-                match target {
-                    Slot::Value { slot, rest } => {
-                        self.spans[first + slot] = json::find(text, rest).and_then(|part| self.span(part));
+            for destination in destinations {
+                match destination {
+                    Destination::Slot { slot, path } => {
+                        self.spans[first + slot] = json::find(text, path).and_then(|part| self.span(part));
                     }
-                    Slot::Keep { place } => kept[*place] = Some(text),
+                    Destination::RawMember { index } => raw_members[*index] = Some(text),
                 }
             }
         }
-        for (pair, (slot, locator)) in kept.chunks(2).zip(&projection.primaries) {
+        for (pair, (slot, locator)) in raw_members.chunks(2).zip(&projection.primaries) {
             let (Locator::Primary { value, .. }, &[Some(id), Some(list)]) = (locator, pair) else { continue };
             self.spans[first + slot] = primary(id, list, value).and_then(|part| self.span(part));
         }
@@ -425,7 +431,7 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 }
 
-/// A member of the element whose id is the primary one.
+/// The member `value` of the element of `list` whose id is `id`.
 fn primary<'j>(id: &str, list: &'j str, value: &str) -> Option<&'j str> {
     if id == "null" {
         return None;

@@ -1,4 +1,4 @@
-//! One connection to one Clerk instance: pacing, retries and errors of single requests.
+//! The HTTP client for one Clerk instance: it paces and repeats single requests, and classifies their errors.
 
 use std::error::Error as _;
 use std::num::NonZeroU32;
@@ -20,32 +20,33 @@ use crate::decode::beginning;
 
 mod body;
 
-/// The longest wait that `Retry-After` can ask for. Who reads a table would take a longer one for a hang: it is told
-/// what Clerk asked for instead.
+/// The longest wait that `Retry-After` can ask for. Whoever waits for a query would take a longer wait for a hang, so
+/// it is an error that says how long Clerk asks to wait.
 const MAX_WAIT: Duration = Duration::from_secs(5 * 60);
 
 /// How a [`Client`] talks to Clerk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The API's base URL: https, or http for this machine alone.
+    /// The API's base URL: https, or http if the host is this machine.
     pub api_url: String,
     /// The `Clerk-API-Version` header.
     pub api_version: String,
-    /// Requests in 10 seconds; `None` for a quarter of what Clerk allows the key's kind of instance.
+    /// How many requests may start in 10 seconds; `None` for a quarter of what Clerk allows an instance of the key's
+    /// kind.
     pub rate_limit: Option<NonZeroU32>,
-    /// A fixed time between the starts of requests.
+    /// The minimum time between the starts of two requests.
     pub request_interval: Duration,
-    /// Requests in flight at once.
+    /// How many requests may be in flight at once.
     pub max_concurrency: usize,
-    /// How long one request may take, its whole answer included.
+    /// How long one request may take, including the whole answer.
     pub timeout: Duration,
-    /// How often a request is tried again after 429, 5xx, a broken connection or a timeout. Where Clerk says when, in
-    /// `Retry-After`, it is then, up to five minutes; a longer wait is [`Error::Unavailable`] at once.
+    /// How often a request is repeated after status 429 or 5xx, a broken connection or a timeout. `Retry-After` decides
+    /// when, if Clerk sends it, up to five minutes; a longer wait is [`Error::Unavailable`] at once.
     pub max_retries: u32,
 }
 
 impl Settings {
-    /// Where Clerk's Backend API is.
+    /// The base URL of Clerk's Backend API.
     pub const API_URL: &str = "https://api.clerk.com/v1";
 }
 
@@ -63,7 +64,10 @@ impl Default for Settings {
     }
 }
 
-/// Why a text is no base URL for the API.
+/// Parses a base URL for the API.
+///
+/// # Errors
+/// Why the text cannot be one.
 pub fn check_api_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| match error {
         url::ParseError::RelativeUrlWithoutBase => "it does not begin with https://".to_owned(),
@@ -90,18 +94,20 @@ pub fn check_api_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// A connection to one Clerk instance. Its TCP connections live as long as it does.
+/// A client for one Clerk instance. Its TCP connections stay open for as long as the client exists.
 ///
-/// **Whom it trusts.** Certificates are checked against the root certificates of the machine and no others, so that
-/// whoever looks after it decides: its updates hold here as well, and `SSL_CERT_FILE` or `SSL_CERT_DIR` name others. On
-/// a machine without any (a container may lack the package `ca-certificates`) no https request succeeds.
+/// **Certificates.** They are checked against the machine's root certificates and no others, so that its administrator
+/// decides which authorities are trusted: updates of the system apply, and `SSL_CERT_FILE` or `SSL_CERT_DIR` name other
+/// certificates. On a machine without root certificates (a container may lack the package `ca-certificates`) every
+/// https request fails.
 ///
 /// **Proxies.** https requests go through the proxy that the environment names in `HTTPS_PROXY` or `ALL_PROXY`, unless
-/// `NO_PROXY` excepts the host. It passes on what is encrypted between here and Clerk (`CONNECT`): it learns the host,
-/// and neither the key nor the data. Requests in plain http, which only this machine gets, use no proxy.
+/// `NO_PROXY` excepts the host. The proxy only forwards the encrypted connection to Clerk (`CONNECT`): it learns the
+/// host, but neither the key nor the data. Requests in plain http are only sent to this machine, and use no proxy.
 ///
-/// **What it reads.** A page may have 64 MiB, once it is uncompressed, and an error 64 KiB; of what is longer no more is
-/// read. The bodies on their way to one client have 256 MiB at most, however many requests are in flight.
+/// **Memory.** A page may have 64 MiB uncompressed, and the body of an error 64 KiB; the rest of a longer body is not
+/// read. The bodies that one client receives at the same time have 256 MiB at most, however many requests are in
+/// flight.
 pub struct Client {
     http: reqwest::Client,
     bodies: Bodies,
@@ -118,10 +124,10 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client for the instance that the secret key belongs to. Nothing is sent yet.
+    /// A client for the instance that the secret key belongs to. It does not send a request yet.
     ///
     /// # Errors
-    /// [`Error::Config`] for a base URL that is not https or a key that no header can carry.
+    /// [`Error::Config`] for a base URL that [`check_api_url`] refuses, or a key that is not valid in a header.
     pub fn new(settings: Settings, key: SecretString) -> Result<Self, Error> {
         let url =
             check_api_url(&settings.api_url).map_err(|problem| Error::Config(format!("invalid api_url: {problem}")))?;
@@ -140,14 +146,16 @@ impl Client {
             .default_headers(headers)
             .timeout(settings.timeout)
             .pool_max_idle_per_host(settings.max_concurrency)
-            // A redirect would carry the query, and its answer is not Clerk's: it is reported instead.
+            // Following a redirect would send the query to another server, whose answer is not Clerk's. So a redirect
+            // is reported as an error.
             .redirect(reqwest::redirect::Policy::none());
         if url.scheme() == "http" {
-            // A proxy would see the key in clear.
+            // Without TLS a proxy would see the key in plain text.
             http = http.no_proxy();
         }
-        let http =
-            http.build().map_err(|error| Error::Config(format!("the HTTP client cannot start: {}", causes(error))))?;
+        let http = http
+            .build()
+            .map_err(|error| Error::Config(format!("the HTTP client cannot start: {}", error_chain(error))))?;
         let rate_limit = settings.rate_limit.unwrap_or_else(|| default_rate_limit(key.expose_secret()));
         Ok(Client {
             http,
@@ -163,7 +171,7 @@ impl Client {
         &self.settings
     }
 
-    /// The body of a successful answer, after as many tries as the settings allow.
+    /// Sends a request, with as many retries as the settings allow, and returns the body of the successful answer.
     pub(crate) async fn get(&self, request: &Request, stats: &Stats) -> Result<Vec<u8>, Error> {
         let started = Instant::now();
         let mut delays = ExponentialBuilder::default()
@@ -177,12 +185,12 @@ impl Client {
             tries += 1;
             let failure = match self.attempt(request, tries > 1, stats).await {
                 Ok(body) => {
-                    self.limiter.succeeded();
+                    self.limiter.record_success();
                     return Ok(body);
                 }
                 Err(failure) => failure,
             };
-            let Failure::Passing { cause, pause } = failure else { return Err(failure.into_error(request)) };
+            let Failure::Transient { cause, pause } = failure else { return Err(failure.into_error(request)) };
             let unavailable = |cause: &str| Error::Unavailable {
                 cause: self.redact(cause),
                 tries,
@@ -193,44 +201,44 @@ impl Client {
             if let Pause::All(Some(asked)) | Pause::This(Some(asked)) = pause
                 && asked > MAX_WAIT
             {
-                let (asked, most) = (asked.as_secs(), MAX_WAIT.as_secs());
-                let cause = format!("{cause}; it asks for a wait of {asked} s, and {most} s are the most there is");
+                let (asked, max) = (asked.as_secs(), MAX_WAIT.as_secs());
+                let cause = format!("{cause}; it asks for a wait of {asked} s, and {max} s are the most there is");
                 return Err(unavailable(&cause));
             }
             match pause {
-                // Every request of this client waits, this one in the queue with the others.
-                Pause::All(time) => self.limiter.hold(time.unwrap_or(delay)),
+                // All requests of this client wait, and this one waits in the limiter's queue with the others.
+                Pause::All(time) => self.limiter.pause(time.unwrap_or(delay)),
                 Pause::This(time) => tokio::time::sleep(time.unwrap_or(delay)).await,
             }
         }
     }
 
-    async fn attempt(&self, request: &Request, again: bool, stats: &Stats) -> Result<Vec<u8>, Failure> {
+    async fn attempt(&self, request: &Request, is_retry: bool, stats: &Stats) -> Result<Vec<u8>, Failure> {
         let queued = Instant::now();
         let _permit = self.limiter.acquire().await;
         let sent = Instant::now();
-        stats.sent(again, sent - queued);
-        let answer = self.answer(request).await;
+        stats.sent(is_retry, sent - queued);
+        let answer = self.send(request).await;
         stats.answered(answer.as_ref().map_or(0, Vec::len), sent.elapsed());
         answer
     }
 
-    async fn answer(&self, request: &Request) -> Result<Vec<u8>, Failure> {
+    async fn send(&self, request: &Request) -> Result<Vec<u8>, Failure> {
         let response =
             self.http.get(format!("{}{}", self.base, request.target())).send().await.map_err(Failure::network)?;
         let status = response.status();
         if status.is_success() {
             return self.bodies.read(response).await;
         }
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| wait(value, SystemTime::now()));
-        let body = body::beginning_of(response).await;
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now()));
+        let body = body::read_error_body(response).await;
         let problem = Problem::parse(self.redact(&String::from_utf8_lossy(&body)).as_bytes());
         Err(match status {
-            StatusCode::TOO_MANY_REQUESTS => Failure::Passing {
+            StatusCode::TOO_MANY_REQUESTS => Failure::Transient {
                 cause: format!("status {}: {problem}", status.as_u16()),
                 pause: Pause::All(retry_after),
             },
-            status if status.is_server_error() => Failure::Passing {
+            status if status.is_server_error() => Failure::Transient {
                 cause: format!("status {}: {problem}", status.as_u16()),
                 pause: Pause::This(retry_after),
             },
@@ -252,7 +260,7 @@ impl Client {
         }
     }
 
-    /// Text from outside without the key, in case something on the way echoes it.
+    /// Removes the key from a text that was received, in case a server or proxy echoes it.
     fn redact(&self, text: &str) -> String {
         match self.key.expose_secret() {
             "" => text.to_owned(),
@@ -261,17 +269,18 @@ impl Client {
     }
 }
 
-/// A quarter of what Clerk documents for the key's kind of instance, so that the application keeps the rest.
+/// A quarter of what Clerk documents for an instance of the key's kind (1000 requests in 10 s in production, 100 in
+/// development), so that the rest is left for the application.
 fn default_rate_limit(key: &str) -> NonZeroU32 {
     const LIVE: NonZeroU32 = NonZeroU32::new(250).unwrap();
     const TEST: NonZeroU32 = NonZeroU32::new(25).unwrap();
     if key.starts_with("sk_test_") { TEST } else { LIVE }
 }
 
-/// Why one try failed.
+/// Why one attempt failed.
 enum Failure {
-    /// What another try may mend.
-    Passing {
+    /// Another attempt may succeed.
+    Transient {
         cause: String,
         pause: Pause,
     },
@@ -285,25 +294,27 @@ enum Failure {
     },
 }
 
-/// Who waits before the next try, and how long if Clerk said so.
+/// Which requests wait before the next attempt, and for how long if Clerk said so.
 enum Pause {
+    /// All requests of the client.
     All(Option<Duration>),
+    /// Only the request that failed.
     This(Option<Duration>),
 }
 
 impl Failure {
     fn network(error: reqwest::Error) -> Self {
-        let is_rootless = error.is_connect()
+        let lacks_root_certificates = error.is_connect()
             && error.url().is_some_and(|url| url.scheme() == "https")
             && rustls_native_certs::load_native_certs().certs.is_empty();
         let mut cause = match error.is_timeout() {
             true => "no answer in time".to_owned(),
-            false => causes(error.without_url()),
+            false => error_chain(error.without_url()),
         };
-        if is_rootless {
+        if lacks_root_certificates {
             cause.push_str("; this machine has no root certificates: install ca-certificates or set SSL_CERT_FILE");
         }
-        Failure::Passing { cause, pause: Pause::This(None) }
+        Failure::Transient { cause, pause: Pause::This(None) }
     }
 
     fn into_error(self, request: &Request) -> Error {
@@ -311,13 +322,15 @@ impl Failure {
         match self {
             Failure::Unauthorized { status, problem } => Error::Unauthorized { status, problem, request },
             Failure::Refused { status, problem } => Error::Refused { status, problem, request },
-            Failure::Passing { cause, .. } => Error::Unavailable { cause, tries: 1, elapsed: Duration::ZERO, request },
+            Failure::Transient { cause, .. } => {
+                Error::Unavailable { cause, tries: 1, elapsed: Duration::ZERO, request }
+            }
         }
     }
 }
 
-/// An error with what caused it, in one line.
-fn causes(error: reqwest::Error) -> String {
+/// An error and its chain of causes, in one line.
+fn error_chain(error: reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -328,12 +341,12 @@ fn causes(error: reqwest::Error) -> String {
     text
 }
 
-/// How long `Retry-After` asks to wait: a number of seconds, or a date. What is neither, or over already, asks for
-/// nothing.
-fn wait(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
+/// How long `Retry-After` asks to wait, as a number of seconds or a date. `None` if it is neither, or a date in the
+/// past.
+fn retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
     let text = value.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More seconds than a number can hold are too many as well.
+        // A number of seconds that does not fit into a u64 is longer than any wait that is accepted.
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     httpdate::parse_http_date(text).ok()?.duration_since(now).ok()

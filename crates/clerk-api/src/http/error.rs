@@ -1,4 +1,4 @@
-//! What can go wrong between here and Clerk, in words a person can act on.
+//! The errors of requests to Clerk, with messages that say what to do about them.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,24 +8,24 @@ use serde::Deserialize;
 use super::request::Request;
 use crate::decode::beginning;
 
-/// Why a request, a page or a whole read failed.
+/// Why a request, a page or the reading of a whole list failed.
 ///
-/// No variant ever holds the secret key: texts that came from outside are redacted before they get here.
+/// No variant ever holds the secret key: it is removed from texts that were received before an error is made of them.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The client cannot be built from its settings.
     #[error("{0}")]
     Config(String),
 
-    /// 401 or 403: the key is missing, wrong, or not allowed to do this.
+    /// Status 401 or 403: the key is missing, wrong, or has no permission for this.
     #[error("Clerk refused the key with status {status}: {problem} ({request})")]
     Unauthorized { status: u16, problem: Problem, request: Box<Request> },
 
-    /// Any other status that is not a success and that trying again would not change.
+    /// Any other status that is not a success and that another attempt would not change.
     #[error("Clerk answered with status {status}: {problem} ({request})")]
     Refused { status: u16, problem: Problem, request: Box<Request> },
 
-    /// 429, 5xx, a broken connection or a timeout, after every retry.
+    /// Status 429 or 5xx, a broken connection or a timeout, after all retries.
     #[error(
         "Clerk could not be reached: {cause} ({request}; {tries} {noun} in {seconds:.1} s)",
         noun = if *tries == 1 { "try" } else { "tries" },
@@ -33,21 +33,21 @@ pub enum Error {
     )]
     Unavailable { cause: String, tries: u32, elapsed: Duration, request: Box<Request> },
 
-    /// A success whose body is not what Clerk's description promises.
+    /// A successful answer whose body is not what Clerk's OpenAPI description says.
     #[error("Clerk's answer is not {expected}: {problem} ({request}); it begins with {beginning:?}")]
     Malformed { expected: &'static str, problem: String, beginning: String, request: Box<Request> },
 
-    /// A fault of this program: the reading ended without coming to an end.
+    /// A bug in this program: the task that reads the pages ended without reporting the end of the list or an error.
     #[error("the reading of Clerk's pages broke off")]
     BrokenOff,
 
-    /// Pages that contradict each other: reading on would repeat or miss objects.
+    /// Pages that contradict each other, so that reading on would repeat or miss objects.
     #[error("Clerk's pages do not fit together: {problem} ({request})")]
     Inconsistent { problem: String, request: Box<Request> },
 }
 
 impl Error {
-    /// Whether Clerk says that there is no such object.
+    /// Whether Clerk answered with status 404.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Error::Refused { status: 404, .. })
     }
@@ -56,16 +56,16 @@ impl Error {
 /// Clerk's own description of an error, from `{"errors":[…],"clerk_trace_id"}`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Problem {
-    /// `long_message`, else `message`, else the beginning of whatever came instead.
+    /// `long_message`, else `message`, else the beginning of the body that is not Clerk's error.
     pub message: String,
     /// Clerk's machine-readable code, such as `resource_not_found`.
     pub code: Option<String>,
-    /// What Clerk's support asks for.
+    /// The id by which Clerk's support finds the request.
     pub trace_id: Option<String>,
 }
 
 impl Problem {
-    /// Reads an error body; one that is not Clerk's form is quoted instead.
+    /// Reads the body of an error. A body that does not have the form of Clerk's errors is quoted.
     pub(crate) fn parse(body: &[u8]) -> Self {
         #[derive(Deserialize)]
         struct Body {

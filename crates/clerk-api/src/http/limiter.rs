@@ -1,4 +1,4 @@
-//! When the next request may start: the rate limit, a fixed interval, and what Clerk asked for.
+//! Decides when the next request may start: by the rate limit, a minimum interval and the pauses that Clerk asks for.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,17 +11,18 @@ use tokio::time::{Instant, sleep, sleep_until};
 /// Clerk counts requests in windows of this length, and so does the `rate_limit` setting.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// After a pause that Clerk asked for, waiting backends spread over this much time instead of all starting at once.
+/// A pause that Clerk asks for is made longer by a random time of up to this much, so that backends that wait for the
+/// same pause do not all start at once.
 const SPREAD: Duration = Duration::from_millis(250);
 
-/// Shared by all requests of one client, so that one 429 makes every one of them wait.
+/// The limiter of one client. All of its requests share it, so that a 429 for one of them makes all of them wait.
 pub(crate) struct RateLimiter {
     bucket: DefaultDirectRateLimiter,
     clock: DefaultClock,
     interval: Duration,
-    widest: usize,
+    max_concurrency: usize,
     state: Mutex<State>,
-    freed: Notify,
+    slot_freed: Notify,
 }
 
 struct State {
@@ -30,15 +31,16 @@ struct State {
     /// When the last request started, for the fixed interval.
     next_start: Instant,
     in_flight: usize,
-    /// Requests allowed in flight now: halved by a 429, widened again by success.
-    width: usize,
+    /// How many requests may be in flight now. A 429 halves it, and successes increase it again.
+    concurrency: usize,
+    /// Successes since `concurrency` last changed.
     successes: usize,
 }
 
 impl RateLimiter {
-    /// `rate_limit` requests in 10 seconds, as a token bucket of that depth, at least `interval` apart,
-    /// at most `widest` at once.
-    pub(crate) fn new(rate_limit: std::num::NonZeroU32, interval: Duration, widest: usize) -> Self {
+    /// Allows `rate_limit` requests in 10 seconds, as a token bucket that holds as many, at least `interval` apart and
+    /// at most `max_concurrency` at once.
+    pub(crate) fn new(rate_limit: std::num::NonZeroU32, interval: Duration, max_concurrency: usize) -> Self {
         let quota = Quota::with_period(WINDOW / rate_limit.get())
             .unwrap_or_else(|| Quota::per_second(std::num::NonZeroU32::MAX))
             .allow_burst(rate_limit);
@@ -47,15 +49,21 @@ impl RateLimiter {
             bucket: governor::RateLimiter::direct(quota),
             clock: DefaultClock::default(),
             interval,
-            widest,
-            state: Mutex::new(State { not_before: now, next_start: now, in_flight: 0, width: widest, successes: 0 }),
-            freed: Notify::new(),
+            max_concurrency,
+            state: Mutex::new(State {
+                not_before: now,
+                next_start: now,
+                in_flight: 0,
+                concurrency: max_concurrency,
+                successes: 0,
+            }),
+            slot_freed: Notify::new(),
         }
     }
 
-    /// Waits until a request may start. It counts as in flight until the [`Turn`] is dropped.
+    /// Waits until a request may start. The request counts as in flight until its [`Permit`] is dropped.
     pub(crate) async fn acquire(&self) -> Permit<'_> {
-        let permit = self.place().await;
+        let permit = self.acquire_slot().await;
         while let Err(not_until) = self.bucket.check() {
             sleep(not_until.wait_time_from(self.clock.now())).await;
         }
@@ -65,7 +73,7 @@ impl RateLimiter {
                 let mut state = self.lock();
                 let start = state.not_before.max(state.next_start);
                 if start <= Instant::now() {
-                    state.next_start = after(Instant::now(), self.interval);
+                    state.next_start = saturating_add(Instant::now(), self.interval);
                     return permit;
                 }
                 start
@@ -74,41 +82,42 @@ impl RateLimiter {
         }
     }
 
-    async fn place(&self) -> Permit<'_> {
+    async fn acquire_slot(&self) -> Permit<'_> {
         loop {
-            let freed = self.freed.notified();
+            let slot_freed = self.slot_freed.notified();
             {
                 let mut state = self.lock();
-                if state.in_flight < state.width {
+                if state.in_flight < state.concurrency {
                     state.in_flight += 1;
                     return Permit { limiter: self };
                 }
             }
-            freed.await;
+            slot_freed.await;
         }
     }
 
-    /// Clerk said 429: nothing starts for `pause`, and fewer requests run at once after it.
-    pub(crate) fn hold(&self, pause: Duration) {
+    /// Reacts to a 429: no request starts for `pause`, and fewer requests may be in flight after it.
+    pub(crate) fn pause(&self, pause: Duration) {
         let now = Instant::now();
         let mut state = self.lock();
         if state.not_before <= now {
-            // One narrowing a pause: the requests that were in flight together all get their 429.
-            state.width = (state.width / 2).max(1);
+            // Halved only once in a pause, because all requests that were in flight together get a 429.
+            state.concurrency = (state.concurrency / 2).max(1);
             state.successes = 0;
         }
-        state.not_before = state.not_before.max(after(now, pause.saturating_add(SPREAD.mul_f64(fastrand::f64()))));
+        state.not_before =
+            state.not_before.max(saturating_add(now, pause.saturating_add(SPREAD.mul_f64(fastrand::f64()))));
     }
 
-    /// A request succeeded: after a 429 the way back to full width is one more for each full round.
-    pub(crate) fn succeeded(&self) {
+    /// Counts a success. After a 429, `concurrency` grows by one whenever as many requests as it allows have succeeded.
+    pub(crate) fn record_success(&self) {
         let mut state = self.lock();
-        if state.width < self.widest {
+        if state.concurrency < self.max_concurrency {
             state.successes += 1;
-            if state.successes >= state.width {
+            if state.successes >= state.concurrency {
                 state.successes = 0;
-                state.width += 1;
-                self.freed.notify_one();
+                state.concurrency += 1;
+                self.slot_freed.notify_one();
             }
         }
     }
@@ -118,13 +127,14 @@ impl RateLimiter {
     }
 }
 
-/// So much later, or later than anybody waits where no clock goes that far.
-fn after(time: Instant, pause: Duration) -> Instant {
+/// The time after a pause. If the clock cannot represent it, a time in 30 years, which is longer than any request
+/// waits.
+fn saturating_add(time: Instant, pause: Duration) -> Instant {
     const YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
     time.checked_add(pause).unwrap_or_else(|| time + YEARS)
 }
 
-/// A place among the requests in flight.
+/// The permission to have one request in flight, until it is dropped.
 pub(crate) struct Permit<'a> {
     limiter: &'a RateLimiter,
 }
@@ -132,7 +142,7 @@ pub(crate) struct Permit<'a> {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.limiter.lock().in_flight -= 1;
-        self.limiter.freed.notify_one();
+        self.limiter.slot_freed.notify_one();
     }
 }
 
@@ -141,8 +151,8 @@ mod tests {
     use super::*;
     use std::num::NonZeroU32;
 
-    fn limiter(limit: u32, interval_ms: u64, widest: usize) -> RateLimiter {
-        RateLimiter::new(NonZeroU32::new(limit).unwrap(), Duration::from_millis(interval_ms), widest)
+    fn limiter(limit: u32, interval_ms: u64, max_concurrency: usize) -> RateLimiter {
+        RateLimiter::new(NonZeroU32::new(limit).unwrap(), Duration::from_millis(interval_ms), max_concurrency)
     }
 
     #[tokio::test]
@@ -173,9 +183,9 @@ mod tests {
     async fn a_hold_stops_those_already_waiting_and_narrows_what_follows() {
         let limiter = limiter(1000, 0, 8);
         let start = Instant::now();
-        limiter.hold(Duration::from_millis(200));
-        limiter.hold(Duration::from_millis(100));
-        assert_eq!(limiter.lock().width, 4, "one narrowing a pause");
+        limiter.pause(Duration::from_millis(200));
+        limiter.pause(Duration::from_millis(100));
+        assert_eq!(limiter.lock().concurrency, 4, "one narrowing a pause");
         let permits = futures_util::future::join_all((0..4).map(|_| limiter.acquire())).await;
         assert!(start.elapsed() >= Duration::from_millis(200));
         assert!(
@@ -184,16 +194,16 @@ mod tests {
         );
         drop(permits);
         for _ in 0..4 {
-            limiter.succeeded();
+            limiter.record_success();
         }
-        assert_eq!(limiter.lock().width, 5);
+        assert_eq!(limiter.lock().concurrency, 5);
     }
 
     #[tokio::test]
     async fn no_pause_is_too_long_for_the_clock() {
         let limiter = limiter(1000, u64::MAX, 8);
         drop(limiter.acquire().await);
-        limiter.hold(Duration::MAX);
+        limiter.pause(Duration::MAX);
         let permit = tokio::time::timeout(Duration::from_millis(50), limiter.acquire());
         assert!(permit.await.is_err());
     }

@@ -1,4 +1,4 @@
-//! Single requests: what is sent, when, how often again, and what their failures mean.
+//! Single requests to Clerk: how they are built, paced and repeated, and what their errors mean.
 
 mod client;
 mod error;

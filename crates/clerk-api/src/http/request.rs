@@ -1,11 +1,11 @@
-//! One GET request, before it is sent: ids are data, never a part of the URL's structure.
+//! A GET request before it is sent. Ids are encoded, so that no id can change the structure of the URL.
 
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::form_urlencoded;
 
-/// What RFC 3986 lets stand as it is; everything else in a path segment is percent-encoded.
+/// The characters of a path segment that are percent-encoded: all but those that RFC 3986 calls unreserved.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A path below the API's base URL and its query parameters.
@@ -25,14 +25,14 @@ impl Request {
 
     /// A request for a path with one placeholder in braces, such as `/users/{user_id}`.
     ///
-    /// `None` when no URL can name that id: an empty segment and the dot segments would turn into
-    /// another path (`/users/..` is `/`), and no object has such an id.
+    /// `None` if no URL can name that id: an empty segment or a dot segment would lead to another path (`/users/..` is
+    /// `/`). No object has such an id.
     pub fn with_id(template: &'static str, id: &str) -> Option<Self> {
         let is_segment = !matches!(id, "" | "." | "..") && placeholder(template).is_some();
         is_segment.then(|| Request { template, id: Some(id.to_owned()), params: Vec::new() })
     }
 
-    /// The same request with one more query parameter; a name given twice is sent twice.
+    /// The same request with one more query parameter. A name that is added twice is sent twice.
     pub fn param(mut self, name: &'static str, value: impl fmt::Display) -> Self {
         self.params.push((name, value.to_string()));
         self
@@ -43,7 +43,7 @@ impl Request {
         params.into_iter().fold(self, |request, (name, value)| request.param(name, value))
     }
 
-    /// The same request with one more query parameter where there is a value for it.
+    /// The same request, with one more query parameter if there is a value for it.
     pub fn maybe(self, name: &'static str, value: Option<impl fmt::Display>) -> Self {
         match value {
             Some(value) => self.param(name, value),
@@ -51,7 +51,7 @@ impl Request {
         }
     }
 
-    /// What follows the base URL.
+    /// The path and query that follow the base URL, percent-encoded.
     pub(crate) fn target(&self) -> String {
         let path = self.path(|id| utf8_percent_encode(id, SEGMENT).to_string());
         if self.params.is_empty() {
@@ -60,12 +60,13 @@ impl Request {
         format!("{path}?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.params).finish())
     }
 
-    /// The path alone, as a person would write it: with the id as it is.
+    /// The path without percent-encoding, for people to read.
     pub(crate) fn readable_path(&self) -> String {
         self.path(str::to_owned)
     }
 
-    /// The request as a person would write it, without percent-encoding. More than a few parameters are only counted.
+    /// The request without percent-encoding, for people to read. It shows the first five parameters and how many there
+    /// are.
     pub fn readable(&self) -> String {
         const SHOWN: usize = 5;
         let mut text = format!("GET {}", self.readable_path());
@@ -87,7 +88,7 @@ impl Request {
     }
 }
 
-/// What stands before and after the placeholder of a template.
+/// The parts of a template before and after its placeholder.
 fn placeholder(template: &str) -> Option<(&str, &str)> {
     let (before, rest) = template.split_once('{')?;
     let (_, after) = rest.split_once('}')?;

@@ -1,9 +1,9 @@
-//! What a reading has cost, for those who want to know.
+//! Counts the requests and the time that reading from Clerk has cost, which EXPLAIN ANALYZE shows.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Counted while a reading goes on.
+/// Counters of one stream of pages, which are updated while it is read.
 #[derive(Debug, Default)]
 pub struct Stats {
     requests: AtomicU64,
@@ -14,35 +14,35 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Requests sent, retries among them.
+    /// How many requests were sent, including retries.
     pub fn requests(&self) -> u64 {
         self.requests.load(Relaxed)
     }
 
-    /// Requests that were sent again.
+    /// How many of the requests were retries.
     pub fn retries(&self) -> u64 {
         self.retries.load(Relaxed)
     }
 
-    /// Bytes of the answers' bodies, uncompressed.
+    /// How many bytes the bodies of the answers had, uncompressed.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Relaxed)
     }
 
-    /// How long requests waited for their turn: the rate limit, a fixed interval, a pause that Clerk asked for.
-    /// Requests side by side wait at the same time; this is the sum.
+    /// How long requests waited before they were sent: for the rate limit, the minimum interval, a pause that Clerk
+    /// asked for, or other requests in flight. This is the sum, also of requests that waited at the same time.
     pub fn paced(&self) -> Duration {
         Duration::from_micros(self.paced.load(Relaxed))
     }
 
-    /// How long requests waited for Clerk, summed likewise.
+    /// How long requests waited for Clerk's answers. This is the sum, also of requests that waited at the same time.
     pub fn asked(&self) -> Duration {
         Duration::from_micros(self.asked.load(Relaxed))
     }
 
-    pub(crate) fn sent(&self, again: bool, paced: Duration) {
+    pub(crate) fn sent(&self, is_retry: bool, paced: Duration) {
         self.requests.fetch_add(1, Relaxed);
-        self.retries.fetch_add(again.into(), Relaxed);
+        self.retries.fetch_add(is_retry.into(), Relaxed);
         self.paced.fetch_add(paced.as_micros() as u64, Relaxed);
     }
 

@@ -1,4 +1,4 @@
-//! How a page is fetched: what every way of pagination works with.
+//! Fetches single pages, for all kinds of pagination.
 
 use std::sync::Arc;
 
@@ -19,15 +19,15 @@ pub(crate) struct PageFetcher {
     extra_params: Vec<(&'static str, &'static str)>,
     pub(super) page_size: u32,
     pub(super) first_page: u32,
-    /// The reader will probably stop early: what it may not need is not begun before it asks.
-    pub(super) is_limited: bool,
+    /// The consumer will probably stop early, so requests that may not be needed are not sent before it asks for more.
+    pub(super) has_limit_hint: bool,
     pub(super) resume_from: Option<Checkpoint>,
     stats: Arc<Stats>,
 }
 
 /// Why pagination ends before its list does.
 pub(crate) enum Stop {
-    /// Nobody reads any more.
+    /// The consumer is gone.
     Closed,
     Error(Error),
 }
@@ -44,7 +44,7 @@ impl From<Closed> for Stop {
     }
 }
 
-/// How a body becomes a page.
+/// A function that parses a body.
 type Parse = fn(Vec<u8>, &Projection) -> Result<Page, DecodeError>;
 
 impl PageFetcher {
@@ -57,18 +57,18 @@ impl PageFetcher {
             extra_params: fetch.extra_params.clone(),
             page_size,
             first_page: fetch.limit_hint.unwrap_or(page_size).clamp(1, page_size),
-            is_limited: fetch.limit_hint.is_some(),
+            has_limit_hint: fetch.limit_hint.is_some(),
             resume_from: fetch.resume_from.clone(),
             stats,
         }
     }
 
-    /// The projection of a page that is read for nothing but the ids of its objects and when they were created.
-    pub(super) fn ids(&self) -> Projection {
+    /// The projection of a page of which only the objects' ids and times of creation are needed.
+    pub(super) fn id_projection(&self) -> Projection {
         Projection::new(self.object, &[])
     }
 
-    /// The request with the parameters that some of the columns need.
+    /// The request with the extra parameters that some of the query's columns need.
     pub(super) fn with_extra_params(&self, request: &Request) -> Request {
         self.extra_params.iter().fold(request.clone(), |request, (name, value)| request.param(name, value))
     }
@@ -78,7 +78,7 @@ impl PageFetcher {
         self.fetch(&self.with_extra_params(request), &self.projection, Page::list).await
     }
 
-    /// A request's answer, parsed.
+    /// Sends a request and parses its answer.
     pub(super) async fn fetch(
         &self,
         request: &Request,
@@ -88,16 +88,17 @@ impl PageFetcher {
         self.begin(request, projection, parse).wait().await
     }
 
-    /// Every request is a task of its own: it goes on to its end, and makes room for others, while nobody polls the
-    /// pagination because its reader is in no hurry. Several streams of one client may be read in turns.
-    pub(super) fn begin(&self, request: &Request, projection: &Arc<Projection>, parse: Parse) -> Task {
+    /// Sends a request in a task of its own. So it finishes, and gives its place in the limiter to the next request,
+    /// even while the pagination is not polled because its consumer is slow. Several streams of one client can
+    /// therefore be read in turns without blocking each other.
+    pub(super) fn begin(&self, request: &Request, projection: &Arc<Projection>, parse: Parse) -> PendingPage {
         let (client, request, projection) = (Arc::clone(&self.client), request.clone(), Arc::clone(projection));
         let stats = Arc::clone(&self.stats);
-        Task(tokio::spawn(async move {
+        PendingPage(tokio::spawn(async move {
             let body = client.get(&request, &stats).await?;
             let beginning = body[..body.len().min(512)].to_vec();
             parse(body, &projection)
-                .map_err(|wrong| client.malformed(wrong.expected, wrong.problem, &beginning, &request))
+                .map_err(|error| client.malformed(error.expected, error.problem, &beginning, &request))
         }))
     }
 
@@ -107,16 +108,16 @@ impl PageFetcher {
     }
 }
 
-/// A request on its way, which is aborted when it is dropped.
-pub(super) struct Task(JoinHandle<Result<Page, Error>>);
+/// The page of a request in flight. Dropping it aborts the request.
+pub(super) struct PendingPage(JoinHandle<Result<Page, Error>>);
 
-impl Task {
+impl PendingPage {
     pub(super) async fn wait(mut self) -> Result<Page, Error> {
         (&mut self.0).await.unwrap_or(Err(Error::BrokenOff))
     }
 }
 
-impl Drop for Task {
+impl Drop for PendingPage {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -1,31 +1,35 @@
-//! From a list's first page to its last, so that nothing is missed and nothing comes twice.
+//! Reads lists from their first page to their last, so that no object is missed and none is handed over twice.
+//!
+//! A *reader* reads pages from Clerk, several of them in parallel. Pages are *handed over* to the *consumer*, who polls
+//! a [`crate::PageStream`]. A *moment* is one millisecond of creation time: Clerk sorts by it, and objects that were
+//! created in the same millisecond may come in a different order each time.
 //!
 //! | file | question |
 //! | --- | --- |
-//! | `by_cursor` | How is a list read by cursor, by several readers side by side? |
-//! | `survey`, `range`, `shares` | Which of them reads which range of creation time? |
-//! | `ends` | Where does a list by cursor end, that has no total? |
-//! | `moment` | What if more objects were created in one moment than a page shows? |
-//! | `by_offset` | How is a list read by offset while objects come and go? |
-//! | `by_place` | How is a list read by offset that is not in order of creation? |
-//! | `frontier` | How far was a list handed over? |
+//! | `by_cursor` | How do several readers read a list by cursor in parallel? |
+//! | `partition`, `range`, `shares` | Which reader reads which range of creation time? |
+//! | `completeness` | How is the end of a list by cursor verified, given that its pages contain no total? |
+//! | `moment` | What if more objects were created in one moment than fit into a page? |
+//! | `by_offset` | How is a list read by offset while objects are created and deleted? |
+//! | `unstable_order` | How is a list read by offset that is not sorted by creation? |
+//! | `frontier` | Which objects were handed over? |
 //! | `single` | How is one object read? |
-//! | `resume` | What is left of a list that was interrupted? |
-//! | `fetcher`, `sender` | How does a page get here, and how does it get to the reader? |
+//! | `resume` | What is left to read of a list that was interrupted? |
+//! | `fetcher`, `sender` | How are pages fetched, and how do they reach the consumer? |
 
 mod by_cursor;
 mod by_offset;
-mod by_place;
-mod ends;
+mod completeness;
 mod fetcher;
 mod frontier;
 mod moment;
+mod partition;
 mod range;
 mod resume;
 mod sender;
 mod shares;
 mod single;
-mod survey;
+mod unstable_order;
 
 pub use resume::remaining;
 pub(crate) use sender::{Demand, PageSender, channel};
@@ -42,10 +46,11 @@ use crate::listing::{Counting, Listing};
 use crate::query::{Fetch, OrderBy, Query};
 use fetcher::{PageFetcher, Stop};
 
-/// With fewer pages than this, finding out how to read a list by cursor side by side takes longer than reading them.
+/// Lists by cursor with fewer pages than this are not split for parallel reading, because the requests that find out
+/// how to split them would take longer than reading the pages.
 pub const MIN_PAGES_TO_SPLIT: u64 = 8;
 
-/// Fetches what was asked for and hands it over page by page; an error is the last thing handed over.
+/// Fetches what a query asks for and hands it over page by page. After an error nothing more is handed over.
 pub(crate) async fn run(client: Arc<Client>, fetch: Fetch, sender: PageSender, stats: Arc<Stats>) {
     let fetcher = PageFetcher::new(client, &fetch, stats);
     let ended = match &fetch.query {
@@ -58,18 +63,18 @@ pub(crate) async fn run(client: Arc<Client>, fetch: Fetch, sender: PageSender, s
     };
     match ended {
         Ok(()) => sender.finish(),
-        // A reader that is gone has no use for the error.
-        Err(Stop::Error(error)) => drop(sender.hand_over(Err(error)).await),
+        // If sending fails, the consumer is gone and does not need the error.
+        Err(Stop::Error(error)) => drop(sender.send_result(Err(error)).await),
         Err(Stop::Closed) => {}
     }
 }
 
-/// Reads several lists side by side.
+/// Reads several lists in parallel.
 async fn listings(fetcher: &PageFetcher, listings: Vec<Listing>, sender: &PageSender) -> Result<(), Stop> {
-    let side_by_side = if fetcher.is_limited { 1 } else { fetcher.concurrency() };
+    let side_by_side = if fetcher.has_limit_hint { 1 } else { fetcher.concurrency() };
     stream::iter(listings)
         .map(|listing| async move {
-            sender.wanted().await;
+            sender.wait_for_demand().await;
             one_listing(fetcher, listing, sender).await
         })
         .buffer_unordered(side_by_side)
@@ -90,7 +95,7 @@ async fn one_listing(fetcher: &PageFetcher, listing: Listing, sender: &PageSende
     }
 }
 
-/// Hands over pages from random places. What comes or goes meanwhile does no harm to a sample.
+/// Hands over randomly chosen pages. Objects that are created or deleted meanwhile do not matter for a sample.
 async fn sample(
     fetcher: &PageFetcher,
     object: &'static Object,
@@ -100,13 +105,13 @@ async fn sample(
 ) -> Result<(), Stop> {
     let Some(List { path, .. }) = object.list else { return Ok(()) };
     let size = u64::from(fetcher.page_size);
-    let mut places: Vec<u64> = (0..total.div_ceil(size)).collect();
-    fastrand::shuffle(&mut places);
-    places.truncate(wanted.div_ceil(size) as usize);
+    let mut page_numbers: Vec<u64> = (0..total.div_ceil(size)).collect();
+    fastrand::shuffle(&mut page_numbers);
+    page_numbers.truncate(wanted.div_ceil(size) as usize);
     let list = Request::new(path).maybe("order_by", OrderBy::oldest_first(object)).param("limit", size);
-    let mut pages = stream::iter(places)
-        .map(|place| {
-            let request = list.clone().param("offset", place * size);
+    let mut pages = stream::iter(page_numbers)
+        .map(|page_number| {
+            let request = list.clone().param("offset", page_number * size);
             async move { fetcher.page(&request).await }
         })
         .buffer_unordered(fetcher.concurrency());
@@ -116,7 +121,7 @@ async fn sample(
     Ok(())
 }
 
-/// Hands over one page that knows no more than how many objects there are.
+/// Hands over one page that has no objects, only their number.
 async fn count(fetcher: &PageFetcher, counting: Option<Counting>, sender: &PageSender) -> Result<(), Stop> {
     let none = || Page::count(br#"{"total_count":0}"#.to_vec(), &fetcher.projection).map_err(|_| Error::BrokenOff);
     let page = match counting {
@@ -132,5 +137,5 @@ async fn count(fetcher: &PageFetcher, counting: Option<Counting>, sender: &PageS
             }
         }
     };
-    Ok(sender.hand_over(Ok(page)).await?)
+    Ok(sender.send_result(Ok(page)).await?)
 }

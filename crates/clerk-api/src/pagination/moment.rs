@@ -1,44 +1,51 @@
-//! A moment in which more objects were created than a page of a list with cursors shows.
+//! Reads a moment in which more objects were created than fit into one page of a list by cursor.
 //!
-//! Where the cursor is one of them, what is behind it depends on an order that nobody promises. So the moment is read
-//! by itself, by offset, until as many objects were seen as there are places.
+//! If the cursor were one of these objects, the objects behind it would depend on their order, which Clerk does not
+//! guarantee. So the moment is read separately, by offset, until as many different objects were seen as the list has
+//! positions.
 
 use std::collections::HashSet;
 
-use super::by_cursor::{Cursor, List};
+use super::by_cursor::{Cursor, CursorReader};
 use crate::decode::Page;
 use crate::http::Error;
 use crate::time_range::TimeRange;
 
-/// How many times a moment is read whose objects come in an order that changes.
+/// How many times a moment is read whose objects come in a changing order, before this is an error. If each page
+/// is in a random order of its own, one reading misses an object with a probability of at most 37 % (1/e), and twenty
+/// readings practically miss none.
 const MAX_READINGS: u32 = 20;
 
-/// So many pages in a row of one reading that show nothing which the pages before did not show: the list does not end,
-/// or is sent again and again.
+/// After so many pages in a row without an object that this reading has not seen, the list is taken for one without an
+/// end. Pages in a changing order repeat objects, but hardly nothing else that often.
 const MAX_IDLE_PAGES: u32 = 8;
 
-/// So many readings in a row that agree are believed, even if Clerk counts more or fewer.
+/// After so many readings in a row that find the same number of objects, that number is trusted even if Clerk's count
+/// differs.
 const MIN_AGREEING_READINGS: u32 = 4;
 
+/// The state of reading one moment.
 pub(super) struct Moment {
     range: TimeRange,
     offset: u64,
-    /// What was seen since the number of objects last changed.
+    /// The ids that were seen since the number of objects last changed.
     seen: HashSet<String>,
-    /// How many objects there are, by Clerk's count, if there is one, and by the last reading.
+    /// How many objects there are by Clerk's count, if there is one.
     count: Option<u64>,
-    places: Option<u64>,
+    /// How many positions the last reading found; at first, the count.
+    positions: Option<u64>,
     readings: u32,
-    /// What the pages of this reading have shown, and how many in a row have shown nothing new.
+    /// The ids that the pages of this reading have shown.
     shown: HashSet<String>,
-    idle: u32,
-    /// How many of them in a row found as many places as the one before, or as the count.
+    /// How many pages in a row have shown none that is new to this reading.
+    idle_pages: u32,
+    /// How many readings in a row found as many positions as the one before, or as the count.
     agreed: u32,
 }
 
-impl List<'_> {
-    /// The moment in which a cursor's last page ended.
-    pub(super) async fn moment(&self, cursor: &Cursor) -> Result<Moment, Error> {
+impl CursorReader<'_> {
+    /// Begins to read the moment in which a cursor's last page ended.
+    pub(super) async fn begin_moment(&self, cursor: &Cursor) -> Result<Moment, Error> {
         let at = cursor.frontier.at.map(|at| if self.is_descending() { at.saturating_neg() } else { at });
         let range = TimeRange { first: at, last: at };
         let count = self.count(range).await?;
@@ -47,18 +54,18 @@ impl List<'_> {
             offset: 0,
             seen: HashSet::new(),
             count,
-            places: count,
+            positions: count,
             readings: 0,
             shown: HashSet::new(),
-            idle: 0,
+            idle_pages: 0,
             agreed: 0,
         })
     }
 
-    /// What is new of a cursor's moment in its next page.
+    /// Fetches the next page of a cursor's moment and returns its new objects.
     pub(super) async fn page_of_moment(&self, cursor: &mut Cursor) -> Result<Page, Error> {
         let Some(moment) = &mut cursor.moment else { return Err(Error::BrokenOff) };
-        let request = self.listing.page(moment.range, self.is_descending(), self.size(), None);
+        let request = self.listing.page(moment.range, self.is_descending(), self.page_size(), None);
         let request = request.maybe("offset", (moment.offset > 0).then_some(moment.offset));
         let mut page = self.fetcher.page(&request).await?;
         let received = page.len();
@@ -67,32 +74,33 @@ impl List<'_> {
         }
         let shown = moment.shown.len();
         moment.shown.extend((0..received).map(|object| page.id(object).into_owned()));
-        moment.idle = if moment.shown.len() > shown { 0 } else { moment.idle + 1 };
-        if received > 0 && moment.idle > MAX_IDLE_PAGES {
+        moment.idle_pages = if moment.shown.len() > shown { 0 } else { moment.idle_pages + 1 };
+        if received > 0 && moment.idle_pages > MAX_IDLE_PAGES {
             return Err(self.inconsistent("the pages of one moment have no end"));
         }
         moment.seen.extend((0..received).map(|object| page.id(object).into_owned()));
         moment.offset += received as u64;
         page.retain(|page, object| moment.range.holds(page.created_at(object)));
         let times = self.times(&page)?;
-        cursor.frontier.take(&mut page, &times);
+        cursor.frontier.retain_new(&mut page, &times);
         if received == 0 {
-            let places = std::mem::take(&mut moment.offset);
-            (moment.shown, moment.idle) = (HashSet::new(), 0);
+            let positions = std::mem::take(&mut moment.offset);
+            (moment.shown, moment.idle_pages) = (HashSet::new(), 0);
             moment.readings += 1;
             moment.agreed += 1;
-            if moment.places.replace(places) != Some(places) {
-                // Something came or went meanwhile. What was seen may be gone, and must not stand for something else.
+            if moment.positions.replace(positions) != Some(positions) {
+                // Objects were created or deleted meanwhile. Some of the objects seen may be gone, and must not be
+                // counted in place of others.
                 moment.seen.clear();
                 moment.agreed = 0;
                 moment.count = self.count(moment.range).await?;
             }
-            let is_counted = moment.count.is_none_or(|count| count == places);
+            let is_counted = moment.count.is_none_or(|count| count == positions);
             let is_sure = moment.agreed > 0 && is_counted || moment.agreed >= MIN_AGREEING_READINGS;
-            if is_sure && moment.seen.len() as u64 == places {
+            if is_sure && moment.seen.len() as u64 == positions {
                 cursor.moment = None;
-                cursor.frontier.is_whole = true;
-                cursor.goes_by_time();
+                cursor.frontier.is_complete = true;
+                cursor.continue_by_time();
             } else if moment.readings == MAX_READINGS {
                 return Err(self.inconsistent("too many objects of one moment come in an order that changes"));
             }

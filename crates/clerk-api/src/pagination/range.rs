@@ -1,6 +1,6 @@
-//! Ranges of creation time with the number of their objects, which are cut into pieces.
+//! Ranges of creation time with the number of their objects.
 
-/// A range of creation time, both ends included, and how many objects it holds.
+/// A range of creation time, both ends inclusive, and how many objects it contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CountedRange {
     pub(super) first: i64,
@@ -9,9 +9,9 @@ pub(super) struct CountedRange {
 }
 
 impl CountedRange {
-    /// Pieces of about the same length; fewer where the slice has not that many milliseconds.
+    /// Splits the range into pieces of about the same length, or into fewer if it has fewer milliseconds.
     pub(super) fn pieces(self, pieces: u64) -> impl Iterator<Item = CountedRange> {
-        // In 128 bits, for any times whatever that an instance may claim.
+        // 128 bits, so that no times that Clerk may send can overflow.
         let length = i128::from(self.last) - i128::from(self.first) + 1;
         let pieces = i128::from(pieces).min(length);
         let start = move |n: i128| (i128::from(self.first) + length * n / pieces) as i64;
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_cover_a_slice_without_gap_or_overlap() {
+    fn pieces_cover_a_range_without_gap_or_overlap() {
         for (first, last, pieces) in
             [(0, 99, 16), (5, 7, 16), (-3, 1_800_000_000_000, 7), (4, 4, 2), (i64::MIN, i64::MAX, 3)]
         {

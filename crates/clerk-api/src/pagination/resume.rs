@@ -1,11 +1,11 @@
-//! What is left to read of a list that was interrupted.
+//! Computes what is left to read of a list that was interrupted.
 
 use super::frontier::Frontier;
 use crate::checkpoint::Checkpoint;
 use crate::query::{Fetch, Query};
 use crate::time_range::TimeRange;
 
-/// What is left to fetch of a whole list once these checkpoints were reached, in the order in which they were.
+/// What is left to fetch of a whole list after these checkpoints, which are in the order in which they were reached.
 pub fn remaining(fetch: &Fetch, checkpoints: Vec<Checkpoint>) -> Vec<Fetch> {
     let mut covered: Vec<(i64, i64)> = Vec::new();
     let mut resume_from = None;
@@ -36,18 +36,26 @@ pub fn remaining(fetch: &Fetch, checkpoints: Vec<Checkpoint>) -> Vec<Fetch> {
     gaps.into_iter().map(fetch_gap).collect()
 }
 
-/// The checkpoint of a list by offset, which goes on at an offset.
+/// The checkpoint of a list by offset, whose reading goes on at `offset`.
 pub(super) fn checkpoint(offset: u64, frontier: &Frontier) -> Checkpoint {
     Checkpoint::Behind { offset, created_at: frontier.at, same_moment: frontier.ids.iter().cloned().collect() }
 }
 
-/// Where a list by offset goes on, and how far it was handed over.
-pub(super) fn place_of(checkpoint: Checkpoint) -> Option<(u64, Frontier)> {
-    match checkpoint {
-        Checkpoint::Covered { .. } => None,
-        Checkpoint::Behind { offset, created_at, same_moment } => {
-            let ids = same_moment.into_iter().collect();
-            Some((offset, Frontier { at: created_at, ids, is_whole: false }))
+/// Where reading a list by offset goes on, and how far the list was handed over.
+pub(super) struct ResumePoint {
+    pub(super) offset: u64,
+    pub(super) frontier: Frontier,
+}
+
+impl ResumePoint {
+    /// The point that a checkpoint names; `None` for a checkpoint of a list by cursor.
+    pub(super) fn of(checkpoint: Checkpoint) -> Option<Self> {
+        match checkpoint {
+            Checkpoint::Covered { .. } => None,
+            Checkpoint::Behind { offset, created_at, same_moment } => {
+                let ids = same_moment.into_iter().collect();
+                Some(ResumePoint { offset, frontier: Frontier { at: created_at, ids, is_complete: false } })
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where pagination puts its pages, and how it learns that more are wanted.
+//! The channel on which pagination sends pages to the consumer, and learns how many the consumer asks for.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,11 +9,11 @@ use tokio::sync::{Notify, mpsc};
 use crate::decode::Page;
 use crate::http::Error;
 
-/// Pages that wait for the reader beside those in flight.
+/// How many pages wait in the channel for the consumer. Two let the next page arrive while one is processed.
 const QUEUE_LENGTH: usize = 2;
 
-/// The two ends of a stream of pages. `wake` is called whenever the receiving end has something new to say. Where
-/// lists `may_overlap`, objects that come again are left out.
+/// Creates the two ends of a stream of pages. `wake` is called whenever the receiving end has a new result. If lists
+/// `may_overlap`, objects that were sent before are left out.
 pub(crate) fn channel(
     may_overlap: bool,
     wake: impl Fn() + Send + Sync + 'static,
@@ -24,25 +24,25 @@ pub(crate) fn channel(
         pages: Some(pages),
         demand: Arc::clone(&demand),
         wake: Box::new(wake),
-        sent: AtomicU64::new(0),
+        sent_pages: AtomicU64::new(0),
         sent_ids: may_overlap.then(Mutex::default),
     };
     (sender, receiver, demand)
 }
 
-/// How many pages the reader has asked for: what is not wanted is not fetched.
+/// How many pages the consumer has asked for. Pages that it does not ask for are not fetched.
 #[derive(Default)]
 pub(crate) struct Demand {
-    asked: AtomicU64,
-    grown: Notify,
-    /// Pagination came to the list's end: only then is having no more pages the end of the rows.
+    requested_pages: AtomicU64,
+    increased: Notify,
+    /// Pagination reached the end of the list. If the channel closes without this, rows are missing.
     finished: AtomicBool,
 }
 
 impl Demand {
-    pub(crate) fn ask_for(&self, pages: u64) {
-        if self.asked.fetch_max(pages, Ordering::AcqRel) < pages {
-            self.grown.notify_waiters();
+    pub(crate) fn request_pages(&self, pages: u64) {
+        if self.requested_pages.fetch_max(pages, Ordering::AcqRel) < pages {
+            self.increased.notify_waiters();
         }
     }
 
@@ -52,21 +52,22 @@ impl Demand {
 }
 
 pub(crate) struct PageSender {
-    /// There until pagination ends.
+    /// `None` once pagination has ended.
     pages: Option<mpsc::Sender<Result<Page, Error>>>,
     demand: Arc<Demand>,
     wake: Box<dyn Fn() + Send + Sync>,
-    sent: AtomicU64,
-    /// The ids of what was sent, where lists may overlap. There are no more of them than a few for each value that was
-    /// asked for.
+    sent_pages: AtomicU64,
+    /// The ids of the objects that were sent, if lists may overlap. Lists overlap only in lookups by values, which find
+    /// few objects for each value, so this set stays small.
     sent_ids: Option<Mutex<HashSet<String>>>,
 }
 
-/// Nobody reads any more.
+/// The error that the consumer is gone.
 pub(crate) struct Closed;
 
 impl PageSender {
-    /// Sends a page; waits while the queue is full. A page without objects is of no interest to the reader.
+    /// Sends a page, and waits while the channel is full. A page without objects is not sent, because the consumer does
+    /// not need it.
     pub(crate) async fn send(&self, mut page: Page) -> Result<(), Closed> {
         if let Some(sent_ids) = &self.sent_ids {
             let mut ids = sent_ids.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,39 +76,40 @@ impl PageSender {
         }
         match page.is_empty() {
             true => Ok(()),
-            false => self.hand_over(Ok(page)).await,
+            false => self.send_result(Ok(page)).await,
         }
     }
 
     /// Sends a page even if it has no objects, or the error that ends the stream.
-    pub(crate) async fn hand_over(&self, page: Result<Page, Error>) -> Result<(), Closed> {
+    pub(crate) async fn send_result(&self, page: Result<Page, Error>) -> Result<(), Closed> {
         let pages = self.pages.as_ref().ok_or(Closed)?;
         pages.send(page).await.map_err(|_| Closed)?;
-        self.sent.fetch_add(1, Ordering::AcqRel);
+        self.sent_pages.fetch_add(1, Ordering::AcqRel);
         (self.wake)();
         Ok(())
     }
 
-    /// Every page was sent.
+    /// Records that every page was sent.
     pub(crate) fn finish(&self) {
         self.demand.finished.store(true, Ordering::Release);
     }
 
-    /// Waits until the reader wants more than it was sent.
-    pub(crate) async fn wanted(&self) {
+    /// Waits until the consumer asks for more pages than were sent.
+    pub(crate) async fn wait_for_demand(&self) {
         loop {
-            // Made before the look, so that what grows in between wakes it.
-            let grown = self.demand.grown.notified();
-            if self.demand.asked.load(Ordering::Acquire) > self.sent.load(Ordering::Acquire) {
+            // The notification is registered before the check, so that an increase in between is not missed.
+            let increased = self.demand.increased.notified();
+            if self.demand.requested_pages.load(Ordering::Acquire) > self.sent_pages.load(Ordering::Acquire) {
                 return;
             }
-            grown.await;
+            increased.await;
         }
     }
 }
 
 impl Drop for PageSender {
-    /// The end of the list is news as well. The channel must be closed before the reader looks.
+    /// Wakes the consumer for the end of the list. The channel must be closed before, so that the consumer sees the
+    /// end.
     fn drop(&mut self) {
         self.pages = None;
         (self.wake)();

@@ -1,4 +1,4 @@
-//! One object by its id.
+//! Reads one object by its id, and checks the parent of a list that was answered with 404.
 
 use std::sync::Arc;
 
@@ -7,28 +7,30 @@ use super::sender::PageSender;
 use crate::decode::{Page, Projection};
 use crate::http::Error;
 use crate::http::Request;
+use crate::listing::Parent;
 
-/// Hands over the one object, or nothing where Clerk has none of that id.
+/// Hands over the object, or nothing if Clerk has no object with that id.
 pub(super) async fn read(fetcher: &PageFetcher, request: Request, sender: &PageSender) -> Result<(), Stop> {
     let request = fetcher.with_extra_params(&request);
-    match fetcher.fetch(&request, &fetcher.projection, Page::one).await {
+    match fetcher.fetch(&request, &fetcher.projection, Page::single).await {
         Ok(page) => Ok(sender.send(page).await?),
         Err(error) if error.is_not_found() => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// A list answered 404: that means an empty list only if its parent is unknown too. Anything else is a fault,
-/// and a fault must not look like a parent without children.
+/// Checks a list that was answered with 404. Only if the parent does not exist either, the list is empty. Otherwise the
+/// 404 is an error, which must not look like a parent without children.
 pub(super) async fn check_parent_missing(
     fetcher: &PageFetcher,
-    parent: Option<&(Request, String)>,
-    list: Error,
+    parent: Option<&Parent>,
+    list_error: Error,
 ) -> Result<(), Stop> {
-    let Some((parent, id)) = parent else { return Err(list.into()) };
-    match fetcher.fetch(parent, &Arc::new(Projection::of_parent()), Page::one).await {
-        // Clerk finds an organization by its slug as well; its members it finds by its id alone.
-        Ok(found) if found.id(0) == *id => Err(list.into()),
+    let Some(Parent { request, id }) = parent else { return Err(list_error.into()) };
+    match fetcher.fetch(request, &Arc::new(Projection::of_parent()), Page::single).await {
+        // Clerk finds an organization by its slug as well, but its memberships only by its id: if the id differs, the
+        // parent was found by its slug, and the list is empty.
+        Ok(found) if found.id(0) == *id => Err(list_error.into()),
         Ok(_) => Ok(()),
         Err(error) if error.is_not_found() => Ok(()),
         Err(error) => Err(error.into()),

@@ -138,9 +138,9 @@ impl Parts {
     }
 
     fn add_texts(&mut self, condition: &Condition, filter: &'static Filter, values: &[String]) {
-        // Values that no URL can carry are left to Postgres. An empty one is asked for like any other: Clerk finds nobody
-        // by it, or takes it for no condition and finds everybody, whom Postgres leaves out. No count relies on it,
-        // since such filters only narrow.
+        // Values that no URL can carry are left to Postgres. An empty one is asked for like any other: Clerk finds
+        // nobody by it, or takes it for no condition and finds everybody, whom Postgres leaves out. No count relies on
+        // it, since such filters only narrow.
         if !values.iter().all(|value| fits(value)) {
             return;
         }

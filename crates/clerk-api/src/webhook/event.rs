@@ -1,4 +1,4 @@
-//! What a webhook says.
+//! The event in the body of a webhook.
 
 use std::borrow::Cow;
 
@@ -8,23 +8,23 @@ use serde_json::value::RawValue;
 use crate::catalog::{Change, Object, object_of_event};
 use crate::decode::{beginning, json};
 
-/// What a delivery says: something happened to an object.
+/// An event: something that happened in a Clerk instance, mostly to an object.
 #[derive(Debug, Clone)]
 pub struct Event<'b> {
     /// Clerk's name for it, such as `user.updated`.
     pub type_: String,
-    /// The kind of object that was created, updated or deleted; `None` for every other event, which includes those
-    /// that Clerk may invent.
+    /// The kind of object that was created, updated or deleted; `None` for every other event, including event types
+    /// that Clerk may add in future.
     pub object: Option<&'static Object>,
-    /// What `data` means for the object, if the event has one.
+    /// What the event does to the object, if it has one.
     pub change: Change,
-    /// The id in `data`; always there if the event has an object.
+    /// The id in `data`; always present if the event has an object.
     pub id: Option<String>,
-    /// When it happened, in Unix milliseconds.
+    /// When the event happened, in Unix milliseconds.
     pub timestamp_ms: Option<i64>,
-    /// The Clerk instance that it happened in.
+    /// The id of the Clerk instance.
     pub instance_id: Option<String>,
-    /// `data` as it stands in the body. For an object that is not deleted, all of the object.
+    /// The text of `data`, as in the body. Unless the object was deleted, it is the whole object.
     pub data: &'b str,
 }
 
@@ -38,7 +38,10 @@ pub struct MalformedEvent {
 }
 
 impl<'b> Event<'b> {
-    /// Reads a body that [`super::verify`] let pass.
+    /// Reads the body of a delivery, which [`super::verify`] has to accept first.
+    ///
+    /// # Errors
+    /// If the body is not one of Clerk's events.
     ///
     /// ```
     /// use clerk_api::catalog::Change;
@@ -60,7 +63,7 @@ impl<'b> Event<'b> {
             instance_id: Option<String>,
         }
         let malformed = |expected, problem: String| MalformedEvent { expected, problem, beginning: beginning(body) };
-        // Serde would read the members off an array as well.
+        // Serde would also accept an array, with the members in the order of the struct.
         if body.trim_ascii_start().first() == Some(&b'[') {
             return Err(malformed("an event", "it is an array".to_owned()));
         }
@@ -86,8 +89,8 @@ impl<'b> Event<'b> {
     }
 }
 
-/// Clerk sends milliseconds, but its own description shows seconds. What is smaller than this is seconds up to the
-/// year 5138; as milliseconds it would be before March 1973.
+/// Timestamps below this are seconds. Clerk sends milliseconds, but the examples in its description have seconds. As
+/// seconds this number is in the year 5138, and as milliseconds in March 1973, so that no real timestamp is ambiguous.
 const MIN_MILLISECONDS: i64 = 100_000_000_000;
 
 fn milliseconds(timestamp: i64) -> i64 {

@@ -1,7 +1,7 @@
-//! Webhooks: whether a delivery is Clerk's own, and what it says.
+//! Webhooks: verifies that a delivery was sent by Clerk, and reads its event.
 //!
-//! Clerk delivers through Svix in the Standard Webhooks scheme: the headers `svix-id`, `svix-timestamp` and
-//! `svix-signature` sign the body as it was sent, byte by byte. [`verify`] comes first, then [`Event::parse`].
+//! Clerk delivers through Svix in the Standard Webhooks scheme: the header `svix-signature` signs the headers `svix-id`
+//! and `svix-timestamp` and the exact bytes of the body. Call [`verify`] first, then [`Event::parse`].
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,32 +15,34 @@ mod event;
 
 pub use event::{Event, MalformedEvent};
 
-/// How many seconds a delivery's timestamp may lie before or after now, so that a delivery that somebody recorded
-/// cannot be played again later.
+/// By how many seconds a delivery's timestamp may differ from the current time, so that a recorded delivery cannot be
+/// replayed later. Five minutes are what Svix's own libraries allow.
 pub const TOLERANCE: i64 = 300;
 
-/// The most bytes that a delivery's body may have. Clerk's have a few thousand; whatever is larger is refused before
+/// How many bytes a delivery's body may have. Clerk's bodies have a few thousand. A larger one is refused before
 /// anything is computed from it, because anybody can send it.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// The most bytes that a delivery's id may have. Svix's have 31.
+/// How many bytes a delivery's id may have. Svix's ids have 31.
 pub const MAX_ID_BYTES: usize = 256;
 
-/// The fewest bytes of a signing secret's key: with less it could be guessed. Standard Webhooks recommends 24 to 64.
+/// How many bytes the key of a signing secret must have at least, because a shorter key could be guessed. Standard
+/// Webhooks recommends 24 to 64.
 pub const MIN_KEY_BYTES: usize = 16;
 
-/// How many signatures of a header are looked at. Svix sends one for each secret that is valid, which are two while
-/// one replaces another.
+/// How many signatures of a header are checked. Svix sends one for each valid secret, of which there are two while one
+/// replaces the other.
 const MAX_SIGNATURES: usize = 16;
 
-/// Why a delivery is not taken for one of Clerk's. No variant holds a secret.
+/// Why a delivery is refused. No variant holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The receiver has no signing secret. Not the delivery's fault: once it has one, the same delivery can pass.
+    /// The receiver has no signing secret. Once it has one, the same delivery can be accepted.
     #[error("there is no signing secret to check the delivery with")]
     NoSecret,
 
-    /// None of the receiver's own secrets is one. Not the delivery's fault either.
+    /// None of the receiver's secrets has the form of a signing secret. Once that is corrected, the same delivery can
+    /// be accepted.
     #[error(
         "a signing secret is whsec_ followed by base64 of {MIN_KEY_BYTES} bytes or more, as Clerk's dashboard shows it; \
          this one is not"
@@ -55,39 +57,39 @@ pub enum Refusal {
     #[error("the header svix-id has {bytes} bytes, and at most {MAX_ID_BYTES} are accepted")]
     LongId { bytes: usize },
 
-    /// A header is absent or empty.
+    /// A header is missing or empty.
     #[error("the header {0} is missing")]
     MissingHeader(&'static str),
 
     #[error("the header svix-timestamp is not a number of seconds")]
     BadTimestamp,
 
-    /// Sent more than [`TOLERANCE`] ago.
+    /// The delivery was sent more than [`TOLERANCE`] seconds ago.
     #[error("the delivery was sent {age} s ago, and at most {TOLERANCE} s are accepted")]
     TooOld { age: i64 },
 
-    /// Sent more than [`TOLERANCE`] from now: one of the two clocks is wrong.
+    /// The timestamp is more than [`TOLERANCE`] seconds in the future, so the sender's clock or this one is wrong.
     #[error("the delivery says that it was sent {ahead} s in the future, and at most {TOLERANCE} s are accepted")]
     InFuture { ahead: i64 },
 
-    /// The scheme signs text.
+    /// The body is not text, which the scheme's signatures require.
     #[error("the body is not UTF-8")]
     NotText,
 
-    /// None of the signatures belongs to this id, timestamp and body under any of the secrets.
+    /// No signature matches this id, timestamp and body with any of the secrets.
     #[error("no signature matches: the body was changed on its way, or it was signed with another secret")]
     BadSignature,
 }
 
-/// Checks that a delivery was signed with one of the secrets, less than [`TOLERANCE`] before or after `now`.
+/// Checks that a delivery was signed with one of the secrets, at most [`TOLERANCE`] seconds before or after `now`.
 ///
-/// `id`, `timestamp` and `signature` are the headers; an empty one is a missing one. Any secret and any of the
-/// first sixteen signatures in the header may be the one that matches, so that a secret can be replaced without a gap.
-/// What is no secret is passed over as long as there is one beside it.
+/// `id`, `timestamp` and `signature` are the headers; an empty one counts as missing. One match between any secret and
+/// any of the first sixteen signatures is enough, so that a secret can be replaced without downtime. Secrets of the
+/// wrong form are skipped as long as there is a valid one.
 ///
 /// # Errors
-/// Why the delivery is not taken: what costs least to find out is looked at first, and what is too large or too long
-/// is not looked into at all.
+/// Why the delivery is refused. The cheapest checks come first, and a body or id that is too large is not processed at
+/// all.
 pub fn verify(
     secrets: &[SecretString],
     id: &str,
@@ -111,7 +113,7 @@ pub fn verify(
     if secrets.is_empty() {
         return Err(Refusal::NoSecret);
     }
-    // One secret that was mistyped must not keep out what the others let in.
+    // A mistyped secret must not prevent a delivery that matches another secret from being accepted.
     let keys: Vec<Webhook> = secrets.iter().filter_map(|secret| key(secret.expose_secret()).ok()).collect();
     if keys.is_empty() {
         return Err(Refusal::BadSecret);
@@ -120,7 +122,7 @@ pub fn verify(
     let given = || signature.split(' ').take(MAX_SIGNATURES);
     for key in keys {
         let expected = key.sign(id, sent, body).map_err(|_| Refusal::NotText)?;
-        // Compared together with their version: one of another version never matches.
+        // The comparison includes the version, so that a signature of another version never matches.
         if given().any(|given| given.as_bytes().ct_eq(expected.as_bytes()).into()) {
             return Ok(());
         }
@@ -131,7 +133,7 @@ pub fn verify(
 /// Checks that a text has the form of a signing secret: `whsec_` and base64 of [`MIN_KEY_BYTES`] bytes or more.
 ///
 /// # Errors
-/// [`Refusal::BadSecret`], which says so.
+/// [`Refusal::BadSecret`] if it has not.
 pub fn check_secret(secret: &str) -> Result<(), Refusal> {
     key(secret).map(drop)
 }

@@ -1,11 +1,11 @@
-//! The instance that a key belongs to: one object, and no table. [`super::OBJECTS`] does not list it.
+//! The Clerk instance that a key belongs to. It has no foreign table, so [`super::OBJECTS`] does not contain it.
 
 use crate::catalog::Kind::Text;
 use crate::catalog::Source::Path;
 use crate::catalog::column::column;
 use crate::catalog::{Access, List, Mirroring, Object, Paging};
 
-/// What `GET /instance` gives.
+/// The object that `GET /instance` answers with.
 pub const INSTANCE: Object = Object {
     name: "instance",
     description: "The Clerk instance itself.",

@@ -1,4 +1,5 @@
-//! One file per object, which fills in the form [`Object`]. This list is the only place that names them all.
+//! The objects of the catalogue: each file defines one [`Object`], and the list below is the only place that names them
+//! all.
 
 use super::Object;
 
@@ -6,8 +7,8 @@ macro_rules! objects {
     ($($file:ident),* $(,)?) => {
         $(mod $file;)*
 
-        /// Every object that a foreign table can show, parents before their children: in this order tables are
-        /// imported, mirrored and locked.
+        /// Every object that a foreign table can show, parents before their children. Tables are imported, mirrored and
+        /// locked in this order.
         pub const OBJECTS: &[&Object] = &[$(&$file::OBJECT),*];
     };
 }

@@ -1,4 +1,4 @@
-//! Organization memberships: which user belongs to which organization, and as what.
+//! Organization memberships: which user belongs to which organization, and in which role.
 
 use crate::catalog::Kind::{Json, Text, TextArray, Time};
 use crate::catalog::Source::{Path, Whole};

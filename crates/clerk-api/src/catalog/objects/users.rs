@@ -6,7 +6,8 @@ use crate::catalog::Source::{Path, Primary, Whole};
 use crate::catalog::column::{column, exact, narrowing};
 use crate::catalog::{Access, Event, KeyColumn, List, Lookup, Mirroring, Object, Paging, SortColumn};
 
-/// Clerk evaluates conditions on the moment of the last activity, of which it shows the day.
+/// One day in milliseconds. Clerk compares the exact time of the last activity, but shows only its day, so the two
+/// differ by up to a day.
 const DAY: i64 = 86_400_000;
 
 pub(super) const OBJECT: Object = Object {

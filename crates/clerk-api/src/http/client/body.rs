@@ -1,4 +1,4 @@
-//! Bodies of answers, which may be larger than anybody wants to hold.
+//! Reads the bodies of answers and bounds how much memory they take.
 
 use reqwest::Response;
 use tokio::sync::Semaphore;
@@ -6,55 +6,56 @@ use tokio::sync::Semaphore;
 use super::Failure;
 use crate::http::Problem;
 
-/// More than any page can sensibly have; past it reading on would only fill the memory.
-const LARGEST: usize = 64 * 1024 * 1024;
+/// The largest body that is read. No page of 500 objects is that large unless something is wrong, and a server that
+/// sends more must not fill the memory.
+const MAX_PAGE_BYTES: usize = 64 * 1024 * 1024;
 
-/// As much of an error's body as anybody looks at.
+/// How much of an error's body is read. Clerk's errors have a few hundred bytes, and messages quote even less.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 
-/// What nearly every page stays below.
-const USUAL: usize = 4 * 1024 * 1024;
+/// A size that nearly no page exceeds: 500 objects of 8 KiB each.
+const COMMON_BYTES: usize = 4 * 1024 * 1024;
 
-/// How many bodies may grow beyond [`USUAL`] at once.
-const UNUSUAL_AT_ONCE: usize = 2;
+/// How many bodies may be larger than [`COMMON_BYTES`] at once.
+const MAX_LARGE_BODIES: usize = 2;
 
-/// The room that a body begins with: what the answer says of its length may be untrue.
-const FIRST: usize = 64 * 1024;
+/// The largest buffer that is allocated before data arrives, because the Content-Length of an answer may be wrong.
+const MAX_INITIAL_CAPACITY: usize = 64 * 1024;
 
-/// Room for the bodies that one client has on their way.
+/// Bounds the memory for the bodies that one client receives at the same time.
 ///
-/// Up to [`USUAL`] each request has room of its own; those that need more do so two at a time, and the others wait. With
-/// the 32 requests that the settings allow at once these are 32 × 4 MiB and 2 × 60 MiB, less than 256 MiB. A budget of
-/// bytes for all would be less simple: requests that hold a part of it each and wait for the rest would wait for each
-/// other.
+/// Each body may have [`COMMON_BYTES`]. Only [`MAX_LARGE_BODIES`] of them may be larger at once; the others wait. With
+/// the 32 requests in flight that the settings allow, this is 32 × 4 MiB and 2 × 60 MiB, less than 256 MiB. A common
+/// budget of bytes would not be as simple: requests that each hold a part of it and wait for more would wait for each
+/// other forever.
 pub(super) struct Bodies {
-    unusual: Semaphore,
+    large_bodies: Semaphore,
 }
 
 impl Default for Bodies {
     fn default() -> Self {
-        Bodies { unusual: Semaphore::new(UNUSUAL_AT_ONCE) }
+        Bodies { large_bodies: Semaphore::new(MAX_LARGE_BODIES) }
     }
 }
 
 impl Bodies {
-    /// All of a body, uncompressed.
+    /// Reads a whole body, uncompressed.
     pub(super) async fn read(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
-        let mut body = room(&response);
-        let mut unusual = None;
+        let mut body = empty_buffer(&response);
+        let mut permit = None;
         while let Some(chunk) = response.chunk().await.map_err(Failure::network)? {
             let length = body.len() + chunk.len();
-            if length > LARGEST {
+            if length > MAX_PAGE_BYTES {
                 return Err(Failure::Refused {
                     status: response.status().as_u16(),
                     problem: Problem {
-                        message: format!("a body of more than {LARGEST} bytes; a smaller page_size may help"),
+                        message: format!("a body of more than {MAX_PAGE_BYTES} bytes; a smaller page_size may help"),
                         ..Problem::default()
                     },
                 });
             }
-            if length > USUAL && unusual.is_none() {
-                unusual = self.unusual.acquire().await.ok();
+            if length > COMMON_BYTES && permit.is_none() {
+                permit = self.large_bodies.acquire().await.ok();
             }
             body.extend_from_slice(&chunk);
         }
@@ -62,12 +63,12 @@ impl Bodies {
     }
 }
 
-/// As much of an error's body as is of use, or came.
-pub(super) async fn beginning_of(mut response: Response) -> Vec<u8> {
-    let mut body = room(&response);
+/// Reads the body of an error: up to [`MAX_ERROR_BYTES`] of it, or what arrived before the connection broke.
+pub(super) async fn read_error_body(mut response: Response) -> Vec<u8> {
+    let mut body = empty_buffer(&response);
     while let Ok(Some(chunk)) = response.chunk().await {
-        let left = MAX_ERROR_BYTES - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(left)]);
+        let remaining = MAX_ERROR_BYTES - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(remaining)]);
         if body.len() == MAX_ERROR_BYTES {
             break;
         }
@@ -75,7 +76,7 @@ pub(super) async fn beginning_of(mut response: Response) -> Vec<u8> {
     body
 }
 
-fn room(response: &Response) -> Vec<u8> {
-    let expected = response.content_length().unwrap_or(0).min(FIRST as u64);
+fn empty_buffer(response: &Response) -> Vec<u8> {
+    let expected = response.content_length().unwrap_or(0).min(MAX_INITIAL_CAPACITY as u64);
     Vec::with_capacity(expected as usize)
 }

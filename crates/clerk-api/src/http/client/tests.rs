@@ -20,8 +20,8 @@ fn only_https_or_this_machine() {
         ("api.clerk.com", "does not begin with https://"),
         ("http://127.0.0.1.example.com/", "unencrypted"),
     ] {
-        let told = check_api_url(bad).expect_err(bad);
-        assert!(told.contains(problem), "{bad}: {told}");
+        let reason = check_api_url(bad).expect_err(bad);
+        assert!(reason.contains(problem), "{bad}: {reason}");
     }
 }
 
@@ -38,7 +38,7 @@ fn a_key_that_no_header_can_carry_is_refused_unseen() {
     assert!(!error.to_string().contains("sk_test_"), "{error}");
 }
 
-/// A Clerk on this machine that answers each connection as `answer` does.
+/// A server on this machine that handles each connection with `answer`.
 fn clerk(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -48,7 +48,7 @@ fn clerk(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> String {
             let answer = Arc::clone(&answer);
             thread::spawn(move || {
                 let mut stream = stream.unwrap();
-                // A request without a body is little enough to come at once.
+                // A request without a body is so small that it arrives at once.
                 let _ = stream.read(&mut [0; 4096]);
                 answer(stream);
             });
@@ -66,7 +66,8 @@ fn client(url: &str) -> Client {
     Client::new(settings, "sk_test_key".into()).unwrap()
 }
 
-/// Sends a head and then as much of a body as is taken, up to so many MiB. Returns how many bytes those were.
+/// Sends a head and then a body, of up to so many MiB, for as long as the client reads it. Returns how many bytes of
+/// the body were sent.
 fn send(mut stream: &TcpStream, status: &str, mebibytes: usize) -> usize {
     let piece = vec![b' '; 64 * 1024];
     let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\n\r\n");
@@ -81,7 +82,7 @@ fn send(mut stream: &TcpStream, status: &str, mebibytes: usize) -> usize {
 
 const MEBIBYTE: usize = 1024 * 1024;
 
-/// More than sockets on this machine hold of what nobody reads.
+/// More than the sockets of this machine buffer of a body that nobody reads.
 const IN_SOCKETS: usize = 16 * MEBIBYTE;
 
 #[tokio::test]
@@ -98,11 +99,11 @@ async fn a_body_is_read_up_to_64_mebibytes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_that_does_not_end_is_read_no_further_than_64_kibibytes() {
-    let (sent, told) = mpsc::channel();
+    let (sent, received) = mpsc::channel();
     let url = clerk(move |stream| sent.send(send(&stream, "400 Bad Request", 1024)).unwrap());
     let error = get(&url).await.unwrap_err();
     assert!(matches!(error, Error::Refused { status: 400, .. }), "{error}");
-    let sent = told.recv_timeout(Duration::from_secs(10)).unwrap();
+    let sent = received.recv_timeout(Duration::from_secs(10)).unwrap();
     assert!(sent < IN_SOCKETS, "{sent} bytes were taken");
 }
 
@@ -144,7 +145,7 @@ async fn unusually_large_bodies_come_two_at_a_time() {
     while taken.iter().filter(is_whole).count() < 2 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    // The others would be hard behind.
+    // If the other two bodies did not wait, they would arrive in this time.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let waiting = taken.iter().filter(|taken| taken.load(SeqCst) < IN_SOCKETS).count();
     may_end.store(true, SeqCst);
@@ -169,7 +170,7 @@ fn retry_after_is_seconds_or_a_date() {
         ("soon", None),
         ("", None),
     ] {
-        assert_eq!(wait(&HeaderValue::from_static(text), now), seconds.map(Duration::from_secs), "{text:?}");
+        assert_eq!(retry_after(&HeaderValue::from_static(text), now), seconds.map(Duration::from_secs), "{text:?}");
     }
 }
 
@@ -181,14 +182,15 @@ async fn a_wait_that_is_too_long_is_an_error_that_says_so() {
             stream.write_all(head.as_bytes()).unwrap();
         });
         let error = tokio::time::timeout(Duration::from_secs(5), get(&url)).await.unwrap().unwrap_err();
-        let told = format!("it asks for a wait of {seconds} s, and 300 s are the most there is (GET /users; 1 try in");
-        assert!(error.to_string().contains(&told), "{error}");
+        let expected =
+            format!("it asks for a wait of {seconds} s, and 300 s are the most there is (GET /users; 1 try in");
+        assert!(error.to_string().contains(&expected), "{error}");
     }
 }
 
 #[test]
 fn there_is_one_set_of_root_certificates() {
-    // A second one would be compiled in.
+    // A second set would be the one that is compiled in by webpki-roots.
     let lock = include_str!("../../../../../Cargo.lock");
     assert!(lock.contains("name = \"rustls-native-certs\"") && !lock.contains("name = \"webpki-roots\""));
 }
@@ -197,12 +199,12 @@ fn there_is_one_set_of_root_certificates() {
 fn a_machine_without_root_certificates_is_told_so() {
     const NONE: &str = "/dev/null";
     if std::env::var("SSL_CERT_FILE").as_deref() != Ok(NONE) {
-        // The environment is the process's, so that it takes another one.
+        // The environment belongs to the process, so the test runs in another one.
         let mut again = Command::new(std::env::current_exe().unwrap());
         again.args(["--exact", "http::client::tests::a_machine_without_root_certificates_is_told_so"]);
         let output = again.env("SSL_CERT_FILE", NONE).env_remove("SSL_CERT_DIR").output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
         return;
     }
     let url = clerk(|_| {}).replace("http:", "https:");

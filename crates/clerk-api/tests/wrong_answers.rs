@@ -156,8 +156,8 @@ fn a_lie_that_stays_is_mended_or_an_error() {
                     sim.clear_faults();
                     let told = format!("{}: {lie} from answer {nth} on, {page_size} in a page", list.name);
                     assert!(came.as_ref().is_ok_and(Result::is_ok) || came.is_err(), "{told}: {came:?}");
-                    // An order that changes, and counts that are too low, can be lived with; but no time tells the places
-                    // of those who are in no order of creation.
+                    // An order that changes, and counts that are too low, can be lived with; but no time tells the
+                    // places of those who are in no order of creation.
                     let is_by_time = !matches!(&*list.name, "users by change" | "a user's");
                     let is_mended = matches!(*lie, "one too few" | "far too few" | "no count");
                     let is_mended = is_mended || (*lie == "ties" && is_by_time);
