@@ -5,7 +5,7 @@ use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
 
 use crate::error::ClerkError;
-use crate::fault::Lies;
+use crate::fault::Distortions;
 use crate::query::{self, Query};
 use crate::request::{Request, decode};
 use crate::state::State;
@@ -24,13 +24,18 @@ pub(crate) fn authenticate(head: &Parts, keys: &[String]) -> Result<usize, Clerk
 }
 
 /// Answers with the JSON of an endpoint.
-pub(crate) fn answer(state: &State, head: &Parts, request: &Request, lies: Lies) -> Result<Vec<u8>, ClerkError> {
+pub(crate) fn answer(
+    state: &State,
+    head: &Parts,
+    request: &Request,
+    distortions: Distortions,
+) -> Result<Vec<u8>, ClerkError> {
     // Decoded one by one, so that an encoded slash stays inside its segment.
     let segments: Vec<String> = head.uri.path().split('/').skip(1).map(decode).collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let read = |endpoint| -> Result<Query, ClerkError> {
         if head.method == Method::GET {
-            Query::read(endpoint, &request.query, lies)
+            Query::read(endpoint, &request.query, distortions)
         } else {
             Err(ClerkError::method_not_allowed(&request.method))
         }

@@ -53,7 +53,7 @@ pub(crate) async fn answer(shared: &Shared, head: &Parts, body: Incoming) -> Ans
         ("GET", ["requests", "count"]) => {
             let log = lock(&shared.log);
             let count = log.requests().len();
-            let count = json!({ "count": count, "in_flight_peak": log.most_in_flight() });
+            let count = json!({ "count": count, "in_flight_peak": log.max_in_flight() });
             Ok(count.to_string().into_bytes())
         }
         ("DELETE", ["requests"]) => {
@@ -77,18 +77,18 @@ pub(crate) async fn answer(shared: &Shared, head: &Parts, body: Incoming) -> Ans
             Vec::new()
         }),
         ("GET", ["webhooks"]) => {
-            serde_json::to_vec(read(&shared.state).outbox.deliveries()).map_err(ClerkError::bad_body)
+            serde_json::to_vec(read(&shared.state).dispatcher.deliveries()).map_err(ClerkError::bad_body)
         }
         ("DELETE", ["webhooks"]) => {
-            write(&shared.state).outbox.clear();
+            write(&shared.state).dispatcher.clear();
             Ok(Vec::new())
         }
         ("PUT", ["receiver"]) => new_receiver(&body).map(|receiver| {
-            write(&shared.state).outbox.set_receiver(Some(receiver));
+            write(&shared.state).dispatcher.set_receiver(Some(receiver));
             Vec::new()
         }),
         ("DELETE", ["receiver"]) => {
-            write(&shared.state).outbox.set_receiver(None);
+            write(&shared.state).dispatcher.set_receiver(None);
             Ok(Vec::new())
         }
         ("POST", [kind]) => create(&mut write(&shared.state), kind, &body),

@@ -79,22 +79,22 @@ impl ClerkError {
             .about(parameter)
     }
 
-    pub(crate) fn too_large(parameter: &str, most: i64) -> ClerkError {
+    pub(crate) fn too_large(parameter: &str, max: i64) -> ClerkError {
         ClerkError::new(
             422,
             "form_param_value_too_large",
             "Value too large",
-            format!("The value of {parameter} can't be greater than {most}"),
+            format!("The value of {parameter} can't be greater than {max}"),
         )
         .about(parameter)
     }
 
-    pub(crate) fn too_many_values(parameter: &str, most: usize) -> ClerkError {
+    pub(crate) fn too_many_values(parameter: &str, max: usize) -> ClerkError {
         ClerkError::new(
             422,
             "form_param_array_size_exceeded",
             "exceeds maximum size",
-            format!("{parameter} should not exceed {most} items."),
+            format!("{parameter} should not exceed {max} items."),
         )
         .about(parameter)
     }

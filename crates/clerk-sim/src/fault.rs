@@ -102,13 +102,13 @@ impl When {
     }
 
     /// Counts the request if it matches, and says whether it is one of those meant.
-    fn due(&mut self, request: &Request) -> bool {
+    fn is_due(&mut self, request: &Request) -> bool {
         if !self.matches(request) {
             return false;
         }
         self.seen += 1;
-        let turn = self.seen.checked_sub(self.nth.max(1));
-        turn.is_some_and(|turn| self.times.is_none_or(|times| turn < times))
+        let index = self.seen.checked_sub(self.nth.max(1));
+        index.is_some_and(|index| self.times.is_none_or(|times| index < times))
     }
 
     fn matches(&self, request: &Request) -> bool {
@@ -149,7 +149,7 @@ impl fmt::Debug for When {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Fault {
     #[serde(flatten)]
-    pub(crate) kind: Kind,
+    pub(crate) kind: FaultKind,
     #[serde(flatten)]
     when: When,
 }
@@ -157,7 +157,7 @@ pub struct Fault {
 /// What goes wrong. As JSON its name is under `kind`, in snake case.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub(crate) enum Kind {
+pub(crate) enum FaultKind {
     Status { status: u16, retry_after: Option<u64> },
     Reset,
     Cut,
@@ -175,25 +175,25 @@ pub(crate) enum Kind {
 
 /// How an answer lies that looks right.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Lies {
+pub(crate) struct Distortions {
     /// How many objects a page has at most.
-    pub(crate) most: Option<usize>,
+    pub(crate) max_objects: Option<usize>,
     /// Decides the order of what is equal in the order asked for.
-    pub(crate) ties: Option<u64>,
+    pub(crate) tie_seed: Option<u64>,
     /// What is added to a `total_count`.
-    pub(crate) miscount: i64,
+    pub(crate) count_error: i64,
     /// Whether a `total_count` is left out.
-    pub(crate) no_count: bool,
+    pub(crate) omits_count: bool,
 }
 
-impl Lies {
+impl Distortions {
     /// Adds a fault, if it is one of those that lie.
-    fn add(&mut self, kind: &Kind, seed: u64) -> bool {
+    fn add(&mut self, kind: &FaultKind, seed: u64) -> bool {
         match *kind {
-            Kind::ShortPage { objects } => self.most = Some(objects),
-            Kind::UnstableTies => self.ties = Some(seed),
-            Kind::Miscount { by } => self.miscount = self.miscount.saturating_add(by),
-            Kind::NoCount => self.no_count = true,
+            FaultKind::ShortPage { objects } => self.max_objects = Some(objects),
+            FaultKind::UnstableTies => self.tie_seed = Some(seed),
+            FaultKind::Miscount { by } => self.count_error = self.count_error.saturating_add(by),
+            FaultKind::NoCount => self.omits_count = true,
             _ => return false,
         }
         true
@@ -203,24 +203,24 @@ impl Lies {
     pub(crate) fn recount(&self, json: Vec<u8>) -> Vec<u8> {
         const NAME: &[u8] = br#","total_count":"#;
         let Some(place) = json.windows(NAME.len()).rposition(|part| part == NAME) else { return json };
-        if self.miscount == 0 && !self.no_count {
+        if self.count_error == 0 && !self.omits_count {
             return json;
         }
         let (before, count) = (&json[..place], &json[place + NAME.len()..]);
         let count = std::str::from_utf8(count).ok().and_then(|count| count.strip_suffix('}')?.parse::<u64>().ok());
-        let Some(count) = count.filter(|_| !self.no_count) else { return [before, b"}"].concat() };
-        [before, NAME, count.saturating_add_signed(self.miscount).to_string().as_bytes(), b"}"].concat()
+        let Some(count) = count.filter(|_| !self.omits_count) else { return [before, b"}"].concat() };
+        [before, NAME, count.saturating_add_signed(self.count_error).to_string().as_bytes(), b"}"].concat()
     }
 }
 
 impl Fault {
-    fn new(kind: Kind) -> Fault {
+    fn new(kind: FaultKind) -> Fault {
         Fault { kind, when: When::any() }
     }
 
     /// An answer with this status and Clerk's error for it.
     pub fn status(status: u16) -> Fault {
-        Fault::new(Kind::Status { status, retry_after: None })
+        Fault::new(FaultKind::Status { status, retry_after: None })
     }
 
     /// 429, with `Retry-After` in seconds.
@@ -230,72 +230,72 @@ impl Fault {
 
     /// The connection is reset before any byte of an answer.
     pub fn reset() -> Fault {
-        Fault::new(Kind::Reset)
+        Fault::new(FaultKind::Reset)
     }
 
     /// The head and half of the body, then the connection ends.
     pub fn cut() -> Fault {
-        Fault::new(Kind::Cut)
+        Fault::new(FaultKind::Cut)
     }
 
     /// A well-framed answer whose JSON ends in the middle.
     pub fn cut_json() -> Fault {
-        Fault::new(Kind::CutJson)
+        Fault::new(FaultKind::CutJson)
     }
 
     /// 200 with a page of HTML, as a proxy on the way may send it.
     pub fn html() -> Fault {
-        Fault::new(Kind::Html)
+        Fault::new(FaultKind::Html)
     }
 
     /// No answer, for as long as the client keeps the connection.
     pub fn silence() -> Fault {
-        Fault::new(Kind::Silence)
+        Fault::new(FaultKind::Silence)
     }
 
     /// The right answer, this much later.
     pub fn slow(by: Duration) -> Fault {
         let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        Fault::new(Kind::Slow { ms })
+        Fault::new(FaultKind::Slow { ms })
     }
 
     /// This status and body, as `application/json`.
     pub fn body(status: u16, body: impl Into<String>) -> Fault {
         let body = body.into();
-        Fault::new(Kind::Body { status, body })
+        Fault::new(FaultKind::Body { status, body })
     }
 
     /// The page last sent from this path once more, whatever the cursor or offset. Pages are kept from the moment the
     /// fault is added; where there is none yet, the right answer is sent.
     pub fn repeat_page() -> Fault {
-        Fault::new(Kind::RepeatPage)
+        Fault::new(FaultKind::RepeatPage)
     }
 
     /// A page that ends after so many objects, though more would belong to it; after none, it is empty. A `total_count`
     /// is right.
     pub fn short_page(objects: usize) -> Fault {
-        Fault::new(Kind::ShortPage { objects })
+        Fault::new(FaultKind::ShortPage { objects })
     }
 
     /// Objects that are equal in the order asked for come in an order of their own in each answer, behind
     /// `starting_after` as well.
     pub fn unstable_ties() -> Fault {
-        Fault::new(Kind::UnstableTies)
+        Fault::new(FaultKind::UnstableTies)
     }
 
     /// A `total_count`, of a list or of `/users/count`, that is too high by so many, or too low.
     pub fn miscount(by: i64) -> Fault {
-        Fault::new(Kind::Miscount { by })
+        Fault::new(FaultKind::Miscount { by })
     }
 
     /// A list, or `/users/count`, without its `total_count`.
     pub fn no_count() -> Fault {
-        Fault::new(Kind::NoCount)
+        Fault::new(FaultKind::NoCount)
     }
 
     /// Sends `Retry-After`, in seconds, with a [`Fault::status`].
     pub fn retry_after(mut self, seconds: u64) -> Fault {
-        if let Kind::Status { retry_after, .. } = &mut self.kind {
+        if let FaultKind::Status { retry_after, .. } = &mut self.kind {
             *retry_after = Some(seconds);
         }
         self
@@ -350,7 +350,15 @@ impl Fault {
     }
 }
 
-type Action = Box<dyn FnOnce(&mut State) + Send>;
+pub(crate) type Action = Box<dyn FnOnce(&mut State) + Send>;
+
+/// What is due for one request.
+pub(crate) struct Due {
+    /// Changes to be made before the request is answered.
+    pub(crate) changes: Vec<Action>,
+    pub(crate) fault: Option<FaultKind>,
+    pub(crate) distortions: Distortions,
+}
 
 /// The faults and the changes that wait for their request.
 #[derive(Default)]
@@ -376,7 +384,7 @@ impl Plan {
 
     /// Keeps a page that was sent, if one may have to be repeated.
     pub(crate) fn sent(&mut self, path: &str, page: &Bytes) {
-        if self.faults.iter().any(|fault| matches!(fault.kind, Kind::RepeatPage)) {
+        if self.faults.iter().any(|fault| matches!(fault.kind, FaultKind::RepeatPage)) {
             self.pages.insert(path.to_owned(), page.clone());
         }
     }
@@ -388,25 +396,25 @@ impl Plan {
     /// Counts the request with everything that waits for one like it, and returns the changes to be made before it
     /// and what goes wrong with it: of several faults the one that was added first. Lies go together. `number` is the
     /// request's own.
-    pub(crate) fn take(&mut self, request: &Request, number: usize) -> (Vec<Action>, Option<Kind>, Lies) {
-        let mut due = Vec::new();
+    pub(crate) fn due(&mut self, request: &Request, number: usize) -> Due {
+        let mut changes = Vec::new();
         let mut waiting = Vec::new();
         for (mut when, action) in self.changes.drain(..) {
-            if when.due(request) {
-                due.push(action);
+            if when.is_due(request) {
+                changes.push(action);
             } else {
                 waiting.push((when, action));
             }
         }
         self.changes = waiting;
 
-        let mut kind = None;
-        let mut lies = Lies::default();
+        let mut first_fault = None;
+        let mut distortions = Distortions::default();
         for fault in &mut self.faults {
-            if fault.when.due(request) && !lies.add(&fault.kind, number as u64) && kind.is_none() {
-                kind = Some(fault.kind.clone());
+            if fault.when.is_due(request) && !distortions.add(&fault.kind, number as u64) && first_fault.is_none() {
+                first_fault = Some(fault.kind.clone());
             }
         }
-        (due, kind, lies)
+        Due { changes, fault: first_fault, distortions }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::generate::id;
 use crate::object::{Fields, raw};
-use crate::shape;
+use crate::schema;
 
 /// Turns `email_address`, `phone_number` and `web3_wallet` into the arrays and primary ids of a user object.
 pub(crate) fn expand(fields: &mut Fields, random: &mut impl Rng, now: i64) -> serde_json::Result<()> {
@@ -31,7 +31,7 @@ pub(crate) fn expand(fields: &mut Fields, random: &mut impl Rng, now: i64) -> se
 }
 
 fn identification(kind: &str, id: &str, text: &str, now: i64) -> serde_json::Result<Box<RawValue>> {
-    let verification = Some(shape::Verification {
+    let verification = Some(schema::Verification {
         object: "verification_admin",
         status: "verified",
         strategy: "admin",
@@ -39,7 +39,7 @@ fn identification(kind: &str, id: &str, text: &str, now: i64) -> serde_json::Res
         expire_at: None,
     });
     match kind {
-        "email_address" => raw(shape::EmailAddress {
+        "email_address" => raw(schema::EmailAddress {
             id,
             object: "email_address",
             email_address: text,
@@ -50,7 +50,7 @@ fn identification(kind: &str, id: &str, text: &str, now: i64) -> serde_json::Res
             created_at: now,
             updated_at: now,
         }),
-        "phone_number" => raw(shape::PhoneNumber {
+        "phone_number" => raw(schema::PhoneNumber {
             id,
             object: "phone_number",
             phone_number: text,
@@ -63,7 +63,7 @@ fn identification(kind: &str, id: &str, text: &str, now: i64) -> serde_json::Res
             created_at: now,
             updated_at: now,
         }),
-        _ => raw(shape::Web3Wallet {
+        _ => raw(schema::Web3Wallet {
             id,
             object: "web3_wallet",
             web3_wallet: text,

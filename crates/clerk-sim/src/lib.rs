@@ -28,6 +28,7 @@
 mod answer;
 mod api;
 pub mod control;
+mod dispatcher;
 mod error;
 mod event;
 mod fault;
@@ -37,13 +38,12 @@ mod instance;
 mod memberships;
 mod object;
 mod organizations;
-mod outbox;
 mod page;
 mod query;
 mod rate_limit;
 mod request;
+mod schema;
 mod server;
-mod shape;
 mod state;
 mod table;
 mod users;
@@ -199,7 +199,7 @@ impl Sim {
 
     /// The most requests that were being answered at the same time.
     pub fn in_flight_peak(&self) -> usize {
-        lock(&self.shared.log).most_in_flight()
+        lock(&self.shared.log).max_in_flight()
     }
 
     /// Forgets the requests so far.
@@ -252,17 +252,17 @@ impl Sim {
     /// The webhooks since the start or the last [`Sim::clear_webhooks`], in the order of what happened. Those who
     /// test a receiver may hand them over in any order, twice or not at all, as Clerk may.
     pub fn webhooks(&self) -> Vec<Delivery> {
-        read(&self.shared.state).outbox.deliveries().to_vec()
+        read(&self.shared.state).dispatcher.deliveries().to_vec()
     }
 
     /// Forgets the webhooks so far.
     pub fn clear_webhooks(&self) {
-        self.change(|state| state.outbox.clear());
+        self.change(|state| state.dispatcher.clear());
     }
 
     /// POSTs the webhooks from now on to this receiver, or to nobody.
     pub fn set_receiver(&self, receiver: Option<Receiver>) {
-        self.change(|state| state.outbox.set_receiver(receiver));
+        self.change(|state| state.dispatcher.set_receiver(receiver));
     }
 
     /// A webhook of this instance about something that has not happened: see [`webhook::event`].

@@ -29,7 +29,7 @@ pub(crate) fn of_organization(state: &State, query: &Query, organization_id: &st
     }
     let mut rows = by_creation(state.members_of(organization_id));
 
-    let users = query.signed("user_id");
+    let users = query.include_exclude("user_id");
     if !users.include.is_empty() {
         let included: HashSet<&String> = users.include.iter().collect();
         rows.retain(|membership| included.contains(&membership.user_id));
@@ -70,7 +70,7 @@ fn answer(state: &State, query: &Query, rows: Vec<&Membership>) -> Vec<u8> {
 
 /// The membership with its organization and its user as they are now.
 pub(crate) fn write(state: &State, membership: &Membership, extras: Extras, out: &mut Vec<u8>) {
-    page::open_object(&membership.json, out);
+    page::write_unclosed(&membership.json, out);
     if let Some(organization) = state.organizations.get(&membership.organization_id) {
         out.extend_from_slice(br#","organization":"#);
         organizations::write(state, organization, extras, out);

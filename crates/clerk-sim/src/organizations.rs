@@ -10,8 +10,8 @@ use crate::state::State;
 use crate::table::Row;
 
 pub(crate) fn list(state: &State, query: &Query) -> Vec<u8> {
-    let ids = query.signed("organization_id");
-    let users = query.signed("user_id");
+    let ids = query.include_exclude("organization_id");
+    let users = query.include_exclude("user_id");
     let part = query.text("query").map(str::to_lowercase);
 
     let mut rows: Vec<&Organization> = if ids.include.is_empty() {
@@ -57,7 +57,7 @@ pub(crate) fn list(state: &State, query: &Query) -> Vec<u8> {
             page::number(i64::try_from(count).ok())
         }
     });
-    let extras = Extras::asked(query);
+    let extras = Extras::requested(query);
     page::counted(&page, total, |organization, out| {
         write(state, organization, extras, out);
     })
@@ -67,7 +67,7 @@ pub(crate) fn get(state: &State, query: &Query, id_or_slug: &str) -> Result<Vec<
     let organization = state.organization(id_or_slug);
     let organization = organization.ok_or_else(|| ClerkError::not_found("organization", id_or_slug))?;
     let mut out = Vec::new();
-    write(state, organization, Extras::asked(query), &mut out);
+    write(state, organization, Extras::requested(query), &mut out);
     Ok(out)
 }
 
@@ -82,7 +82,7 @@ impl Extras {
     pub(crate) const NONE: Extras = Extras { members_count: false, missing_admin: false };
     pub(crate) const ALL: Extras = Extras { members_count: true, missing_admin: true };
 
-    fn asked(query: &Query) -> Extras {
+    fn requested(query: &Query) -> Extras {
         Extras {
             members_count: query.boolean("include_members_count") == Some(true),
             missing_admin: query.boolean("include_missing_member_with_elevated_permissions") == Some(true),
@@ -92,7 +92,7 @@ impl Extras {
 
 /// The organization as it is now.
 pub(crate) fn write(state: &State, organization: &Organization, extras: Extras, out: &mut Vec<u8>) {
-    page::open_object(&organization.json, out);
+    page::write_unclosed(&organization.json, out);
     if extras.members_count {
         let count = state.members_count(&organization.id);
         let counts = format!(r#","members_count":{count},"pending_invitations_count":0"#);

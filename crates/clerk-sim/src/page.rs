@@ -9,22 +9,31 @@ use crate::table::Row;
 
 /// What rows are sorted by: whether there is no value, a number, a text. A missing value comes after all others,
 /// as in Postgres; creation and id decide between equals.
-pub(crate) type SortKey<'a> = (bool, i64, &'a str);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SortKey<'a> {
+    is_missing: bool,
+    number: i64,
+    text: &'a str,
+}
 
 pub(crate) fn number<'a>(value: Option<i64>) -> SortKey<'a> {
-    (value.is_none(), value.unwrap_or_default(), "")
+    SortKey { is_missing: value.is_none(), number: value.unwrap_or_default(), text: "" }
 }
 
 pub(crate) fn text(value: Option<&str>) -> SortKey<'_> {
-    (value.is_none(), 0, value.unwrap_or_default())
+    SortKey { is_missing: value.is_none(), number: 0, text: value.unwrap_or_default() }
 }
 
 /// A row with what it is sorted by: its key, and where ties are unstable, chance.
-type Keyed<'a, R> = ((SortKey<'a>, Option<u64>), &'a R);
+struct KeyedRow<'a, R> {
+    key: SortKey<'a>,
+    tie_breaker: Option<u64>,
+    row: &'a R,
+}
 
 /// Rows in the order of creation, which where ties are unstable leaves open what comes first of one millisecond.
-pub(crate) fn settle<'a, R: Row>(mut rows: Vec<&'a R>, query: &Query) -> Vec<&'a R> {
-    if let Some(seed) = query.ties() {
+pub(crate) fn shuffle_ties<'a, R: Row>(mut rows: Vec<&'a R>, query: &Query) -> Vec<&'a R> {
+    if let Some(seed) = query.tie_seed() {
         let mut random = Rng::with_seed(seed);
         rows.chunk_by_mut(|one, other| one.created_at() == other.created_at()).for_each(|ties| random.shuffle(ties));
     }
@@ -40,7 +49,7 @@ pub(crate) fn page<'a, R: Row>(
     let Order { field, descending } = query.order();
     let (offset, limit) = (query.offset(), query.limit());
     if field == "created_at" {
-        let rows = settle(rows, query);
+        let rows = shuffle_ties(rows, query);
         return if descending {
             rows.into_iter().rev().skip(offset).take(limit).collect()
         } else {
@@ -48,12 +57,13 @@ pub(crate) fn page<'a, R: Row>(
         };
     }
 
-    let mut random = query.ties().map(Rng::with_seed);
-    let mut chance = || random.as_mut().map(|random| random.u64(..));
+    let mut random = query.tie_seed().map(Rng::with_seed);
+    let mut tie_breaker = || random.as_mut().map(|random| random.u64(..));
     // A key may take a look-up, so that it is made once for each row.
-    let mut keyed: Vec<Keyed<R>> = rows.into_iter().map(|row| ((key(row, field), chance()), row)).collect();
-    let compare = |a: &Keyed<R>, b: &Keyed<R>| -> Ordering {
-        let ascending = (a.0, a.1.key()).cmp(&(b.0, b.1.key()));
+    let mut keyed: Vec<KeyedRow<R>> =
+        rows.into_iter().map(|row| KeyedRow { key: key(row, field), tie_breaker: tie_breaker(), row }).collect();
+    let compare = |a: &KeyedRow<R>, b: &KeyedRow<R>| -> Ordering {
+        let ascending = (a.key, a.tie_breaker, a.row.key()).cmp(&(b.key, b.tie_breaker, b.row.key()));
         if descending { ascending.reverse() } else { ascending }
     };
     // Sorting no more than the page needs keeps "the ten last active of 100,000" fast.
@@ -63,7 +73,7 @@ pub(crate) fn page<'a, R: Row>(
         keyed.truncate(end);
     }
     keyed.sort_unstable_by(compare);
-    keyed.into_iter().skip(offset).map(|(_, row)| row).collect()
+    keyed.into_iter().skip(offset).map(|keyed| keyed.row).collect()
 }
 
 /// A JSON array of what `write` appends for each row.
@@ -89,6 +99,6 @@ pub(crate) fn counted<R>(rows: &[&R], total: usize, write: impl FnMut(&R, &mut V
 }
 
 /// Appends the object `json` without its closing brace, so that fields can follow.
-pub(crate) fn open_object(json: &str, out: &mut Vec<u8>) {
+pub(crate) fn write_unclosed(json: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(json.strip_suffix('}').unwrap_or(json).as_bytes());
 }

@@ -4,7 +4,7 @@
 //! not in it is ignored, as Clerk does.
 
 use crate::error::ClerkError;
-use crate::fault::Lies;
+use crate::fault::Distortions;
 
 /// The most values an array parameter may have.
 const MAX_VALUES: usize = 100;
@@ -33,17 +33,17 @@ impl Endpoint {
 #[derive(Debug)]
 struct Parameter {
     name: &'static str,
-    kind: Kind,
+    kind: ParameterKind,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum ParameterKind {
     /// Repeated values, one of which has to match.
     List,
     /// The same for phone numbers, whose plus sign many clients leave unescaped.
     Phones,
     /// Repeated values, `+` to include and `-` to exclude.
-    Signed,
+    IncludeExclude,
     Text,
     Integer,
     Boolean,
@@ -52,50 +52,50 @@ enum Kind {
     OrderBy(&'static [&'static str]),
 }
 
-impl Kind {
+impl ParameterKind {
     fn is_array(self) -> bool {
-        matches!(self, Kind::List | Kind::Phones | Kind::Signed)
+        matches!(self, ParameterKind::List | ParameterKind::Phones | ParameterKind::IncludeExclude)
     }
 }
 
-const fn parameter(name: &'static str, kind: Kind) -> Parameter {
+const fn parameter(name: &'static str, kind: ParameterKind) -> Parameter {
     Parameter { name, kind }
 }
 
-const PAGE: &[Parameter] = &[parameter("limit", Kind::Limit), parameter("offset", Kind::Offset)];
+const PAGE: &[Parameter] = &[parameter("limit", ParameterKind::Limit), parameter("offset", ParameterKind::Offset)];
 
-const WHO: &[Parameter] = &[
-    parameter("email_address", Kind::List),
-    parameter("phone_number", Kind::Phones),
-    parameter("username", Kind::List),
-    parameter("web3_wallet", Kind::List),
-    parameter("query", Kind::Text),
-    parameter("email_address_query", Kind::Text),
-    parameter("phone_number_query", Kind::Text),
-    parameter("username_query", Kind::Text),
-    parameter("name_query", Kind::Text),
-    parameter("last_active_at_before", Kind::Integer),
-    parameter("last_active_at_after", Kind::Integer),
-    parameter("created_at_before", Kind::Integer),
-    parameter("created_at_after", Kind::Integer),
+const USER_FILTERS: &[Parameter] = &[
+    parameter("email_address", ParameterKind::List),
+    parameter("phone_number", ParameterKind::Phones),
+    parameter("username", ParameterKind::List),
+    parameter("web3_wallet", ParameterKind::List),
+    parameter("query", ParameterKind::Text),
+    parameter("email_address_query", ParameterKind::Text),
+    parameter("phone_number_query", ParameterKind::Text),
+    parameter("username_query", ParameterKind::Text),
+    parameter("name_query", ParameterKind::Text),
+    parameter("last_active_at_before", ParameterKind::Integer),
+    parameter("last_active_at_after", ParameterKind::Integer),
+    parameter("created_at_before", ParameterKind::Integer),
+    parameter("created_at_after", ParameterKind::Integer),
 ];
 
-const USERS_ONLY: &[Parameter] = &[
-    parameter("organization_id", Kind::Signed),
-    parameter("banned", Kind::Boolean),
-    parameter("last_active_at_since", Kind::Integer),
-    parameter("last_sign_in_at_before", Kind::Integer),
-    parameter("last_sign_in_at_after", Kind::Integer),
-    parameter("provider", Kind::Text),
-    parameter("provider_user_id", Kind::List),
+const USER_LIST_FILTERS: &[Parameter] = &[
+    parameter("organization_id", ParameterKind::IncludeExclude),
+    parameter("banned", ParameterKind::Boolean),
+    parameter("last_active_at_since", ParameterKind::Integer),
+    parameter("last_sign_in_at_before", ParameterKind::Integer),
+    parameter("last_sign_in_at_after", ParameterKind::Integer),
+    parameter("provider", ParameterKind::Text),
+    parameter("provider_user_id", ParameterKind::List),
 ];
 
-const MEMBERSHIP_ORDER: Kind =
-    Kind::OrderBy(&["phone_number", "email_address", "created_at", "first_name", "last_name", "username"]);
+const MEMBERSHIP_ORDER: ParameterKind =
+    ParameterKind::OrderBy(&["phone_number", "email_address", "created_at", "first_name", "last_name", "username"]);
 
 const ORGANIZATION_EXTRAS: &[Parameter] = &[
-    parameter("include_members_count", Kind::Boolean),
-    parameter("include_missing_member_with_elevated_permissions", Kind::Boolean),
+    parameter("include_members_count", ParameterKind::Boolean),
+    parameter("include_missing_member_with_elevated_permissions", ParameterKind::Boolean),
 ];
 
 pub(crate) const INSTANCE: Endpoint = Endpoint { path: "/instance", parameters: &[] };
@@ -103,15 +103,15 @@ pub(crate) const INSTANCE: Endpoint = Endpoint { path: "/instance", parameters: 
 pub(crate) const USERS: Endpoint = Endpoint {
     path: "/users",
     parameters: &[
-        WHO,
-        USERS_ONLY,
+        USER_FILTERS,
+        USER_LIST_FILTERS,
         &[
-            parameter("user_id", Kind::Signed),
-            parameter("external_id", Kind::Signed),
-            parameter("starting_after", Kind::Text),
+            parameter("user_id", ParameterKind::IncludeExclude),
+            parameter("external_id", ParameterKind::IncludeExclude),
+            parameter("starting_after", ParameterKind::Text),
             parameter(
                 "order_by",
-                Kind::OrderBy(&[
+                ParameterKind::OrderBy(&[
                     "created_at",
                     "updated_at",
                     "email_address",
@@ -132,11 +132,11 @@ pub(crate) const USERS: Endpoint = Endpoint {
 pub(crate) const USER_COUNT: Endpoint = Endpoint {
     path: "/users/count",
     parameters: &[
-        WHO,
-        USERS_ONLY,
+        USER_FILTERS,
+        USER_LIST_FILTERS,
         // The file is silent about signs here, but Clerk's JavaScript client sends the list's filters, signs and all,
         // to the count for the total.
-        &[parameter("user_id", Kind::Signed), parameter("external_id", Kind::Signed)],
+        &[parameter("user_id", ParameterKind::IncludeExclude), parameter("external_id", ParameterKind::IncludeExclude)],
     ],
 };
 
@@ -150,10 +150,10 @@ pub(crate) const ORGANIZATIONS: Endpoint = Endpoint {
     parameters: &[
         ORGANIZATION_EXTRAS,
         &[
-            parameter("query", Kind::Text),
-            parameter("user_id", Kind::Signed),
-            parameter("organization_id", Kind::Signed),
-            parameter("order_by", Kind::OrderBy(&["name", "created_at", "members_count"])),
+            parameter("query", ParameterKind::Text),
+            parameter("user_id", ParameterKind::IncludeExclude),
+            parameter("organization_id", ParameterKind::IncludeExclude),
+            parameter("order_by", ParameterKind::OrderBy(&["name", "created_at", "members_count"])),
         ],
         PAGE,
     ],
@@ -165,8 +165,12 @@ pub(crate) const ORGANIZATION: Endpoint =
 pub(crate) const ORGANIZATION_MEMBERSHIPS: Endpoint = Endpoint {
     path: "/organizations/{organization_id}/memberships",
     parameters: &[
-        WHO,
-        &[parameter("user_id", Kind::Signed), parameter("role", Kind::List), parameter("order_by", MEMBERSHIP_ORDER)],
+        USER_FILTERS,
+        &[
+            parameter("user_id", ParameterKind::IncludeExclude),
+            parameter("role", ParameterKind::List),
+            parameter("order_by", MEMBERSHIP_ORDER),
+        ],
         PAGE,
     ],
 };
@@ -189,7 +193,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
 
 /// Values to include and values to exclude.
 #[derive(Debug, Default)]
-pub(crate) struct Signed {
+pub(crate) struct IncludeExclude {
     pub(crate) include: Vec<String>,
     pub(crate) exclude: Vec<String>,
 }
@@ -203,7 +207,7 @@ pub(crate) struct Order {
 #[derive(Debug)]
 enum Value {
     List(Vec<String>),
-    Signed(Signed),
+    IncludeExclude(IncludeExclude),
     Text(String),
     Integer(i64),
     Boolean(bool),
@@ -214,12 +218,16 @@ enum Value {
 #[derive(Debug)]
 pub(crate) struct Query {
     values: Vec<(&'static str, Value)>,
-    lies: Lies,
+    distortions: Distortions,
 }
 
 impl Query {
     /// Reads decoded pairs; fails with Clerk's 422 where a value is not acceptable.
-    pub(crate) fn read(endpoint: &Endpoint, pairs: &[(String, String)], lies: Lies) -> Result<Query, ClerkError> {
+    pub(crate) fn read(
+        endpoint: &Endpoint,
+        pairs: &[(String, String)],
+        distortions: Distortions,
+    ) -> Result<Query, ClerkError> {
         let mut values = Vec::new();
         for parameter in endpoint.parameters() {
             let given: Vec<&str> =
@@ -231,7 +239,7 @@ impl Query {
                 values.push((parameter.name, read_value(parameter, first, &given)?));
             }
         }
-        Ok(Query { values, lies })
+        Ok(Query { values, distortions })
     }
 
     fn get(&self, name: &str) -> Option<&Value> {
@@ -248,10 +256,12 @@ impl Query {
     }
 
     /// The values of an array with signs.
-    pub(crate) fn signed(&self, name: &str) -> Signed {
+    pub(crate) fn include_exclude(&self, name: &str) -> IncludeExclude {
         match self.get(name) {
-            Some(Value::Signed(signed)) => Signed { include: signed.include.clone(), exclude: signed.exclude.clone() },
-            _ => Signed::default(),
+            Some(Value::IncludeExclude(values)) => {
+                IncludeExclude { include: values.include.clone(), exclude: values.exclude.clone() }
+            }
+            _ => IncludeExclude::default(),
         }
     }
 
@@ -287,12 +297,12 @@ impl Query {
     pub(crate) fn limit(&self) -> usize {
         let limit = self.integer("limit").unwrap_or(DEFAULT_LIMIT);
         let limit = usize::try_from(limit).unwrap_or_default();
-        self.lies.most.map_or(limit, |most| limit.min(most))
+        self.distortions.max_objects.map_or(limit, |max| limit.min(max))
     }
 
     /// What decides the order of equals, where that is not their ids.
-    pub(crate) fn ties(&self) -> Option<u64> {
-        self.lies.ties
+    pub(crate) fn tie_seed(&self) -> Option<u64> {
+        self.distortions.tie_seed
     }
 
     pub(crate) fn offset(&self) -> usize {
@@ -312,27 +322,27 @@ fn read_value(parameter: &Parameter, first: &str, given: &[&str]) -> Result<Valu
     let integer = || first.parse::<i64>().map_err(|_| ClerkError::wrong_type(name, "integer"));
 
     Ok(match parameter.kind {
-        Kind::List => Value::List(list()?),
-        Kind::Phones => Value::List(list()?.iter().map(|value| plus(value)).collect()),
-        Kind::Signed => {
-            let mut signed = Signed::default();
+        ParameterKind::List => Value::List(list()?),
+        ParameterKind::Phones => Value::List(list()?.iter().map(|value| restore_plus(value)).collect()),
+        ParameterKind::IncludeExclude => {
+            let mut values = IncludeExclude::default();
             for value in list()? {
-                let value = plus(&value);
+                let value = restore_plus(&value);
                 match value.strip_prefix('-') {
-                    Some(excluded) => signed.exclude.push(excluded.to_owned()),
-                    None => signed.include.push(value.strip_prefix('+').unwrap_or(&value).to_owned()),
+                    Some(excluded) => values.exclude.push(excluded.to_owned()),
+                    None => values.include.push(value.strip_prefix('+').unwrap_or(&value).to_owned()),
                 }
             }
-            Value::Signed(signed)
+            Value::IncludeExclude(values)
         }
-        Kind::Text => Value::Text(first.to_owned()),
-        Kind::Integer => Value::Integer(integer()?),
-        Kind::Boolean => match first {
+        ParameterKind::Text => Value::Text(first.to_owned()),
+        ParameterKind::Integer => Value::Integer(integer()?),
+        ParameterKind::Boolean => match first {
             "true" => Value::Boolean(true),
             "false" => Value::Boolean(false),
             _ => return Err(ClerkError::wrong_type(name, "boolean")),
         },
-        Kind::Limit => match integer()? {
+        ParameterKind::Limit => match integer()? {
             limit if limit < 1 => {
                 return Err(ClerkError::invalid_value(name, "it has to be 1 or more"));
             }
@@ -341,18 +351,18 @@ fn read_value(parameter: &Parameter, first: &str, given: &[&str]) -> Result<Valu
             }
             limit => Value::Integer(limit),
         },
-        Kind::Offset => match integer()? {
+        ParameterKind::Offset => match integer()? {
             offset if offset < 0 => {
                 return Err(ClerkError::invalid_value(name, "it has to be 0 or more"));
             }
             offset => Value::Integer(offset),
         },
-        Kind::OrderBy(fields) => Value::Order(read_order(name, &plus(first), fields)?),
+        ParameterKind::OrderBy(fields) => Value::Order(read_order(name, &restore_plus(first), fields)?),
     })
 }
 
 /// A leading space was a plus sign that the client did not escape.
-fn plus(value: &str) -> String {
+fn restore_plus(value: &str) -> String {
     match value.strip_prefix(' ') {
         Some(rest) => format!("+{rest}"),
         None => value.to_owned(),

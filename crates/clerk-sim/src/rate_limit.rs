@@ -25,7 +25,7 @@ impl RateLimit {
         match self {
             RateLimit::ByKey if key.starts_with("sk_live_") => 1000,
             RateLimit::ByKey => 100,
-            RateLimit::Requests(most) => most,
+            RateLimit::Requests(max) => max,
             RateLimit::Off => u32::MAX,
         }
     }
@@ -37,14 +37,14 @@ pub(crate) struct Limiter {
 }
 
 struct Window {
-    most: u32,
+    max: u32,
     began: Option<Instant>,
     used: u32,
 }
 
 impl Limiter {
     pub(crate) fn new(limit: RateLimit, keys: &[String]) -> Limiter {
-        let windows = keys.iter().map(|key| Mutex::new(Window { most: limit.of(key), began: None, used: 0 }));
+        let windows = keys.iter().map(|key| Mutex::new(Window { max: limit.of(key), began: None, used: 0 }));
         Limiter { windows: windows.collect() }
     }
 
@@ -52,7 +52,7 @@ impl Limiter {
     ///
     /// # Errors
     /// The whole seconds until the next window, where the key has used up this one.
-    pub(crate) fn take(&self, key: usize) -> Result<(), u64> {
+    pub(crate) fn count(&self, key: usize) -> Result<(), u64> {
         let Some(window) = self.windows.get(key) else {
             return Ok(());
         };
@@ -66,7 +66,7 @@ impl Limiter {
                 Duration::ZERO
             }
         };
-        if window.used >= window.most {
+        if window.used >= window.max {
             return Err((WINDOW - passed).as_secs_f64().ceil() as u64);
         }
         window.used += 1;

@@ -102,18 +102,18 @@ pub(crate) struct Log {
     /// How many were cleared, so that a number given out earlier still finds its request, or none.
     cleared: usize,
     in_flight: usize,
-    most_in_flight: usize,
+    max_in_flight: usize,
 }
 
 impl Log {
     pub(crate) fn new() -> Log {
-        Log { started: Instant::now(), requests: Vec::new(), cleared: 0, in_flight: 0, most_in_flight: 0 }
+        Log { started: Instant::now(), requests: Vec::new(), cleared: 0, in_flight: 0, max_in_flight: 0 }
     }
 
     /// Takes a request in and returns its number.
     pub(crate) fn begin(&mut self, mut request: Request) -> usize {
         self.in_flight += 1;
-        self.most_in_flight = self.most_in_flight.max(self.in_flight);
+        self.max_in_flight = self.max_in_flight.max(self.in_flight);
         request.at = self.started.elapsed();
         request.in_flight = self.in_flight;
         self.requests.push(request);
@@ -132,13 +132,13 @@ impl Log {
         &self.requests
     }
 
-    pub(crate) fn most_in_flight(&self) -> usize {
-        self.most_in_flight
+    pub(crate) fn max_in_flight(&self) -> usize {
+        self.max_in_flight
     }
 
     pub(crate) fn clear(&mut self) {
         self.cleared += self.requests.len();
         self.requests.clear();
-        self.most_in_flight = self.in_flight;
+        self.max_in_flight = self.in_flight;
     }
 }

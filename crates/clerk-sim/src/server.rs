@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::answer::{Answer, SimBody};
 use crate::error::ClerkError;
-use crate::fault::{Kind, Lies, Plan};
+use crate::fault::{Distortions, Due, FaultKind, Plan};
 use crate::rate_limit::Limiter;
 use crate::request::{Log, Outcome, Request};
 use crate::state::State;
@@ -114,16 +114,16 @@ async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Re
     request.key = key.as_ref().ok().copied();
     request.api_version = header(&head, &API_VERSION);
     request.user_agent = header(&head, &USER_AGENT);
-    let mut entry = Entry::new(shared, &request);
+    let mut entry = LogEntry::new(shared, &request);
 
-    let (changes, fault, lies) = lock(&shared.plan).take(&request, entry.number);
+    let Due { changes, fault, distortions } = lock(&shared.plan).due(&request, entry.number);
     if !changes.is_empty() {
         let mut state = write(&shared.state);
         changes.into_iter().for_each(|change| change(&mut state));
     }
 
     let mut wait = shared.latency.get();
-    if let Some(Kind::Slow { ms }) = fault {
+    if let Some(FaultKind::Slow { ms }) = fault {
         wait += Duration::from_millis(ms);
     }
     if !wait.is_zero() {
@@ -131,38 +131,40 @@ async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Re
     }
 
     let trace_id = trace_id(entry.number);
-    let right_answer = || answer(shared, &head, &request, lies, key, &trace_id);
-    let mut half = false;
+    let correct_answer = || answer(shared, &head, &request, distortions, key, &trace_id);
+    let mut sends_half = false;
     let mut answer = match fault {
-        None | Some(Kind::Slow { .. }) => right_answer(),
-        Some(Kind::Status { status, retry_after }) => {
+        None | Some(FaultKind::Slow { .. }) => correct_answer(),
+        Some(FaultKind::Status { status, retry_after }) => {
             Answer::error(&ClerkError::with_status(status, retry_after), &trace_id)
         }
-        Some(Kind::Body { status, body }) => Answer::json(status, body),
-        Some(Kind::Html) => Answer {
+        Some(FaultKind::Body { status, body }) => Answer::json(status, body),
+        Some(FaultKind::Html) => Answer {
             content_type: "text/html; charset=utf-8",
             ..Answer::json(200, "<!DOCTYPE html>\n<title>Welcome</title>\n<h1>It works</h1>\n")
         },
-        Some(Kind::CutJson) => {
-            let whole = right_answer();
+        Some(FaultKind::CutJson) => {
+            let whole = correct_answer();
             let body = whole.body.slice(..whole.body.len() / 2);
             Answer { body, ..whole }
         }
-        Some(Kind::Cut) => {
-            half = true;
-            right_answer()
+        Some(FaultKind::Cut) => {
+            sends_half = true;
+            correct_answer()
         }
-        Some(Kind::RepeatPage) => {
+        Some(FaultKind::RepeatPage) => {
             let page = lock(&shared.plan).page_before(&request.path);
-            page.map_or_else(right_answer, |page| Answer::json(200, page))
+            page.map_or_else(correct_answer, |page| Answer::json(200, page))
         }
-        Some(Kind::Reset) => {
+        Some(FaultKind::Reset) => {
             entry.outcome = Outcome::Reset;
             return Err(Reset);
         }
-        Some(Kind::Silence) => pending().await,
+        Some(FaultKind::Silence) => pending().await,
         // These are in `lies`.
-        Some(Kind::ShortPage { .. } | Kind::UnstableTies | Kind::Miscount { .. } | Kind::NoCount) => right_answer(),
+        Some(
+            FaultKind::ShortPage { .. } | FaultKind::UnstableTies | FaultKind::Miscount { .. } | FaultKind::NoCount,
+        ) => correct_answer(),
     };
     entry.outcome = Outcome::Status(answer.status);
     if let Some(version) = head.headers.get(&API_VERSION) {
@@ -171,7 +173,7 @@ async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Re
     if let Ok(trace_id) = HeaderValue::from_str(&trace_id) {
         answer.headers.push((TRACE_ID, trace_id));
     }
-    Ok(if half { answer.send_half() } else { answer.send() })
+    Ok(if sends_half { answer.send_half() } else { answer.send() })
 }
 
 fn header(head: &Parts, name: &HeaderName) -> Option<String> {
@@ -184,18 +186,18 @@ fn answer(
     shared: &Shared,
     head: &Parts,
     request: &Request,
-    lies: Lies,
+    distortions: Distortions,
     key: Result<usize, ClerkError>,
     trace_id: &str,
 ) -> Answer {
     let result = key.and_then(|key| {
-        let limited = shared.limiter.take(key);
+        let limited = shared.limiter.count(key);
         limited.map_err(ClerkError::too_many_requests)?;
-        api::answer(&read(&shared.state), head, request, lies)
+        api::answer(&read(&shared.state), head, request, distortions)
     });
     match result {
         Ok(json) => {
-            let answer = Answer::json(200, lies.recount(json));
+            let answer = Answer::json(200, distortions.recount(json));
             lock(&shared.plan).sent(&request.path, &answer.body);
             answer
         }
@@ -212,15 +214,15 @@ fn trace_id(number: usize) -> String {
 }
 
 /// A request in the log, which is closed with whatever came of it, even if its connection goes away.
-struct Entry {
+struct LogEntry {
     shared: Arc<Shared>,
     number: usize,
     outcome: Outcome,
 }
 
-impl Entry {
-    fn new(shared: &Arc<Shared>, request: &Request) -> Entry {
-        Entry {
+impl LogEntry {
+    fn new(shared: &Arc<Shared>, request: &Request) -> LogEntry {
+        LogEntry {
             number: lock(&shared.log).begin(request.clone()),
             shared: Arc::clone(shared),
             outcome: Outcome::Abandoned,
@@ -228,7 +230,7 @@ impl Entry {
     }
 }
 
-impl Drop for Entry {
+impl Drop for LogEntry {
     fn drop(&mut self) {
         lock(&self.shared.log).end(self.number, self.outcome);
     }

@@ -9,13 +9,13 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 
 use crate::Config;
+use crate::dispatcher::Dispatcher;
 use crate::generate::{self, id};
 use crate::instance::Instance;
 use crate::object::{self, Fields, Membership, Organization, User, raw};
-use crate::outbox::Outbox;
 use crate::table::Table;
 use crate::webhook::Delivery;
-use crate::{event, identification, shape};
+use crate::{event, identification, schema};
 
 /// Why a change was refused.
 #[derive(Debug, thiserror::Error)]
@@ -43,43 +43,43 @@ pub enum ChangeError {
 /// test run twice sees the same times.
 ///
 /// Fields are given as anything that can be written as a JSON object: `json!({"first_name": "Ada"})`, or a
-/// [`RawValue`](serde_json::value::RawValue) where the JSON has to arrive to the letter. They take the place of the object's own; those that
-/// Clerk does not know are kept.
+/// [`RawValue`](serde_json::value::RawValue) where the JSON has to arrive to the letter. They take the place of the
+/// object's own; those that Clerk does not know are kept.
 ///
 /// Every change makes the events that Clerk would send to webhooks; deleting a user or an organization, one for each
 /// membership as well.
 pub struct State {
     pub(crate) instance: Instance,
-    pub(crate) outbox: Outbox,
+    pub(crate) dispatcher: Dispatcher,
     pub(crate) users: Table<User>,
     pub(crate) organizations: Table<Organization>,
     pub(crate) memberships: Table<Membership>,
     /// From the id of a user or an organization to the ids of its memberships.
-    by_user: Links,
-    by_organization: Links,
+    by_user: IdIndex,
+    by_organization: IdIndex,
     /// From every address, number, username and external id, in lower case, to the ids of its users.
-    by_identifier: Links,
+    by_identifier: IdIndex,
     clock: i64,
     random: StdRng,
 }
 
 /// From one thing to the ids of others.
-type Links = HashMap<String, BTreeSet<String>>;
+type IdIndex = HashMap<String, BTreeSet<String>>;
 
 impl State {
     /// The instance that the configuration describes. The same seed and sizes make the same one, to the byte.
     pub(crate) fn generate(config: &Config, runtime: Handle) -> State {
         let mut random = StdRng::seed_from_u64(config.seed);
-        let made = generate::instance(&mut random, config);
+        let generated = generate::instance(&mut random, config);
         let mut state = State {
             instance: Instance::new(config),
-            outbox: Outbox::new(config.receiver.clone(), runtime),
-            users: Table::new(made.users),
-            organizations: Table::new(made.organizations),
-            memberships: Table::new(made.memberships),
-            by_user: Links::new(),
-            by_organization: Links::new(),
-            by_identifier: Links::new(),
+            dispatcher: Dispatcher::new(config.receiver.clone(), runtime),
+            users: Table::new(generated.users),
+            organizations: Table::new(generated.organizations),
+            memberships: Table::new(generated.memberships),
+            by_user: IdIndex::new(),
+            by_organization: IdIndex::new(),
+            by_identifier: IdIndex::new(),
             clock: generate::END,
             random,
         };
@@ -113,14 +113,14 @@ impl State {
         let mut fields = read_fields(fields)?;
         let id = id::new("user_", &mut self.random, now);
         let empty = raw(Empty {})?;
-        let blank = serde_json::to_string(&shape::User::blank(&id, now, &empty))?;
+        let blank = serde_json::to_string(&schema::User::blank(&id, now, &empty))?;
         identification::expand(&mut fields, &mut self.random, now)?;
-        copy_time(&mut fields);
+        default_updated_at(&mut fields);
 
         let user = User::read(object::patched(&blank, fields)?)?;
-        free(self.users.get(&user.id).is_some(), &user.id)?;
+        require_free(self.users.get(&user.id).is_some(), &user.id)?;
         let id = user.id.clone();
-        self.tell("user.created", user.json.clone());
+        self.emit("user.created", user.json.clone());
         self.put_user(user);
         Ok(id)
     }
@@ -133,11 +133,11 @@ impl State {
         let now = self.tick();
         let mut fields = read_fields(fields)?;
         identification::expand(&mut fields, &mut self.random, now)?;
-        touch(&mut fields, now)?;
+        set_updated_at(&mut fields, now)?;
         let user = self.users.get(id).ok_or_else(|| not_found("user", id))?;
         let user = User::read(object::patched(&user.json, fields)?)?;
-        free(user.id != id, &user.id)?;
-        self.tell("user.updated", user.json.clone());
+        require_free(user.id != id, &user.id)?;
+        self.emit("user.updated", user.json.clone());
         self.put_user(user);
         Ok(())
     }
@@ -156,7 +156,7 @@ impl State {
             self.remove_membership(&membership);
         }
         if let Some(user) = self.remove_user(id) {
-            self.tell("user.deleted", event::deleted_user(&user));
+            self.emit("user.deleted", event::deleted_user(&user));
         }
         Ok(())
     }
@@ -171,7 +171,7 @@ impl State {
         let id = id::new("org_", &mut self.random, now);
         let empty = raw(Empty {})?;
         let slug = id.to_lowercase().replace('_', "-");
-        let blank = serde_json::to_string(&shape::Organization {
+        let blank = serde_json::to_string(&schema::Organization {
             object: "organization",
             id: &id,
             name: "New organization",
@@ -188,14 +188,14 @@ impl State {
             last_active_at: None,
             role_set_key: None,
         })?;
-        copy_time(&mut fields);
+        default_updated_at(&mut fields);
 
         let organization = Organization::read(object::patched(&blank, fields)?)?;
-        let taken = self.organizations.get(&organization.id).is_some();
-        free(taken, &organization.id)?;
+        let is_taken = self.organizations.get(&organization.id).is_some();
+        require_free(is_taken, &organization.id)?;
         let id = organization.id.clone();
         self.organizations.put(organization);
-        self.tell("organization.created", event::organization(self, &id));
+        self.emit("organization.created", event::organization(self, &id));
         Ok(id)
     }
 
@@ -206,13 +206,13 @@ impl State {
     pub fn update_organization(&mut self, id: &str, fields: impl Serialize) -> Result<(), ChangeError> {
         let now = self.tick();
         let mut fields = read_fields(fields)?;
-        touch(&mut fields, now)?;
+        set_updated_at(&mut fields, now)?;
         let organization = self.organizations.get(id);
         let organization = organization.ok_or_else(|| not_found("organization", id))?;
         let organization = Organization::read(object::patched(&organization.json, fields)?)?;
-        free(organization.id != id, &organization.id)?;
+        require_free(organization.id != id, &organization.id)?;
         self.organizations.put(organization);
-        self.tell("organization.updated", event::organization(self, id));
+        self.emit("organization.updated", event::organization(self, id));
         Ok(())
     }
 
@@ -229,7 +229,7 @@ impl State {
             self.remove_membership(&membership);
         }
         if let Some(organization) = self.organizations.remove(id) {
-            self.tell("organization.deleted", event::deleted_organization(&organization));
+            self.emit("organization.deleted", event::deleted_organization(&organization));
         }
         Ok(())
     }
@@ -255,8 +255,8 @@ impl State {
         let mut fields = read_fields(fields)?;
         let id = id::new("orgmem_", &mut self.random, now);
         let empty = raw(Empty {})?;
-        let (role_name, permissions) = shape::role("org:member");
-        let blank = serde_json::to_string(&shape::Membership {
+        let (role_name, permissions) = schema::role("org:member");
+        let blank = serde_json::to_string(&schema::Membership {
             object: "organization_membership",
             id: &id,
             role: "org:member",
@@ -268,16 +268,16 @@ impl State {
             updated_at: now,
         })?;
         expand_role(&mut fields)?;
-        copy_time(&mut fields);
+        default_updated_at(&mut fields);
 
         let membership =
             Membership::read(object::patched(&blank, fields)?, user_id.to_owned(), organization_id.to_owned())?;
-        let taken = self.memberships.get(&membership.id).is_some();
-        free(taken, &membership.id)?;
+        let is_taken = self.memberships.get(&membership.id).is_some();
+        require_free(is_taken, &membership.id)?;
         let id = membership.id.clone();
         link(&mut self.by_user, user_id, &id);
         link(&mut self.by_organization, organization_id, &id);
-        self.tell("organizationMembership.created", event::membership(self, &membership));
+        self.emit("organizationMembership.created", event::membership(self, &membership));
         self.memberships.put(membership);
         Ok(id)
     }
@@ -290,13 +290,13 @@ impl State {
         let now = self.tick();
         let mut fields = read_fields(fields)?;
         expand_role(&mut fields)?;
-        touch(&mut fields, now)?;
+        set_updated_at(&mut fields, now)?;
         let old = self.memberships.get(id);
         let old = old.ok_or_else(|| not_found("membership", id))?;
         let membership =
             Membership::read(object::patched(&old.json, fields)?, old.user_id.clone(), old.organization_id.clone())?;
-        free(membership.id != id, &membership.id)?;
-        self.tell("organizationMembership.updated", event::membership(self, &membership));
+        require_free(membership.id != id, &membership.id)?;
+        self.emit("organizationMembership.updated", event::membership(self, &membership));
         self.memberships.put(membership);
         Ok(())
     }
@@ -346,8 +346,8 @@ impl State {
     }
 
     /// Tells those who listen to webhooks what has just happened.
-    fn tell(&mut self, kind: &str, data: String) {
-        self.outbox.put(Delivery::new(&self.instance.id, kind, &data, self.clock));
+    fn emit(&mut self, kind: &str, data: String) {
+        self.dispatcher.dispatch(Delivery::new(&self.instance.id, kind, &data, self.clock));
     }
 
     fn put_user(&mut self, user: User) {
@@ -372,7 +372,7 @@ impl State {
         };
         unlink(&mut self.by_user, &membership.user_id, id);
         unlink(&mut self.by_organization, &membership.organization_id, id);
-        self.tell("organizationMembership.deleted", event::membership(self, &membership));
+        self.emit("organizationMembership.deleted", event::membership(self, &membership));
         true
     }
 }
@@ -386,13 +386,13 @@ fn read_fields(fields: impl Serialize) -> serde_json::Result<Fields> {
 }
 
 /// An object made with a time of creation was last changed then.
-fn copy_time(fields: &mut Fields) {
+fn default_updated_at(fields: &mut Fields) {
     if let Some(created) = fields.get("created_at").cloned() {
         fields.entry("updated_at".to_owned()).or_insert(created);
     }
 }
 
-fn touch(fields: &mut Fields, now: i64) -> serde_json::Result<()> {
+fn set_updated_at(fields: &mut Fields, now: i64) -> serde_json::Result<()> {
     let now = raw(now)?;
     fields.entry("updated_at".to_owned()).or_insert(now);
     Ok(())
@@ -403,25 +403,25 @@ fn expand_role(fields: &mut Fields) -> serde_json::Result<()> {
         return Ok(());
     };
     let role: String = serde_json::from_str(role.get())?;
-    let (name, permissions) = shape::role(&role);
+    let (name, permissions) = schema::role(&role);
     let (name, permissions) = (raw(name)?, raw(permissions)?);
     fields.entry("role_name".to_owned()).or_insert(name);
     fields.entry("permissions".to_owned()).or_insert(permissions);
     Ok(())
 }
 
-fn link(links: &mut Links, from: &str, to: &str) {
+fn link(links: &mut IdIndex, from: &str, to: &str) {
     links.entry(from.to_owned()).or_default().insert(to.to_owned());
 }
 
-fn unlink(links: &mut Links, from: &str, to: &str) {
+fn unlink(links: &mut IdIndex, from: &str, to: &str) {
     if let Some(ids) = links.get_mut(from) {
         ids.remove(to);
     }
 }
 
-fn free(taken: bool, id: &str) -> Result<(), ChangeError> {
-    if taken {
+fn require_free(is_taken: bool, id: &str) -> Result<(), ChangeError> {
+    if is_taken {
         return Err(ChangeError::WrongId(id.to_owned()));
     }
     Ok(())

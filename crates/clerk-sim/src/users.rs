@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use crate::error::ClerkError;
 use crate::object::User;
 use crate::page::{self, SortKey};
-use crate::query::{Query, Signed};
+use crate::query::{IncludeExclude, Query};
 use crate::state::State;
 use crate::table::Row;
 
 pub(crate) fn list(state: &State, query: &Query) -> Result<Vec<u8>, ClerkError> {
     let cursor = cursor(state, query)?;
-    let mut rows = page::settle(select(state, query)?, query);
+    let mut rows = page::shuffle_ties(select(state, query)?, query);
     if let Some(cursor) = cursor {
-        let place = match rows.iter().position(|user| query.ties().is_some() && user.id == cursor.id) {
+        let place = match rows.iter().position(|user| query.tie_seed().is_some() && user.id == cursor.id) {
             Some(place) => place + 1,
             None => rows.partition_point(|user| user.key() <= cursor.key()),
         };
@@ -62,10 +62,10 @@ fn cursor<'a>(state: &'a State, query: &Query) -> Result<Option<&'a User>, Clerk
 /// The users that the request's filters let through, the oldest first.
 fn select<'a>(state: &'a State, query: &Query) -> Result<Vec<&'a User>, ClerkError> {
     let accounts = accounts(query)?;
-    let ids = query.signed("user_id");
-    let organizations = query.signed("organization_id");
+    let ids = query.include_exclude("user_id");
+    let organizations = query.include_exclude("organization_id");
     let filter = Filter::new(query);
-    let (after, before) = filter.created;
+    let TimeBounds { after, before } = filter.created;
 
     // Users who are named, or the members of an organization, are looked up rather than searched for.
     let named = if !ids.include.is_empty() {
@@ -105,7 +105,7 @@ fn select<'a>(state: &'a State, query: &Query) -> Result<Vec<&'a User>, ClerkErr
         let excluded = members(&organizations.exclude);
         rows.retain(|user| !excluded.contains(user.id.as_str()));
     }
-    if let Some((provider, user_ids)) = accounts {
+    if let Some(AccountFilter { provider, user_ids }) = accounts {
         rows.retain(|user| {
             user.external_accounts
                 .iter()
@@ -125,10 +125,17 @@ fn by_creation<'a>(rows: impl Iterator<Item = &'a User>) -> Vec<&'a User> {
     rows
 }
 
-/// The external accounts asked for: a provider and the ids of users there, which need each other.
-fn accounts(query: &Query) -> Result<Option<(&str, &[String])>, ClerkError> {
+/// A condition on the external accounts of a user.
+struct AccountFilter<'q> {
+    provider: &'q str,
+    /// The ids of users at the provider.
+    user_ids: &'q [String],
+}
+
+/// The condition on external accounts, if there is one. Clerk takes the two parameters only together.
+fn accounts(query: &Query) -> Result<Option<AccountFilter<'_>>, ClerkError> {
     match (query.text("provider"), query.list("provider_user_id")) {
-        (Some(provider), Some(ids)) => Ok(Some((provider, ids))),
+        (Some(provider), Some(user_ids)) => Ok(Some(AccountFilter { provider, user_ids })),
         (Some(_), None) => Err(ClerkError::missing("provider_user_id", "provider")),
         (None, Some(_)) => Err(ClerkError::missing("provider", "provider_user_id")),
         (None, None) => Ok(None),
@@ -141,7 +148,7 @@ pub(crate) struct Filter {
     phones: Option<HashSet<String>>,
     usernames: Option<HashSet<String>>,
     wallets: Option<HashSet<String>>,
-    external_ids: Signed,
+    external_ids: IncludeExclude,
     /// Lower case, like all that it is compared with.
     query: Option<String>,
     email_query: Option<String>,
@@ -149,15 +156,32 @@ pub(crate) struct Filter {
     username_query: Option<String>,
     name_query: Option<String>,
     banned: Option<bool>,
-    active: Times,
+    active: TimeBounds,
     active_since: Option<i64>,
-    signed_in: Times,
+    signed_in: TimeBounds,
     /// Created after and before, exclusive; not part of [`Filter::matches`].
-    created: Times,
+    created: TimeBounds,
 }
 
 /// After and before, both exclusive, in Unix milliseconds.
-type Times = (Option<i64>, Option<i64>);
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct TimeBounds {
+    after: Option<i64>,
+    before: Option<i64>,
+}
+
+impl TimeBounds {
+    const NONE: TimeBounds = TimeBounds { after: None, before: None };
+
+    fn read(query: &Query, after: &str, before: &str) -> TimeBounds {
+        TimeBounds { after: query.integer(after), before: query.integer(before) }
+    }
+
+    fn contains(self, time: Option<i64>) -> bool {
+        self.after.is_none_or(|after| time.is_some_and(|time| time > after))
+            && self.before.is_none_or(|before| time.is_some_and(|time| time < before))
+    }
+}
 
 impl Filter {
     pub(crate) fn new(query: &Query) -> Filter {
@@ -168,17 +192,17 @@ impl Filter {
             phones: set("phone_number"),
             usernames: set("username"),
             wallets: set("web3_wallet"),
-            external_ids: query.signed("external_id"),
+            external_ids: query.include_exclude("external_id"),
             query: lower("query"),
             email_query: lower("email_address_query"),
             phone_query: lower("phone_number_query"),
             username_query: lower("username_query"),
             name_query: lower("name_query"),
             banned: query.boolean("banned"),
-            active: (query.integer("last_active_at_after"), query.integer("last_active_at_before")),
+            active: TimeBounds::read(query, "last_active_at_after", "last_active_at_before"),
             active_since: query.integer("last_active_at_since"),
-            signed_in: (query.integer("last_sign_in_at_after"), query.integer("last_sign_in_at_before")),
-            created: (query.integer("created_at_after"), query.integer("created_at_before")),
+            signed_in: TimeBounds::read(query, "last_sign_in_at_after", "last_sign_in_at_before"),
+            created: TimeBounds::read(query, "created_at_after", "created_at_before"),
         }
     }
 
@@ -196,7 +220,6 @@ impl Filter {
 
     /// Whether [`Filter::matches`] lets everyone through.
     pub(crate) fn is_empty(&self) -> bool {
-        let nothing = (None, None);
         self.emails.is_none()
             && self.phones.is_none()
             && self.usernames.is_none()
@@ -209,22 +232,22 @@ impl Filter {
             && self.username_query.is_none()
             && self.name_query.is_none()
             && self.banned.is_none()
-            && self.active == nothing
+            && self.active == TimeBounds::NONE
             && self.active_since.is_none()
-            && self.signed_in == nothing
+            && self.signed_in == TimeBounds::NONE
     }
 
     pub(crate) fn created_within(&self, user: &User) -> bool {
-        within(Some(user.created_at), self.created)
+        self.created.contains(Some(user.created_at))
     }
 
     /// Whether the range of creation times lets everyone through.
     pub(crate) fn created_any_time(&self) -> bool {
-        self.created == (None, None)
+        self.created == TimeBounds::NONE
     }
 
     pub(crate) fn matches(&self, user: &User) -> bool {
-        let Signed { include, exclude } = &self.external_ids;
+        let IncludeExclude { include, exclude } = &self.external_ids;
         let external_id = user.external_id.as_ref();
         one_of(&self.emails, user.emails())
             && one_of(&self.phones, user.phones())
@@ -238,9 +261,9 @@ impl Filter {
             && self.name_matches(user)
             && self.anything_matches(user)
             && self.banned.is_none_or(|banned| banned == user.banned)
-            && within(user.last_active_at, self.active)
+            && self.active.contains(user.last_active_at)
             && self.active_since.is_none_or(|since| user.last_active_at.is_some_and(|active| active >= since))
-            && within(user.last_sign_in_at, self.signed_in)
+            && self.signed_in.contains(user.last_sign_in_at)
     }
 
     fn name_matches(&self, user: &User) -> bool {
@@ -271,11 +294,6 @@ fn one_of<'a>(wanted: &Option<HashSet<String>>, mut values: impl Iterator<Item =
 
 fn part_of<'a>(part: &Option<String>, mut values: impl Iterator<Item = &'a str>) -> bool {
     part.as_ref().is_none_or(|part| values.any(|value| value.to_lowercase().contains(part)))
-}
-
-fn within(time: Option<i64>, (after, before): Times) -> bool {
-    after.is_none_or(|after| time.is_some_and(|time| time > after))
-        && before.is_none_or(|before| time.is_some_and(|time| time < before))
 }
 
 /// What users, and memberships by their users, are ordered by.

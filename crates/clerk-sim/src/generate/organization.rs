@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::user::raw_text;
 use super::{id, image_url, metadata, name, time};
 use crate::object::{Membership, Organization, User};
-use crate::shape;
+use crate::schema;
 use crate::table::Row;
 
 /// The `index`-th organization of the instance.
@@ -30,7 +30,7 @@ pub(super) fn organization(
     // The Backend API can make an organization that nobody created.
     let created_by = founder.filter(|_| !random.random_bool(0.05));
 
-    let organization = shape::Organization {
+    let organization = schema::Organization {
         object: "organization",
         id: &organization_id,
         name: &name,
@@ -108,7 +108,7 @@ fn membership(
         2 => "org:billing_manager",
         _ => "org:member",
     };
-    let (role_name, permissions) = shape::role(role);
+    let (role_name, permissions) = schema::role(role);
     let public = raw_text(
         match random.random_range(0..4) {
             0 => r#"{"team":"Größenordnung","since":2024}"#,
@@ -116,7 +116,7 @@ fn membership(
         }
         .to_owned(),
     );
-    let membership = shape::Membership {
+    let membership = schema::Membership {
         object: "organization_membership",
         id: &id::new("orgmem_", random, created_at),
         role,

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::name::{self, Person};
 use super::{id, image_url, metadata, time};
 use crate::object::User;
-use crate::shape;
+use crate::schema;
 
 /// A user's addresses, numbers and accounts before they are drawn as JSON.
 #[derive(Default)]
@@ -60,17 +60,17 @@ pub(super) fn user(random: &mut impl Rng, index: usize, created_at: i64, lone_su
     let unsafe_ = raw_text(metadata::unsafe_(random, index, lone_surrogates));
     let empty = raw_text("{}".to_owned());
     let times = (created_at, updated_at);
-    let links: Vec<shape::Link> = who
+    let links: Vec<schema::Link> = who
         .account
         .iter()
-        .map(|account| shape::Link { kind: strategy(account.provider), id: &account.identification_id })
+        .map(|account| schema::Link { kind: strategy(account.provider), id: &account.identification_id })
         .collect();
     let emails = emails(&who, &links, times);
     let phones = phones(&who, two_factor && !totp, times);
     let wallets = wallets(&who, times);
     let accounts = accounts(&who, &person, &empty, times);
     let passkey_id = id::new("idn_", random, created_at);
-    let passkeys = [shape::Passkey {
+    let passkeys = [schema::Passkey {
         id: &passkey_id,
         object: "passkey",
         name: "Laptop",
@@ -79,7 +79,7 @@ pub(super) fn user(random: &mut impl Rng, index: usize, created_at: i64, lone_su
     }];
     let has_passkey = signed_in.is_some() && random.random_bool(0.04);
 
-    let user = shape::User {
+    let user = schema::User {
         username: username.as_deref(),
         first_name: has_first.then_some(person.first.as_str()),
         last_name: has_last.then_some(person.last.as_str()),
@@ -114,7 +114,7 @@ pub(super) fn user(random: &mut impl Rng, index: usize, created_at: i64, lone_su
         last_active_at: active,
         mfa_enabled_at: two_factor.then_some(updated_at),
         legal_accepted_at: random.random_bool(0.7).then_some(created_at),
-        ..shape::User::blank(&user_id, created_at, &empty)
+        ..schema::User::blank(&user_id, created_at, &empty)
     };
     let json = serde_json::to_string(&user).expect("a made-up user can be written as JSON");
     User::read(json).expect("a made-up user has a user's fields")
@@ -183,15 +183,15 @@ fn strategy(provider: &str) -> &'static str {
     }
 }
 
-fn verified(object: &'static str, strategy: &'static str) -> shape::Verification<'static> {
-    shape::Verification { object, status: "verified", strategy, attempts: Some(1), expire_at: None }
+fn verified(object: &'static str, strategy: &'static str) -> schema::Verification<'static> {
+    schema::Verification { object, status: "verified", strategy, attempts: Some(1), expire_at: None }
 }
 
 fn emails<'a>(
     who: &'a Identifications,
-    links: &'a [shape::Link<'a>],
+    links: &'a [schema::Link<'a>],
     (created_at, updated_at): (i64, i64),
-) -> Vec<shape::EmailAddress<'a>> {
+) -> Vec<schema::EmailAddress<'a>> {
     let last = who.emails.len().saturating_sub(1);
     let draw = |(place, (id, address)): (usize, &'a (String, String))| {
         let linked = place == last && !links.is_empty();
@@ -209,12 +209,12 @@ fn emails<'a>(
             1 | 2 => Some(verified("verification_admin", "admin")),
             3 => Some(verified("verification_ticket", "ticket")),
             4 => Some(verified("verification_email_link", "email_link")),
-            _ => Some(shape::Verification {
+            _ => Some(schema::Verification {
                 expire_at: Some(created_at + 600_000),
                 ..verified("verification_otp", "email_code")
             }),
         };
-        shape::EmailAddress {
+        schema::EmailAddress {
             id,
             object: "email_address",
             email_address: address,
@@ -233,15 +233,15 @@ fn phones<'a>(
     who: &'a Identifications,
     second_factor: bool,
     (created_at, updated_at): (i64, i64),
-) -> Vec<shape::PhoneNumber<'a>> {
-    let draw = |(id, number): &'a (String, String)| shape::PhoneNumber {
+) -> Vec<schema::PhoneNumber<'a>> {
+    let draw = |(id, number): &'a (String, String)| schema::PhoneNumber {
         id,
         object: "phone_number",
         phone_number: number,
         reserved_for_second_factor: second_factor,
         default_second_factor: second_factor,
         reserved: false,
-        verification: Some(shape::Verification {
+        verification: Some(schema::Verification {
             expire_at: Some(created_at + 600_000),
             ..verified("verification_otp", "phone_code")
         }),
@@ -253,12 +253,12 @@ fn phones<'a>(
     who.phones.iter().map(draw).collect()
 }
 
-fn wallets<'a>(who: &'a Identifications, (created_at, updated_at): (i64, i64)) -> Vec<shape::Web3Wallet<'a>> {
-    let draw = |(id, wallet): &'a (String, String)| shape::Web3Wallet {
+fn wallets<'a>(who: &'a Identifications, (created_at, updated_at): (i64, i64)) -> Vec<schema::Web3Wallet<'a>> {
+    let draw = |(id, wallet): &'a (String, String)| schema::Web3Wallet {
         id,
         object: "web3_wallet",
         web3_wallet: wallet,
-        verification: Some(shape::Verification {
+        verification: Some(schema::Verification {
             expire_at: Some(created_at + 600_000),
             ..verified("verification_web3", "web3_metamask_signature")
         }),
@@ -273,9 +273,9 @@ fn accounts<'a>(
     person: &'a Person,
     empty: &'a RawValue,
     (created_at, updated_at): (i64, i64),
-) -> Vec<shape::ExternalAccount<'a>> {
+) -> Vec<schema::ExternalAccount<'a>> {
     let email = who.emails.last().map_or("", |(_, address)| address);
-    let draw = |account: &'a Account| shape::ExternalAccount {
+    let draw = |account: &'a Account| schema::ExternalAccount {
         object: match account.provider {
             "google" => "google_account",
             _ => "external_account",
@@ -297,7 +297,7 @@ fn accounts<'a>(
         label: None,
         created_at,
         updated_at,
-        verification: Some(shape::Verification {
+        verification: Some(schema::Verification {
             attempts: None,
             expire_at: Some(created_at + 600_000),
             ..verified("verification_oauth", strategy(account.provider))

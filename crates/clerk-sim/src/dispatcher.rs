@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::webhook::{Delivery, Receiver, now};
 
 /// The waits before the attempts to deliver a message. Svix goes on for days; a test cannot.
-const WAITS: [Duration; 5] = [
+const RETRY_DELAYS: [Duration; 5] = [
     Duration::ZERO,
     Duration::from_millis(200),
     Duration::from_secs(1),
@@ -19,18 +19,18 @@ const WAITS: [Duration; 5] = [
 ];
 
 /// How many messages are on their way at once. They overtake one another, as Svix's do.
-const MAX_AT_ONCE: usize = 8;
+const MAX_IN_FLIGHT: usize = 8;
 
-pub(crate) struct Outbox {
+pub(crate) struct Dispatcher {
     deliveries: Vec<Delivery>,
     receiver: Option<Receiver>,
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     runtime: Handle,
 }
 
-impl Outbox {
-    pub(crate) fn new(receiver: Option<Receiver>, runtime: Handle) -> Outbox {
-        Outbox { deliveries: Vec::new(), receiver, turns: Arc::new(Semaphore::new(MAX_AT_ONCE)), runtime }
+impl Dispatcher {
+    pub(crate) fn new(receiver: Option<Receiver>, runtime: Handle) -> Dispatcher {
+        Dispatcher { deliveries: Vec::new(), receiver, permits: Arc::new(Semaphore::new(MAX_IN_FLIGHT)), runtime }
     }
 
     pub(crate) fn deliveries(&self) -> &[Delivery] {
@@ -45,19 +45,19 @@ impl Outbox {
         self.receiver = receiver;
     }
 
-    pub(crate) fn put(&mut self, delivery: Delivery) {
+    pub(crate) fn dispatch(&mut self, delivery: Delivery) {
         if let Some(receiver) = &self.receiver {
-            self.runtime.spawn(deliver(receiver.clone(), Arc::clone(&self.turns), delivery.clone()));
+            self.runtime.spawn(deliver(receiver.clone(), Arc::clone(&self.permits), delivery.clone()));
         }
         self.deliveries.push(delivery);
     }
 }
 
 /// Tries until the receiver takes the message, but not forever. It gets one twice whose answer was lost.
-async fn deliver(receiver: Receiver, turns: Arc<Semaphore>, mut delivery: Delivery) {
-    for wait in WAITS {
-        sleep(wait).await;
-        let _turn = turns.acquire().await;
+async fn deliver(receiver: Receiver, permits: Arc<Semaphore>, mut delivery: Delivery) {
+    for delay in RETRY_DELAYS {
+        sleep(delay).await;
+        let _permit = permits.acquire().await;
         delivery.timestamp = now();
         match receiver.post(&delivery).await {
             Ok(()) => return,
