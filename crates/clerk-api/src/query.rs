@@ -1,4 +1,4 @@
-//! What is asked of Clerk: which objects of a kind, in which order, with which of their values.
+//! Queries on Clerk: which objects of one kind to fetch, in which order, and which of their values.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::checkpoint::Checkpoint;
 use crate::decode::Locator;
 use crate::time_range::TimeRange;
 
-/// As many objects as Clerk puts in one page.
+/// The largest page that Clerk returns, in objects.
 pub const MAX_PAGE_SIZE: u32 = 500;
 
 /// What to fetch, and how.
@@ -17,21 +17,20 @@ pub const MAX_PAGE_SIZE: u32 = 500;
 pub struct Fetch {
     pub object: &'static Object,
     pub query: Query,
-    /// The values that each page shall find.
+    /// The values that are needed of each object.
     pub columns: Vec<Locator>,
-    /// Query parameters without which Clerk does not send some of the values.
+    /// Query parameters, with their values, without which Clerk does not send some of the columns.
     pub extra_params: Vec<(&'static str, &'static str)>,
-    /// Objects in a page.
+    /// How many objects a page has.
     pub page_size: u32,
-    /// How many objects are likely to be enough: the first page is no larger.
+    /// How many objects will probably be enough, such as those of a LIMIT. The first page is no larger.
     pub limit_hint: Option<u32>,
-    /// Where a list that is read by offset goes on: the checkpoint of the last page that an earlier reading handed
-    /// over.
+    /// Where to resume a list that is read by offset: the checkpoint of the last page that was handed over before.
     pub resume_from: Option<Checkpoint>,
 }
 
 impl Fetch {
-    /// All objects of the instance, in pages as large as they can be.
+    /// Fetches all objects of the instance, in pages of the largest size.
     pub fn all(object: &'static Object, columns: Vec<Locator>) -> Self {
         Fetch {
             object,
@@ -45,43 +44,46 @@ impl Fetch {
     }
 }
 
-/// Which of an object's list to fetch.
+/// Which objects of one kind to fetch.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Query {
-    /// What these parameters leave of the instance's list, in this order if it matters.
+    /// The objects of the instance's list that pass these filters, in this order if there is one.
     List { filters: Filters, order: Option<OrderBy> },
-    /// As `List`, once for each hundred values of one parameter.
+    /// The objects that have one of these values, which one parameter of the instance's list takes. The values are sent
+    /// in batches: see [`batches`].
     Batches { parameter: &'static str, values: Vec<String>, filters: Filters },
-    /// What the endpoint of a key column finds for each of these values; the parameters filter each of its lists.
+    /// What the endpoint of a key column returns for each of these values. If it returns lists, the filters apply to
+    /// each.
     Lookup { key: &'static KeyColumn, values: Vec<String>, filters: Filters, order: Option<OrderBy> },
-    /// No object, only how many there are, in the instance's list or below one parent, which is a value of a key column
-    /// that lists: see [`crate::Page::total_count`].
+    /// The number of objects in the instance's list or below one parent, but no objects: see
+    /// [`crate::Page::total_count`]. The parent is a value of a key column whose endpoint returns a list.
     Count { parent: Option<(&'static KeyColumn, String)>, filters: Filters },
-    /// Pages picked at random, enough of them for so many objects of that total.
+    /// Randomly chosen pages with `wanted` objects of the `total`.
     Sample { wanted: u64, total: u64 },
 }
 
-/// Query parameters; a name may repeat.
+/// Query parameters that filter a list. A name may occur more than once.
 pub type Filters = Vec<(&'static str, String)>;
 
 impl Query {
-    /// All objects of the instance, in whatever order.
+    /// All objects of the instance, in any order.
     pub fn all() -> Query {
         Query::List { filters: Filters::new(), order: None }
     }
 
-    /// The objects that were created within a range of time, of a list that is read by ranges.
+    /// The objects that were created within a range of time. For lists by cursor only.
     pub fn created_within(object: &Object, range: TimeRange) -> Query {
         Query::List { filters: created_within(object, range), order: None }
     }
 
-    /// How many objects were created within a range of time, of a list that is read by ranges.
+    /// How many objects were created within a range of time. For lists by cursor only.
     pub fn count_created_within(object: &Object, range: TimeRange) -> Query {
         Query::Count { parent: None, filters: created_within(object, range) }
     }
 
-    /// Whether two of its lists may hold the same object: a user has several addresses, each of which finds them, in
-    /// either case of its letters; and an organization is found by its slug and by its id where a slug is asked for.
+    /// Whether two of the query's lists may contain the same object. A user may have several of the requested email
+    /// addresses, and each of them in upper or lower case; and an organization may be found both by its slug and by its
+    /// id.
     pub(crate) fn may_overlap(&self) -> bool {
         match self {
             Query::Batches { values, .. } => batches(values).nth(1).is_some(),
@@ -91,7 +93,7 @@ impl Query {
     }
 }
 
-/// The parameters for a range of creation time. Of a list that takes none they are empty.
+/// The filters for a range of creation time; none for a list that cannot be filtered so.
 fn created_within(object: &Object, range: TimeRange) -> Filters {
     let paging = object.list.map(|list| list.paging);
     let Some(Paging::Cursor { created_after, created_before, .. }) = paging else { return Filters::new() };
@@ -101,10 +103,10 @@ fn created_within(object: &Object, range: TimeRange) -> Filters {
     after.into_iter().chain(before).collect()
 }
 
-/// An order that the pages shall come in.
+/// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderBy {
-    /// What `order_by` calls it.
+    /// The name of the sort key in the parameter `order_by`.
     pub parameter: &'static str,
     pub is_descending: bool,
 }
@@ -118,8 +120,8 @@ impl OrderBy {
         OrderBy { parameter: sort.parameter, is_descending: true }
     }
 
-    /// The order of every list whose order does not matter: new objects come last, and none changes its place. `None`
-    /// where Clerk does not sort by the time of creation.
+    /// The order that is used where the query has none: new objects come last, and no object changes its position.
+    /// `None` if Clerk cannot sort the list by creation.
     pub fn oldest_first(object: &Object) -> Option<OrderBy> {
         object.by_creation().map(OrderBy::ascending)
     }
@@ -132,35 +134,36 @@ impl fmt::Display for OrderBy {
     }
 }
 
-/// Values of one parameter in groups that one request can carry: as many as Clerk takes, and no more than the length
-/// of a URL allows.
+/// Splits the values of one parameter into batches that fit into one request: no more than Clerk accepts, and no more
+/// than the length of a URL allows.
 pub fn batches(values: &[String]) -> impl Iterator<Item = &[String]> {
-    let mut rest = values;
+    let mut remaining = values;
     std::iter::from_fn(move || {
         let mut length = 0;
-        let fitting = rest.iter().take(MAX_VALUES).take_while(|value| {
+        let fitting = remaining.iter().take(MAX_VALUES).take_while(|value| {
             length += PARAMETER_NAME_LENGTH + byte_serialize(value.as_bytes()).map(str::len).sum::<usize>();
             length <= MAX_VALUES_LENGTH
         });
-        // A value that is too long by itself is sent alone, for Clerk to refuse.
-        let (batch, others) = rest.split_at(fitting.count().max(1).min(rest.len()));
-        rest = others;
+        // A value that is too long for any request is sent alone, and Clerk refuses it.
+        let (batch, others) = remaining.split_at(fitting.count().max(1).min(remaining.len()));
+        remaining = others;
         (!batch.is_empty()).then_some(batch)
     })
 }
 
-/// Servers take URLs of 8 KB; the path and other parameters need some of it.
+/// How many bytes of a URL the values may take. Servers commonly accept URLs of 8 KB, and the path and other parameters
+/// need some of them.
 const MAX_VALUES_LENGTH: usize = 6000;
 
-/// Room for a parameter's name with `=` and `&`.
+/// How many bytes of a URL are reserved for a parameter's name with `=` and `&`.
 const PARAMETER_NAME_LENGTH: usize = 16;
 
-/// Whether one request can carry these values of one parameter.
+/// Whether these values of one parameter fit into one request.
 pub fn fit_one_request(values: &[String]) -> bool {
     batches(values).nth(1).is_none() && values.iter().all(|value| fits(value))
 }
 
-/// Whether a request can carry a value.
+/// Whether a value is short enough for a request.
 pub fn fits(value: &str) -> bool {
     byte_serialize(value.as_bytes()).map(str::len).sum::<usize>() <= MAX_VALUES_LENGTH - PARAMETER_NAME_LENGTH
 }

@@ -1,14 +1,14 @@
-//! The catalogue against Clerk's own description of its Backend API.
+//! Compares the catalogue with Clerk's OpenAPI description of its Backend API.
 //!
-//! The OpenAPI file is not part of the project: it is looked for where `CLERK_OPENAPI_DIR` says, else beside the
-//! project's directory.
+//! The OpenAPI file is not part of the project. It is read from the directory that `CLERK_OPENAPI_DIR` names, or else
+//! from beside the project's directory.
 
 use std::path::{Path, PathBuf};
 
 use clerk_api::catalog::{API_VERSION, KeyColumn, Kind, List, Lookup, OBJECTS, Object, Paging, Source};
 use serde_json::Value;
 
-/// Clerk's description as JSON, or `None` (and a word about it) where there is none.
+/// Clerk's description as JSON. If the file does not exist, `None`, and a message says that the test is skipped.
 fn openapi() -> Option<Value> {
     let directory = std::env::var_os("CLERK_OPENAPI_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clerk"), PathBuf::from);
@@ -30,7 +30,7 @@ fn resolved<'d>(api: &'d Value, mut part: &'d Value) -> &'d Value {
     part
 }
 
-/// The operation at a path, whatever Clerk calls what stands in braces.
+/// The GET operation at a path, whatever names its placeholders have in Clerk's description.
 fn operation<'d>(api: &'d Value, path: &str) -> &'d Value {
     let nameless = |path: &str| {
         path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect::<Vec<_>>().join("/")
@@ -46,13 +46,13 @@ fn assert_parameter(api: &Value, path: &str, name: &str) {
     assert!(found, "GET {path} has no parameter {name}");
 }
 
-/// The schema of what an endpoint answers with.
+/// The schema of an endpoint's successful answer.
 fn answer<'d>(api: &'d Value, path: &str) -> &'d Value {
     let response = resolved(api, &operation(api, path)["responses"]["200"]);
     resolved(api, &response["content"]["application/json"]["schema"])
 }
 
-/// The schema of a member, through `allOf` as well.
+/// The schema of a member, which may be inside of `allOf`.
 fn member<'d>(api: &'d Value, schema: &'d Value, name: &str) -> Option<&'d Value> {
     let schema = resolved(api, schema);
     schema
@@ -62,7 +62,7 @@ fn member<'d>(api: &'d Value, schema: &'d Value, name: &str) -> Option<&'d Value
         .map(|found| resolved(api, found))
 }
 
-/// The schema of the objects that a list holds.
+/// The schema of the objects in a list.
 fn element<'d>(api: &'d Value, object: &Object) -> &'d Value {
     let path = object.list.map_or(object.key_columns[0].path, |list| list.path);
     let list = answer(api, path);

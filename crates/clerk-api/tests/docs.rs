@@ -1,7 +1,7 @@
-//! `docs/pushdown.md` against the catalogue.
+//! Compares `docs/pushdown.md` with the catalogue, or with `RENEW_DOCS` updates it.
 //!
-//! What the catalogue knows stands in that page between two marks for each object; `make docs` writes it there. The
-//! rest of the page is written by hand, in the page.
+//! For each object, the part of the page between two marks is generated from the catalogue; `make docs` writes it. The
+//! rest of the page is written by hand.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ fn the_page_says_what_the_catalogue_says() {
     }
 }
 
-/// The page with what is between the marks of an object written anew.
+/// The page with a newly generated part between the marks of an object.
 fn renewed(page: &str, object: &Object) -> String {
     let (begin, end) = (format!("<!-- begin {} -->\n", object.name), format!("<!-- end {} -->\n", object.name));
     let parts = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
@@ -37,7 +37,7 @@ fn renewed(page: &str, object: &Object) -> String {
     format!("{before}{begin}{}{end}{after}", form(object))
 }
 
-/// What the catalogue knows of an object.
+/// The generated part for an object.
 fn form(object: &Object) -> String {
     let listed_by = object.list.map(|list| format!(" Listed by `GET {}`.", list.path)).unwrap_or_default();
     let mut text = format!("{}{listed_by}\n\n", object.description);
@@ -79,7 +79,7 @@ fn names(column: &Column) -> String {
 
 fn conditions(object: &Object, column: &Column) -> String {
     let key = object.key_column(column.name).map(|_| "`=`, `IN`: exact, see below".to_owned());
-    // A key takes the place of the parameter of the same column.
+    // If the column is a key column, its values go into the path, and the parameter for it is not listed.
     let is_hidden = |filter: &Filter| key.is_some() && matches!(filter.op, FilterOp::Equal { .. });
     let filters = column.filters.iter().filter(|filter| !is_hidden(filter)).map(|filter| {
         let operators = match filter.op {
@@ -97,7 +97,7 @@ fn conditions(object: &Object, column: &Column) -> String {
     key.clone().into_iter().chain(filters).chain(owned).collect::<Vec<_>>().join("; ")
 }
 
-/// What a condition on a key costs.
+/// Which requests a condition on a key column leads to.
 fn by_value(object: &Object, key: &KeyColumn) -> String {
     let column = object.column(key.column, true).unwrap();
     let path = format!("`GET {}`", key.path);

@@ -1,4 +1,5 @@
-//! Whole lists against the simulator: nothing is missed, nothing comes twice, and a fault is never a short list.
+//! Reads whole lists from the simulator: no object is missed or returned twice, and a fault never leads to a short
+//! list.
 
 mod common;
 
@@ -102,7 +103,7 @@ fn streams_read_in_turns_do_not_block_each_other() {
         for n in 0..12 {
             let name = ["users", "organization_memberships"][n % 2];
             let mut reader = PageStream::start(all(name, 5), Arc::clone(&client), || {});
-            // Two pages set all of its requests going; then nobody looks after it.
+            // After two pages, the stream has sent all the requests that it can, and is not polled any more.
             let mut pages = 0;
             let started = Instant::now();
             while pages < 2 {
@@ -142,7 +143,7 @@ fn a_missing_parent_has_no_rows_and_any_other_404_is_an_error() {
     }
 }
 
-/// A name, the fault, and what it comes to when it happens once: mended by another try, or an error.
+/// A name, the fault, and whether a retry must correct it if it happens once. Otherwise it must be an error.
 type Kind = (&'static str, fn() -> Fault, bool);
 
 fn faults() -> Vec<Kind> {
@@ -173,7 +174,7 @@ fn a_fault_on_any_page_is_mended_or_an_error_but_never_a_short_list() {
         let pages = sim.requests().iter().filter(|request| request.path == path).count() as u64;
         for (kind, fault, mended) in faults() {
             if name == "users" && kind == "an empty page of more" {
-                // A bare list says no more than that it ends.
+                // An empty page of a list without a total is a valid end of the list.
                 continue;
             }
             for nth in [1, 2, pages / 2, pages] {
@@ -183,7 +184,7 @@ fn a_fault_on_any_page_is_mended_or_an_error_but_never_a_short_list() {
                 match read {
                     Ok(ids) if mended => assert_eq!(sorted(ids), expected, "{name}: {kind} on page {nth}"),
                     Err(error) if mended => panic!("{name}: {kind} on page {nth}: {error}"),
-                    // An empty page in the middle may be asked for once more; it must not be believed.
+                    // An empty page in the middle may be requested again, but it must not end the list.
                     Ok(ids) => assert_eq!(sorted(ids), expected, "{name}: {kind} on page {nth} was believed"),
                     Err(_) => {}
                 }
@@ -336,7 +337,7 @@ fn values_are_batched_by_the_hundred() {
     }
 }
 
-/// Deletes and creates objects while they are read, in ways that a seed decides.
+/// Deletes and creates objects while they are read, chosen by a seed.
 #[test]
 fn concurrent_changes_neither_lose_nor_repeat_objects() {
     for seed in 0..60 {
@@ -353,7 +354,7 @@ fn concurrent_changes_neither_lose_nor_repeat_objects() {
             sim.before(When::path(path).nth(nth), move |state| {
                 for _ in 0..deletions {
                     let id = &ids[random.usize(..ids.len())];
-                    // It may be gone already.
+                    // The object may already be deleted.
                     let _ = match name {
                         "users" => state.delete_user(id),
                         _ => state.delete_organization(id),
@@ -369,16 +370,16 @@ fn concurrent_changes_neither_lose_nor_repeat_objects() {
             });
         }
         let read = ids(&client, all(name, 20)).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-        let came: HashSet<String> = read.iter().cloned().collect();
-        assert_eq!(came.len(), read.len(), "seed {seed}: a row came twice");
+        let received: HashSet<String> = read.iter().cloned().collect();
+        assert_eq!(received.len(), read.len(), "seed {seed}: a row came twice");
         let after: HashSet<String> = every(name, &sim).into_iter().collect();
-        let missed: Vec<_> = before.intersection(&after).filter(|id| !came.contains(*id)).collect();
+        let missed: Vec<_> = before.intersection(&after).filter(|id| !received.contains(*id)).collect();
         assert!(missed.is_empty(), "seed {seed}: {name} missed {missed:?}");
     }
 }
 
-/// Puts organizations with old times among those that are being read, and takes a few away, in ways that a seed
-/// decides: what moves on because of it must not come again.
+/// Creates organizations with old times among those that are being read, and deletes a few, chosen by a seed: objects
+/// whose position changes because of that must not be returned twice.
 #[test]
 fn what_others_are_put_before_comes_exactly_once() {
     for seed in 0..200 {
@@ -399,23 +400,23 @@ fn what_others_are_put_before_comes_exactly_once() {
                     state.create_organization(serde_json::json!({"created_at": created_at})).expect("another one");
                 }
                 if random.bool() {
-                    // It may be gone already.
+                    // The object may already be deleted.
                     let _ = state.delete_organization(&gone);
                 }
             });
         }
         let before: HashSet<String> = every("organizations", &sim).into_iter().collect();
         let read = ids(&client, all("organizations", 10)).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-        let came: HashSet<String> = read.iter().cloned().collect();
-        let twice = read.len() - came.len();
+        let received: HashSet<String> = read.iter().cloned().collect();
+        let twice = read.len() - received.len();
         assert_eq!(twice, 0, "seed {seed}: {twice} of {} came twice", read.len());
         let after: HashSet<String> = every("organizations", &sim).into_iter().collect();
-        let missed: Vec<_> = before.intersection(&after).filter(|id| !came.contains(*id)).collect();
+        let missed: Vec<_> = before.intersection(&after).filter(|id| !received.contains(*id)).collect();
         assert!(missed.is_empty(), "seed {seed}: missed {missed:?}");
     }
 }
 
-/// Stops reading after a few pages and goes on from what their marks leave, as often as it takes.
+/// Stops reading after a few pages and resumes from their checkpoints, until all is read.
 #[test]
 fn reading_goes_on_where_it_was_cut_off() {
     let sim = simulator(900, 130, 900);
@@ -423,22 +424,23 @@ fn reading_goes_on_where_it_was_cut_off() {
         let mut random = fastrand::Rng::with_seed(seed);
         let name = ["users", "organizations", "organization_memberships"][random.usize(..3)];
         let client = with(&sim, |settings| settings.max_concurrency = random.usize(1..9));
-        let (mut marks, mut came, mut read, mut left) = (Vec::new(), Vec::new(), 0, usize::MAX);
+        let (mut checkpoints, mut received, mut read, mut left) = (Vec::new(), Vec::new(), 0, usize::MAX);
         while left > 0 {
             left = random.usize(3..12);
-            for rest in clerk_api::remaining(&all(name, 20), marks.clone()) {
-                let pages = pages(&client, rest, left).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            for fetch in clerk_api::remaining(&all(name, 20), checkpoints.clone()) {
+                let pages = pages(&client, fetch, left).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
                 (read, left) = (read + pages.len(), left - pages.len());
-                came.extend(pages.iter().flat_map(|page| (0..page.len()).map(|object| page.id(object).into_owned())));
-                marks.extend(pages.iter().filter_map(|page| page.checkpoint().cloned()));
+                received
+                    .extend(pages.iter().flat_map(|page| (0..page.len()).map(|object| page.id(object).into_owned())));
+                checkpoints.extend(pages.iter().filter_map(|page| page.checkpoint().cloned()));
             }
-            // It is cut off where not all pages that were wanted were needed.
+            // Reading is complete if fewer pages were needed than allowed.
             left = usize::from(left == 0);
         }
-        came.sort();
-        came.dedup();
-        assert_eq!(came, every(name, &sim), "seed {seed}: {name}");
-        let fewest = came.len().div_ceil(19);
+        received.sort();
+        received.dedup();
+        assert_eq!(received, every(name, &sim), "seed {seed}: {name}");
+        let fewest = received.len().div_ceil(19);
         assert!(read <= 2 * fewest + 20, "seed {seed}: {read} pages of {name}");
     }
 }

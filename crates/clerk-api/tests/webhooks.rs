@@ -1,7 +1,7 @@
-//! Webhooks as Clerk sends them, and as nobody but Clerk may.
+//! Verifies and parses webhooks: those that Clerk sends are accepted, and changed or forged ones are refused.
 //!
-//! The description of all events is not part of the project: it is looked for where `CLERK_OPENAPI_DIR` says, else
-//! beside the project's directory.
+//! Clerk's description of all events is not part of the project. It is read from the directory that `CLERK_OPENAPI_DIR`
+//! names, or else from beside the project's directory.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use standardwebhooks::Webhook;
 
-/// The key, id, time, body and signature that the scheme's own libraries are tested with.
+/// The key, id, time, body and signature that the libraries of the Standard Webhooks scheme use in their tests.
 const PUBLISHED_KEY: &str = "C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const PUBLISHED_ID: &str = "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk";
 const PUBLISHED_TIME: i64 = 1_649_367_553;
@@ -25,7 +25,7 @@ const OLD: &str = "whsec_YW4gb2xkIHdlYmhvb2sgc2VjcmV0";
 /// base64 of "a new webhook secret!".
 const NEW: &str = "whsec_YSBuZXcgd2ViaG9vayBzZWNyZXQh";
 
-/// A delivery as it arrives; each test changes what it is about.
+/// A delivery with everything that its verification depends on. Each test changes the part that it tests.
 struct Delivery {
     secrets: Vec<String>,
     id: String,
@@ -64,7 +64,7 @@ fn at(seconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds as u64)
 }
 
-/// What a published delivery is answered with after this change.
+/// The result of verifying the published delivery after a change.
 fn after(change: impl FnOnce(&mut Delivery)) -> Result<(), Refusal> {
     let mut delivery = Delivery::published();
     change(&mut delivery);
@@ -156,7 +156,7 @@ fn what_is_no_secret_never_verifies() {
     for secret in ["", "whsec_", PUBLISHED_KEY, "whsec_not base64", "whsec_QQ", "sk_test_key", " whsec_QQ==", SHORT] {
         assert_eq!(check_secret(secret), Err(Refusal::BadSecret), "{secret:?}");
         assert_eq!(after(|delivery| delivery.secrets = vec![secret.to_owned(); 2]), Err(Refusal::BadSecret));
-        // A mistyped one keeps out nothing that another lets in, and lets nothing in.
+        // Beside a valid secret, a mistyped one changes nothing.
         assert_eq!(after(|delivery| delivery.secrets.push(secret.to_owned())), Ok(()), "{secret:?}");
         assert_eq!(after(|delivery| delivery.secrets.insert(0, secret.to_owned())), Ok(()), "{secret:?}");
         let beside_another = |delivery: &mut Delivery| delivery.secrets = vec![OLD.to_owned(), secret.to_owned()];
@@ -182,7 +182,7 @@ fn what_is_too_large_is_not_looked_into() {
     let bytes = MAX_BODY_BYTES + 1;
     let mut delivery = padded(bytes);
     assert_eq!(delivery.verify(), Err(Refusal::TooLarge { bytes }));
-    // Not even for the secrets.
+    // The size is checked even before the secrets.
     delivery.secrets.clear();
     assert_eq!(delivery.verify(), Err(Refusal::TooLarge { bytes }));
 }
@@ -279,7 +279,8 @@ fn what_is_no_event_is_an_error() {
     assert!(Event::parse(b"\xff\xfe").is_err());
 }
 
-/// Clerk's description of its webhooks as JSON, or `None` (and a word about it) where there is none.
+/// Clerk's description of its webhooks as JSON. If the file does not exist, `None`, and a message says that the test is
+/// skipped.
 fn described() -> Option<Value> {
     let directory = std::env::var_os("CLERK_OPENAPI_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clerk"), PathBuf::from);
@@ -293,7 +294,7 @@ fn described() -> Option<Value> {
     }
 }
 
-/// The example of an event, which may stand elsewhere.
+/// The example of an event, which may be a reference to another part of the description.
 fn example<'d>(api: &'d Value, event_type: &str) -> &'d Value {
     let content = &api["x-webhooks"][event_type]["post"]["requestBody"]["content"]["application/json"];
     let example = content.get("example").unwrap_or(&content["examples"]["default"]);
@@ -330,10 +331,11 @@ fn every_event_of_the_catalogue_is_described() {
             let parsed = Event::parse(body.as_bytes()).unwrap();
             assert_eq!(parsed.object.map(|object| object.name), Some(object.name), "{}", event.type_);
             assert_eq!(parsed.change, event.change, "{}", event.type_);
-            // The created, updated and deleted of one kind belong together.
+            // If the catalogue has one of the events created, updated and deleted of a kind, it has all that Clerk
+            // describes.
             let kind = event.type_.split_once('.').expect("a kind and what happened").0;
-            for what in ["created", "updated", "deleted"] {
-                let sibling = format!("{kind}.{what}");
+            for change in ["created", "updated", "deleted"] {
+                let sibling = format!("{kind}.{change}");
                 let is_ours = object.events.iter().any(|event| event.type_ == sibling);
                 assert!(is_ours || !described.contains_key(&sibling), "{} lacks {sibling}", object.name);
             }
@@ -370,7 +372,7 @@ fn of_svix() -> impl Iterator<Item = Delivery> {
     })
 }
 
-/// The text with each of its bits flipped in turn, as far as that is a text.
+/// Copies of a text with one bit flipped in each, without those that are not UTF-8.
 fn flipped(text: &str) -> impl Iterator<Item = String> {
     (0..text.len() * 8).filter_map(|bit| {
         let mut bytes = text.as_bytes().to_vec();
@@ -384,30 +386,30 @@ fn what_svix_signs_verifies_and_nothing_that_differs_by_a_bit() {
     for delivery in of_svix() {
         assert_eq!(delivery.verify(), Ok(()));
         for bit in 0..delivery.body.len() * 8 {
-            let mut other = of_same(&delivery);
+            let mut other = copy_of(&delivery);
             other.body[bit / 8] ^= 1 << (bit % 8);
             assert!(other.verify().is_err(), "bit {bit} of the body");
         }
         for id in flipped(&delivery.id) {
-            assert!(Delivery { id, ..of_same(&delivery) }.verify().is_err());
+            assert!(Delivery { id, ..copy_of(&delivery) }.verify().is_err());
         }
         for timestamp in flipped(&delivery.timestamp) {
-            // Also where the clock agrees with it.
+            // The current time is set to the changed timestamp, so that only the signature can fail.
             let now = timestamp.parse().unwrap_or(delivery.now);
-            assert!(Delivery { timestamp, now, ..of_same(&delivery) }.verify().is_err());
+            assert!(Delivery { timestamp, now, ..copy_of(&delivery) }.verify().is_err());
         }
         for signature in flipped(&delivery.signature) {
-            assert!(Delivery { signature, ..of_same(&delivery) }.verify().is_err());
+            assert!(Delivery { signature, ..copy_of(&delivery) }.verify().is_err());
         }
-        // Of the prefix it does not matter: it says what the rest is.
+        // The prefix whsec_ is no part of the key, so only the rest is changed.
         for secret in flipped(&delivery.secrets[0]["whsec_".len()..]) {
             let secrets = vec![format!("whsec_{secret}")];
-            assert!(Delivery { secrets, ..of_same(&delivery) }.verify().is_err());
+            assert!(Delivery { secrets, ..copy_of(&delivery) }.verify().is_err());
         }
     }
 }
 
-fn of_same(delivery: &Delivery) -> Delivery {
+fn copy_of(delivery: &Delivery) -> Delivery {
     Delivery {
         secrets: delivery.secrets.clone(),
         id: delivery.id.clone(),
@@ -418,14 +420,15 @@ fn of_same(delivery: &Delivery) -> Delivery {
     }
 }
 
-/// Bodies and headers of any bytes: refused or read, but never accepted unsigned and never the end of the process.
+/// Random bodies and headers are refused or parsed, but never accepted without a valid signature, and never cause a
+/// panic.
 #[test]
 fn whatever_comes_is_refused_or_read() {
     let mut random = fastrand::Rng::with_seed(5);
     let valid: Vec<Delivery> = of_svix().collect();
     for _ in 0..20_000 {
         let original = random.choice(&valid).unwrap();
-        let mut delivery = of_same(original);
+        let mut delivery = copy_of(original);
         let mut garble = |bytes: &[u8]| {
             let mut bytes = bytes.to_vec();
             for _ in 0..random.usize(1..6) {

@@ -1,4 +1,4 @@
-//! Answers that look right and lie: what comes of them is every object once, or an error.
+//! Reads lists while Clerk's answers look right but are wrong: the result must be every object once, or an error.
 
 mod common;
 
@@ -15,7 +15,7 @@ use serde_json::json;
 
 const COUNT: &str = "/v1/users/count";
 
-/// A list, where it is asked for, and what belongs to it.
+/// A list, its endpoint, and the ids of the objects that it contains.
 struct List {
     name: String,
     path: String,
@@ -28,7 +28,8 @@ fn in_order(name: &str, parameter: &'static str, descending: bool) -> Fetch {
     Fetch { query: Query::List { filters: vec![], order }, ..all(name, 8) }
 }
 
-/// Many objects that were created at the same time as others: two or three by the dozen, and twenty at once.
+/// A simulator with many objects that were created in the same millisecond as others: twelve times three, twelve times
+/// two, and twenty at once.
 fn world() -> Sim {
     let sim = simulator(0, 0, 0);
     sim.change(|state| {
@@ -54,7 +55,7 @@ fn world() -> Sim {
     sim
 }
 
-/// Every kind of list that there is.
+/// One list of every kind.
 fn lists(sim: &Sim) -> Vec<List> {
     let (user, organization) = (sim.users()[0].id.clone(), sim.organizations()[0].id.clone());
     let members = |of: &str| {
@@ -90,28 +91,41 @@ fn lists(sim: &Sim) -> Vec<List> {
     ]
 }
 
-/// Reads a list; says what is wrong with what came, if it came.
-fn read(client: &Arc<Client>, list: &List, page_size: u32) -> Result<Result<(), String>, String> {
-    let read = ids(client, Fetch { page_size, ..list.read.clone() }).map_err(|error| error.to_string())?;
-    Ok(match sorted(read.clone()) == list.expected {
-        true => Ok(()),
-        false => {
-            let came: HashSet<_> = read.iter().collect();
-            Err(format!("{} of {} came, {} of them once", read.len(), list.expected.len(), came.len()))
-        }
-    })
+/// The result of reading a list.
+#[derive(Debug, PartialEq)]
+enum Reading {
+    /// Every object came once.
+    Complete,
+    /// Objects are missing or came twice.
+    Wrong(String),
+    Error(String),
 }
 
-/// Clients that ask for several pages at once and for one, and how many objects in each.
+/// Reads a list and compares its objects with those expected.
+fn read(client: &Arc<Client>, list: &List, page_size: u32) -> Reading {
+    let read = match ids(client, Fetch { page_size, ..list.read.clone() }) {
+        Ok(read) => read,
+        Err(error) => return Reading::Error(error.to_string()),
+    };
+    match sorted(read.clone()) == list.expected {
+        true => Reading::Complete,
+        false => {
+            let came: HashSet<_> = read.iter().collect();
+            Reading::Wrong(format!("{} of {} came, {} of them once", read.len(), list.expected.len(), came.len()))
+        }
+    }
+}
+
+/// A client with several requests in flight and one with a single one, each with a page size.
 fn clients(sim: &Sim) -> [(Arc<Client>, u32); 2] {
     [(3, 8), (1, 30)].map(|(max_concurrency, page_size)| {
         (with(sim, |settings| settings.max_concurrency = max_concurrency), page_size)
     })
 }
 
-type Lie = (&'static str, fn() -> Fault);
+type WrongAnswer = (&'static str, fn() -> Fault);
 
-const LIES: &[Lie] = &[
+const WRONG_ANSWERS: &[WrongAnswer] = &[
     ("an empty page", || Fault::short_page(0)),
     ("a page of one", || Fault::short_page(1)),
     ("a page of two", || Fault::short_page(2)),
@@ -125,18 +139,18 @@ const LIES: &[Lie] = &[
 ];
 
 #[test]
-fn a_lie_that_passes_changes_no_rows() {
+fn a_single_wrong_answer_changes_no_rows() {
     let sim = world();
     let clients = clients(&sim);
     for list in lists(&sim) {
-        for (lie, fault) in LIES {
+        for (wrong, fault) in WRONG_ANSWERS {
             for (client, page_size) in &clients {
                 for nth in [1, 2, 6] {
                     sim.fault(fault().on_path(&list.path).nth(nth));
-                    let came = read(client, &list, *page_size);
+                    let result = read(client, &list, *page_size);
                     sim.clear_faults();
-                    let told = format!("{}: {lie} in answer {nth}, {page_size} in a page", list.name);
-                    assert_eq!(came, Ok(Ok(())), "{told}");
+                    let context = format!("{}: {wrong} in answer {nth}, {page_size} in a page", list.name);
+                    assert_eq!(result, Reading::Complete, "{context}");
                 }
             }
         }
@@ -144,76 +158,77 @@ fn a_lie_that_passes_changes_no_rows() {
 }
 
 #[test]
-fn a_lie_that_stays_is_mended_or_an_error() {
+fn a_wrong_answer_that_stays_is_corrected_or_an_error() {
     let sim = world();
     let clients = clients(&sim);
     for list in lists(&sim) {
-        for (lie, fault) in LIES {
+        for (wrong, fault) in WRONG_ANSWERS {
             for (client, page_size) in &clients {
                 for nth in [1, 3] {
                     sim.fault(fault().on_path(&list.path).nth(nth).always());
-                    let came = read(client, &list, *page_size);
+                    let result = read(client, &list, *page_size);
                     sim.clear_faults();
-                    let told = format!("{}: {lie} from answer {nth} on, {page_size} in a page", list.name);
-                    assert!(came.as_ref().is_ok_and(Result::is_ok) || came.is_err(), "{told}: {came:?}");
-                    // An order that changes, and counts that are too low, can be lived with; but no time tells the
-                    // places of those who are in no order of creation.
+                    let context = format!("{}: {wrong} from answer {nth} on, {page_size} in a page", list.name);
+                    assert!(!matches!(result, Reading::Wrong(_)), "{context}: {result:?}");
+                    // Counts that are too low or missing must be corrected, and so must changing orders of ties, but
+                    // the latter only in lists that are sorted by creation.
                     let is_by_time = !matches!(&*list.name, "users by change" | "a user's");
-                    let is_mended = matches!(*lie, "one too few" | "far too few" | "no count");
-                    let is_mended = is_mended || (*lie == "ties" && is_by_time);
-                    assert!(!is_mended || came.is_ok(), "{told}: {came:?}");
+                    let is_corrected = matches!(*wrong, "one too few" | "far too few" | "no count");
+                    let is_corrected = is_corrected || (*wrong == "ties" && is_by_time);
+                    assert!(!is_corrected || result == Reading::Complete, "{context}: {result:?}");
                 }
             }
         }
     }
 }
 
-/// Users are counted elsewhere, and that count lies.
+/// Users are counted by an endpoint of its own, whose answer is wrong here.
 #[test]
-fn a_count_of_users_that_lies_changes_no_rows() {
+fn a_wrong_count_of_users_changes_no_rows() {
     let sim = world();
     let client = client(&sim);
     for list in lists(&sim).into_iter().filter(|list| list.path == USERS) {
-        // Where the order is one in which objects change places, nothing but the count tells.
+        // In an order by a column that can change, only the count can show that the list has ended, so an error is
+        // allowed.
         let is_sure = !list.name.contains("change");
-        for (lie, fault) in LIES.iter().filter(|(lie, _)| lie.contains("too")) {
+        for (wrong, fault) in WRONG_ANSWERS.iter().filter(|(wrong, _)| wrong.contains("too")) {
             for page_size in [3, 8, 500] {
                 sim.fault(fault().on_path(COUNT).always());
-                let came = read(&client, &list, page_size);
+                let result = read(&client, &list, page_size);
                 sim.clear_faults();
-                let is_right = came == Ok(Ok(())) || (came.is_err() && !is_sure);
-                assert!(is_right, "{}: {lie} counted, {page_size} in a page: {came:?}", list.name);
+                let is_right = result == Reading::Complete || (matches!(result, Reading::Error(_)) && !is_sure);
+                assert!(is_right, "{}: {wrong} counted, {page_size} in a page: {result:?}", list.name);
             }
         }
     }
 }
 
-/// What is asked to know that a list of users has come to its end.
+/// Checks which requests are needed to verify the end of a list of users.
 #[test]
 fn the_end_of_a_bare_list_costs_a_request() {
     let sim = world();
     let client = client(&sim);
-    let asked = |read: Fetch| {
+    let requests_of = |read: Fetch| {
         sim.clear_requests();
         assert_eq!(ids(&client, read).expect("users").len(), 80);
         let requests = sim.requests();
         sorted(requests.iter().map(|request| request.target.replace("/v1", "")).collect())
     };
     let page = "/users?order_by=created_at&limit=500";
-    assert_eq!(asked(all("users", 500)), ["/users/count", page]);
+    assert_eq!(requests_of(all("users", 500)), ["/users/count", page]);
     sim.fault(Fault::status(404).on_path(COUNT).always());
     let newest = "/users?order_by=-created_at&limit=3";
-    assert_eq!(asked(all("users", 500)), ["/users/count", newest, page]);
+    assert_eq!(requests_of(all("users", 500)), ["/users/count", newest, page]);
     sim.clear_faults();
 
-    // A value finds what it finds.
+    // The end of a lookup by value is not verified.
     sim.clear_requests();
     let query = Query::List { filters: vec![("email_address", "nobody@example.com".to_owned())], order: None };
     assert_eq!(ids(&client, Fetch { query, ..all("users", 500) }).expect("nobody"), [""; 0]);
     assert_eq!(sim.request_count(), 1);
 }
 
-/// A list that ends with a full page is asked for once more, and only then.
+/// One more page is requested if the last page of a list is full, and only then.
 #[test]
 fn a_full_page_is_not_the_end() {
     let sim = simulator(0, 0, 0);
@@ -227,7 +242,7 @@ fn a_full_page_is_not_the_end() {
     }
 }
 
-/// Lies beside what comes and goes, in ways that a seed decides.
+/// Combines wrong answers with objects that are created and deleted meanwhile, both chosen by a seed.
 #[test]
 fn what_was_there_all_the_time_comes_once_or_an_error() {
     let mut errors = 0;
@@ -237,13 +252,14 @@ fn what_was_there_all_the_time_comes_once_or_an_error() {
         let lists = lists(&sim);
         let list = &lists[[0, 1, 4, 6, 7][random.usize(..5)]];
         let is_users = list.path == USERS;
-        // A page that is short, with a total that says that it is not, is a lie that nothing shows.
+        // A short page together with a total that is too low to show it cannot be detected, so the two are not
+        // combined.
         let left_out = ["few", "page"][random.usize(..2)];
-        let lies: Vec<_> = LIES.iter().filter(|(lie, _)| !lie.contains(left_out)).collect();
+        let faults: Vec<_> = WRONG_ANSWERS.iter().filter(|(wrong, _)| !wrong.contains(left_out)).collect();
         for _ in 0..random.usize(1..4) {
-            let (lie, fault) = lies[random.usize(..lies.len())];
+            let (wrong, fault) = faults[random.usize(..faults.len())];
             let when = When::path(&list.path).nth(random.u64(1..12));
-            let fault = fault().when(if *lie == "ties" { when.always() } else { when.times(random.u64(1..3)) });
+            let fault = fault().when(if *wrong == "ties" { when.always() } else { when.times(random.u64(1..3)) });
             sim.fault(fault);
         }
         for _ in 0..random.usize(0..4) {
@@ -252,7 +268,7 @@ fn what_was_there_all_the_time_comes_once_or_an_error() {
             sim.before(When::path(&list.path).nth(nth), move |state| {
                 for _ in 0..random.usize(0..6) {
                     let id = &ids[random.usize(..ids.len())];
-                    // It may be gone already.
+                    // The object may already be deleted.
                     let _ = match id.split('_').next() {
                         Some("user") => state.delete_user(id),
                         Some("org") => state.delete_organization(id),
@@ -260,7 +276,7 @@ fn what_was_there_all_the_time_comes_once_or_an_error() {
                     };
                 }
                 for _ in 0..random.usize(0..6) {
-                    // Some are new, and some have old times.
+                    // Some objects are new, and some have an old time of creation.
                     let fields = match random.bool() {
                         true => json!({}),
                         false => json!({"created_at": 1_700_000_000_000_i64 + random.i64(0..1100)}),

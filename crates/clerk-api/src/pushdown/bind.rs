@@ -1,4 +1,4 @@
-//! From the values of the conditions to what is asked of Clerk.
+//! Builds the query for Clerk from conditions whose values are known.
 
 use std::collections::HashSet;
 
@@ -8,26 +8,27 @@ use crate::pushdown::like::literal_part;
 use crate::query::{Filters, OrderBy, Query, fit_one_request, fits};
 use crate::time_range::TimeRange;
 
-/// What a condition says once its values are known.
+/// A condition's values at run time.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BoundCondition {
-    /// Any of these texts; NULLs are left out.
+    /// The column must equal one of these texts. NULLs are left out.
     Texts(Vec<String>),
-    /// A time of this range.
+    /// The time must be in this range.
     Times(TimeRange),
+    /// The boolean must have this value.
     Flag(bool),
     /// No row can satisfy it.
     Never,
-    /// Its values are not known yet: this stands for them where a request is only described.
+    /// The values are not known yet. In the description of a request, this text is shown in their place.
     Placeholder(String),
-    /// What another condition says already.
+    /// Another condition already includes this one.
     Redundant,
 }
 
 impl Classified {
-    /// What to ask Clerk for; `None` if no row can satisfy the conditions. `bound` has one entry for each condition.
+    /// Builds the query; `None` if no row can satisfy the conditions. `bound` has one entry for each condition.
     ///
-    /// With `is_count`, only the number of objects is asked for: [`Self::is_countable`] says whether Clerk has it.
+    /// With `is_count`, the query only counts the objects, for which [`Self::is_countable`] must hold.
     pub fn bind(&self, bound: &[BoundCondition], order: Option<OrderBy>, is_count: bool) -> Option<Query> {
         let bound = intersect_equalities(&self.conditions, bound)?;
         let mut parts = Parts::default();
@@ -57,18 +58,18 @@ impl Classified {
     }
 }
 
-/// The parts of a query, gathered from one condition after the other.
+/// The parts of a query, to which one condition after the other is added.
 #[derive(Default)]
 struct Parts {
     filters: Filters,
     key: Option<(&'static KeyColumn, Vec<String>)>,
-    /// More values of a parameter than one request can carry.
+    /// A parameter with more values than fit into one request.
     batches: Option<(&'static str, Vec<String>)>,
     times: Vec<(&'static Column, TimeRange)>,
 }
 
 impl Parts {
-    /// False if no object can have one of the values.
+    /// Adds a condition on a key column. Returns false if no object can have any of its values.
     fn add_key(
         &mut self,
         object: &Object,
@@ -81,7 +82,7 @@ impl Parts {
             .is_some_and(|column| column.filter(|op| op == FilterOp::Equal { has_prefix: true }).is_some());
         let values = match bound {
             BoundCondition::Texts(values) => values,
-            // Twice where there may be several: they are asked for in another way than one.
+            // Two values where there may be several, because several values can lead to another request than one value.
             BoundCondition::Placeholder(text) => &vec![text.clone(); if has_one_value { 1 } else { 2 }],
             _ => return true,
         };
@@ -100,7 +101,7 @@ impl Parts {
             BoundCondition::Placeholder(text) => &vec![text.clone()],
             _ => return true,
         };
-        // No object has an id or a role that no URL can carry.
+        // Values that are too long for a URL are left out, because no object has such an id or role.
         let can_exist = |value: &&String| fits(value) && !cannot_be_clerk_id(value);
         let values: Vec<_> = values.iter().filter(can_exist).cloned().collect();
         if values.is_empty() {
@@ -125,7 +126,7 @@ impl Parts {
                 }
             }
             BoundCondition::Placeholder(text) => {
-                // `=` on a time gives both bounds.
+                // `=` on a time uses the parameters for both bounds.
                 let serving = condition.column.filters.iter().filter(|other| {
                     let is_bound = matches!(other.op, FilterOp::After | FilterOp::Before { .. });
                     other.parameter == filter.parameter || (condition.operator == Operator::Equal && is_bound)
@@ -138,9 +139,9 @@ impl Parts {
     }
 
     fn add_texts(&mut self, condition: &Condition, filter: &'static Filter, values: &[String]) {
-        // Values that no URL can carry are left to Postgres. An empty one is asked for like any other: Clerk finds
-        // nobody by it, or takes it for no condition and finds everybody, whom Postgres leaves out. No count relies on
-        // it, since such filters only narrow.
+        // If a value is too long for a URL, the condition is left to Postgres. An empty value is sent like any other:
+        // Clerk may find no user, or ignore the filter and return all users, whom Postgres then filters out. No count
+        // depends on this, because such filters are not exact.
         if !values.iter().all(|value| fits(value)) {
             return;
         }
@@ -163,7 +164,7 @@ impl Parts {
         }
     }
 
-    /// Adds the parameters for the range that all conditions on one time leave together. `None` if one is empty.
+    /// Adds the parameters for each time column, with the intersection of all of its ranges. `None` if one is empty.
     fn add_times(&mut self) -> Option<()> {
         let mut ranges: Vec<(&'static Column, TimeRange)> = Vec::new();
         for (column, range) in std::mem::take(&mut self.times) {
@@ -176,7 +177,8 @@ impl Parts {
             if range.is_empty() {
                 return None;
             }
-            // Times before 1970 are negative, which Clerk's description allows; users are imported with old times.
+            // The bounds may be negative, for times before 1970. Clerk's description allows that, and users can be
+            // imported with such times.
             for filter in column.filters {
                 let bound = match filter.op {
                     FilterOp::After => range.first.map(|first| first.saturating_sub(1)),
@@ -212,14 +214,14 @@ impl Parts {
     }
 }
 
-/// Clerk's ids and roles are not empty, and begin with neither a sign nor a space: Clerk could take such a value for
-/// another id, or for no value.
+/// Whether a value cannot be an id or a role of Clerk's. These are not empty, and do not begin with a sign or a space.
+/// Clerk could read such a value as another id or as no value, so it must not be sent.
 fn cannot_be_clerk_id(value: &str) -> bool {
     value.is_empty() || value.starts_with(['+', '-', ' '])
 }
 
-/// Clerk takes a `+` or `-` before a value for a sign that includes or excludes it, and a space for a `+` that was not
-/// encoded. A `+` before such a value makes it stand for itself.
+/// Escapes a value for a parameter in which Clerk reads a `+` or `-` as a prefix that includes or excludes the value,
+/// and a space as a `+` that was not encoded. With one more `+` in front, the value is taken literally.
 fn escape_include_prefix(value: &str) -> String {
     match value.starts_with(['+', '-', ' ']) {
         true => format!("+{value}"),
@@ -227,10 +229,10 @@ fn escape_include_prefix(value: &str) -> String {
     }
 }
 
-/// What several equalities on one column say together: the values that all of them allow, each once. The first of them
-/// says it, the others are redundant. `None` if no value is left.
+/// Combines several equalities on one column: the first of them gets the values that all of them allow, without
+/// duplicates, and the others become redundant. `None` if no value is left.
 fn intersect_equalities(conditions: &[Condition], bound: &[BoundCondition]) -> Option<Vec<BoundCondition>> {
-    let mut together: Vec<BoundCondition> = Vec::new();
+    let mut combined: Vec<BoundCondition> = Vec::new();
     for (index, bound) in bound.iter().enumerate() {
         let condition = &conditions[index];
         let is_same = |other: &usize| {
@@ -242,27 +244,27 @@ fn intersect_equalities(conditions: &[Condition], bound: &[BoundCondition]) -> O
             BoundCondition::Placeholder(_)
                 if condition.operator == Operator::Equal && (0..index).any(|i| is_same(&i)) =>
             {
-                together.push(BoundCondition::Redundant);
+                combined.push(BoundCondition::Redundant);
                 continue;
             }
             other => {
-                together.push(other.clone());
+                combined.push(other.clone());
                 continue;
             }
         };
         let mut seen = HashSet::new();
         let mut texts: Vec<String> = texts.iter().filter(|text| seen.insert(text.as_str())).cloned().collect();
-        match (0..index).find(is_same).map(|first| &mut together[first]) {
+        match (0..index).find(is_same).map(|first| &mut combined[first]) {
             Some(BoundCondition::Texts(others)) => {
                 others.retain(|other| texts.contains(other));
                 texts.clone_from(others);
-                together.push(BoundCondition::Redundant);
+                combined.push(BoundCondition::Redundant);
             }
-            _ => together.push(BoundCondition::Texts(texts.clone())),
+            _ => combined.push(BoundCondition::Texts(texts.clone())),
         }
         if texts.is_empty() {
             return None;
         }
     }
-    Some(together)
+    Some(combined)
 }

@@ -1,15 +1,17 @@
-//! What of a LIKE pattern Clerk can look for.
+//! Extracts from a LIKE pattern the text that Clerk can search for.
 
-/// The longest text that every value contains that matches a LIKE pattern. Where case does not matter, only ASCII is
-/// sure to be folded alike by Clerk and by the database: what a capital sigma is folded to depends on what follows it.
-/// Spaces on either side may be missing at Clerk, which compares with the first and the last name at once.
+/// The longest literal part of a LIKE pattern, which every matching value contains; `None` if there is none.
+///
+/// For `ILIKE` only ASCII characters are used, because Clerk and the database may fold the case of others differently.
+/// A capital sigma is never used, because its lower case depends on the next character. Spaces at either end are
+/// removed, because Clerk searches in the first and last name together, without the spaces around them.
 pub(super) fn literal_part(pattern: &str, ignores_case: bool) -> Option<String> {
     let mut parts = vec![String::new()];
     let mut characters = pattern.chars();
     while let Some(character) = characters.next() {
         let literal = match character {
             '%' | '_' => None,
-            // Postgres refuses a pattern that ends with a backslash.
+            // Postgres raises an error for a pattern that ends with a backslash, so nothing is pushed down.
             '\\' => Some(characters.next()?),
             other => Some(other),
         };

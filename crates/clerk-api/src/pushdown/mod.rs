@@ -1,10 +1,10 @@
 //! Which conditions of a query Clerk can evaluate, by which endpoint and with which parameters.
 //!
-//! Postgres checks every condition again, so that what is decided here only decides how much is read. What Clerk
-//! evaluates exactly is worth more: a limit and a count can rely on it.
+//! Postgres checks every condition again, so pushdown only decides how many objects are read. But a LIMIT or a count
+//! can be pushed down only if Clerk evaluates all conditions exactly.
 //!
-//! [`Classified`] says how each condition is pushed down, before its values are known. [`Classified::bind`] makes the
-//! [`crate::Query`] of it once they are.
+//! [`Classified`] decides how each condition is pushed down, before its values are known. Once they are,
+//! [`Classified::bind`] builds the [`crate::Query`].
 
 mod bind;
 mod like;
@@ -20,7 +20,7 @@ use crate::catalog::{Column, Filter, FilterOp, KeyColumn, Lookup, Object};
 pub struct Condition {
     pub column: &'static Column,
     pub operator: Operator,
-    /// It compares with one value, not with any of several, for which several requests may be needed.
+    /// Whether the column is compared with one value. Several values, as in `IN`, may need several requests.
     pub has_one_value: bool,
 }
 
@@ -34,18 +34,19 @@ pub enum Operator {
     Below,
     Like,
     ILike,
-    /// A boolean column by itself, which shall have this value.
+    /// A boolean column, used as a condition itself, which must have this value.
     Is(bool),
 }
 
 /// How a condition is pushed down.
 #[derive(Debug, Clone, Copy)]
 pub enum Pushdown {
-    /// Its values choose the endpoint.
+    /// Its values become part of an endpoint's path.
     Key(&'static KeyColumn),
-    /// A parameter of the object's list.
+    /// Its values become a parameter of the object's list.
     Filter(&'static Filter),
-    /// A parameter of the key column's list; more values than one request can carry are left to Postgres.
+    /// Its values become a parameter of the key column's list. If they do not fit into one request, the condition is
+    /// left to Postgres.
     KeyFilter { parameter: &'static str, has_one_value: bool },
 }
 
@@ -79,7 +80,7 @@ impl Classified {
         self.conditions.iter().zip(self.pushdowns.iter().copied())
     }
 
-    /// How the conditions are pushed down that are.
+    /// How the conditions are pushed down, without those that are left to Postgres.
     pub fn pushdowns(&self) -> impl Iterator<Item = Pushdown> {
         self.pushdowns.iter().copied().flatten()
     }
@@ -89,7 +90,7 @@ impl Classified {
         self.pushdowns.iter().all(|pushdown| pushdown.is_some_and(|pushdown| pushdown.is_exact()))
     }
 
-    /// Whether they leave one list to read, and Clerk sorts it.
+    /// Whether the query reads exactly one list, and Clerk can sort it.
     pub fn is_one_sorted_list(&self) -> bool {
         let has_key = self.pushdowns().any(|pushdown| matches!(pushdown, Pushdown::Key(_)));
         (has_key || self.object.list.is_some())
@@ -102,7 +103,7 @@ impl Classified {
             })
     }
 
-    /// Whether Clerk counts what they leave, in the instance's list or below one parent, with one request.
+    /// Whether Clerk can count the objects with one request, in the instance's list or below one parent.
     pub fn is_countable(&self) -> bool {
         let has_key = self.pushdowns().any(|pushdown| matches!(pushdown, Pushdown::Key(_)));
         let gets_one = |pushdown| matches!(pushdown, Pushdown::Key(key) if key.lookup == Lookup::Get);
@@ -111,8 +112,8 @@ impl Classified {
             && !self.pushdowns().any(gets_one)
     }
 
-    /// The columns of which one has to be compared with a value, because the object can only be listed below a parent.
-    /// Empty if the conditions do so, or if there is no need.
+    /// The columns of which the query must compare one with a value, because the object can only be listed below a
+    /// parent. Empty if the query does so, or if the object has a list of its own.
     pub fn missing_keys(&self) -> Vec<&'static str> {
         match self.pushdowns().any(|pushdown| matches!(pushdown, Pushdown::Key(_))) {
             true => Vec::new(),
@@ -129,18 +130,18 @@ fn classify(object: &'static Object, conditions: &[Condition]) -> Vec<Option<Pus
     let mut pushdowns: Vec<Option<Pushdown>> = Vec::new();
     for condition in conditions {
         let filter = filter(condition.column, condition.operator);
-        // A parameter that takes one text cannot serve two conditions.
-        let is_taken = |filter: &Filter| {
+        // A parameter that takes only one text cannot be used for two conditions.
+        let is_used = |filter: &Filter| {
             let is_same =
                 |other: &Pushdown| matches!(other, Pushdown::Filter(other) if other.parameter == filter.parameter);
             filter.op == FilterOp::Contains && pushdowns.iter().flatten().any(is_same)
         };
-        pushdowns.push(filter.filter(|filter| !is_taken(filter)).map(Pushdown::Filter));
+        pushdowns.push(filter.filter(|filter| !is_used(filter)).map(Pushdown::Filter));
     }
     pushdowns
 }
 
-/// How a condition is pushed down where a condition on `key` chooses the endpoint.
+/// How a condition is pushed down if a condition on `key` determines the endpoint.
 fn beside_key(condition: &Condition, key: &'static KeyColumn) -> Option<Pushdown> {
     if is_key(condition, key) {
         return Some(Pushdown::Key(key));
@@ -154,11 +155,11 @@ fn is_key(condition: &Condition, key: &KeyColumn) -> bool {
     condition.operator == Operator::Equal && condition.column.name == key.column
 }
 
-/// The filter of the object's list that serves an operator on a column.
+/// The filter of the object's list that can evaluate an operator on a column.
 fn filter(column: &'static Column, operator: Operator) -> Option<&'static Filter> {
     column.filter(|op| match op {
         FilterOp::Equal { .. } => operator == Operator::Equal,
-        // `=` on a time sends both bounds; the lower one stands for the pair.
+        // `=` on a time sends both bounds. It is classified by the lower one.
         FilterOp::After => matches!(operator, Operator::AtLeast | Operator::Above | Operator::Equal),
         FilterOp::Before { .. } => matches!(operator, Operator::AtMost | Operator::Below),
         FilterOp::Contains => matches!(operator, Operator::Like | Operator::ILike),

@@ -1,4 +1,4 @@
-//! What is asked of Clerk for which conditions.
+//! Tests which requests the conditions of a query lead to.
 
 use super::*;
 use crate::catalog::object;
@@ -7,7 +7,7 @@ use crate::time_range::TimeRange;
 use BoundCondition::{Flag, Never, Placeholder, Texts, Times};
 use Operator::{Above, AtMost, Equal, ILike, Is, Like};
 
-/// A condition and its values.
+/// A column, its operator and the values at run time.
 type Bound = (&'static str, Operator, BoundCondition);
 
 fn texts(values: &[&str]) -> BoundCondition {

@@ -1,30 +1,32 @@
-//! From a comparison with a time to the range of milliseconds that satisfies it.
+//! Turns comparisons of a time into the range of milliseconds that satisfies them.
 
 use super::Operator;
 use super::bind::BoundCondition;
 use crate::time_range::TimeRange;
 
+/// One day in milliseconds.
 const DAY: i64 = 86_400_000;
 
-/// Later than anything that happened at Clerk: the end of the year 9999, as 1970 is its beginning of time.
+/// The end of the year 9999 in Unix milliseconds, which is later than every time at Clerk. It is the upper bound where
+/// a time is compared with infinity, as 1970 is the lower one for -infinity.
 const END_OF_9999: i64 = 253_402_300_799_999;
 
-/// What a time is compared with.
+/// The value that a time is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeValue {
-    /// A moment, in Unix milliseconds: exactly that many, or between that many and one more.
+    /// A point in time, in Unix milliseconds. If it is not exact, it is between that millisecond and the next.
     At { milliseconds: i64, is_exact: bool },
-    /// The day that begins at that many Unix milliseconds.
+    /// The day that begins at this time, in Unix milliseconds.
     Day { begins: i64 },
-    /// Earlier than every time.
+    /// A value before every time, such as `-infinity`.
     BeforeAll,
-    /// Later than every time.
+    /// A value after every time, such as `infinity`.
     AfterAll,
 }
 
-/// The times, in whole milliseconds as Clerk has them, that satisfy a comparison.
+/// The range of times, in Clerk's whole milliseconds, that satisfies a comparison.
 pub fn compare(operator: Operator, value: TimeValue) -> BoundCondition {
-    // The first time that is not before the value, and the first one after it.
+    // The first millisecond that is not before the value, and the first one that is after it.
     let (not_before, after) = match value {
         TimeValue::At { milliseconds, is_exact: true } => (milliseconds, milliseconds.saturating_add(1)),
         TimeValue::At { milliseconds, is_exact: false } => {

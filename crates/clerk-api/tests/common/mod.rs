@@ -1,4 +1,4 @@
-//! A simulator, a client for it, and what a reading gives.
+//! What the tests share: a simulator, a client for it, and functions that read lists.
 
 #![allow(dead_code, reason = "not every test uses all of it")]
 
@@ -23,7 +23,7 @@ pub fn client(sim: &Sim) -> Arc<Client> {
     with(sim, |_| {})
 }
 
-/// A client with other settings than the tests' own: unhurried retries would only take time.
+/// A client with the tests' settings, which `change` may modify. Retries are few, because waiting for them takes time.
 pub fn with(sim: &Sim, change: impl FnOnce(&mut Settings)) -> Arc<Client> {
     let mut settings = Settings {
         api_url: sim.url(),
@@ -47,13 +47,13 @@ pub fn below(organization: &str, page_size: u32) -> Fetch {
     Fetch { query, page_size, ..Fetch::all(object, vec![]) }
 }
 
-/// The ids that a read gives, in its order.
+/// The ids of the objects that a fetch returns, in the order of their arrival.
 pub fn ids(client: &Arc<Client>, fetch: Fetch) -> Result<Vec<String>, Box<Error>> {
     let pages = pages(client, fetch, usize::MAX)?;
     Ok(pages.iter().flat_map(|page| (0..page.len()).map(|object| page.id(object).into_owned())).collect())
 }
 
-/// The first pages that a read gives, as many as are wanted.
+/// The first `wanted` pages of a fetch, or all pages if there are fewer.
 pub fn pages(client: &Arc<Client>, fetch: Fetch, wanted: usize) -> Result<Vec<Page>, Box<Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
