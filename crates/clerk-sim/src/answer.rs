@@ -1,4 +1,4 @@
-//! An HTTP answer before it is sent, and the body by which it is.
+//! The HTTP answers of the simulator, and bodies that can be cut short.
 
 use std::io;
 use std::pin::Pin;
@@ -39,7 +39,7 @@ impl Answer {
         self.response(|body| SimBody { rest: Some(body), cut: None })
     }
 
-    /// The head and half of the body.
+    /// Sends the head and half of the body, and then closes the connection.
     pub(crate) fn send_half(self) -> Response<SimBody> {
         let length = self.body.len();
         let mut response =
@@ -50,7 +50,7 @@ impl Answer {
 
     fn response(self, body: impl FnOnce(Bytes) -> SimBody) -> Response<SimBody> {
         let mut response = Response::new(body(self.body));
-        // A status can come from a fault that asks for one that HTTP does not have.
+        // A fault can ask for a status that HTTP does not have.
         *response.status_mut() =
             hyper::StatusCode::from_u16(self.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
@@ -60,14 +60,14 @@ impl Answer {
     }
 }
 
-/// A body that is in memory, and may end too early.
+/// A body in memory, which may end before its announced length.
 pub(crate) struct SimBody {
     rest: Option<Bytes>,
     cut: Option<Cut>,
 }
 
 enum Cut {
-    /// Let the connection send what it has first.
+    /// The connection first sends what it has.
     Flush,
     End,
 }

@@ -1,4 +1,4 @@
-//! Clerk's API: who may ask, and which endpoint a path is.
+//! Clerk's API: authenticates requests and routes them to endpoints.
 
 use hyper::Method;
 use hyper::header::AUTHORIZATION;
@@ -11,7 +11,7 @@ use crate::request::{Request, decode};
 use crate::state::State;
 use crate::{instance, memberships, organizations, users};
 
-/// Which of the keys the request came with.
+/// The index of the key that the request was sent with.
 pub(crate) fn authenticate(head: &Parts, keys: &[String]) -> Result<usize, ClerkError> {
     let header = head.headers.get(AUTHORIZATION);
     let header = header.and_then(|value| value.to_str().ok());
@@ -30,7 +30,7 @@ pub(crate) fn answer(
     request: &Request,
     distortions: Distortions,
 ) -> Result<Vec<u8>, ClerkError> {
-    // Decoded one by one, so that an encoded slash stays inside its segment.
+    // Each segment is decoded separately, so that an encoded slash stays inside its segment.
     let segments: Vec<String> = head.uri.path().split('/').skip(1).map(decode).collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let read = |endpoint| -> Result<Query, ClerkError> {

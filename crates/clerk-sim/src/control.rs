@@ -1,4 +1,4 @@
-//! The simulator's own interface, under `/_sim`, for programs that cannot use the library.
+//! The interface under `/_sim` that controls the simulator, for programs that cannot use the library.
 //!
 //! | request | what it does |
 //! | --- | --- |
@@ -120,7 +120,7 @@ struct NewReceiver {
     secret: String,
 }
 
-/// The user and the organization of a new membership, and its other fields.
+/// The fields of a new membership.
 #[derive(Deserialize)]
 struct NewMembership {
     user_id: String,

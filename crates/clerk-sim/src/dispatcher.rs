@@ -1,4 +1,4 @@
-//! The webhooks so far, and their way to a receiver.
+//! Keeps the webhooks and sends them to a receiver.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::webhook::{Delivery, Receiver, now};
 
-/// The waits before the attempts to deliver a message. Svix goes on for days; a test cannot.
+/// The delays before each attempt to deliver a message. Svix retries for days, but a test has only seconds.
 const RETRY_DELAYS: [Duration; 5] = [
     Duration::ZERO,
     Duration::from_millis(200),
@@ -18,7 +18,7 @@ const RETRY_DELAYS: [Duration; 5] = [
     Duration::from_secs(25),
 ];
 
-/// How many messages are on their way at once. They overtake one another, as Svix's do.
+/// How many messages are sent at once. They may overtake each other, as Svix's do.
 const MAX_IN_FLIGHT: usize = 8;
 
 pub(crate) struct Dispatcher {
@@ -53,7 +53,8 @@ impl Dispatcher {
     }
 }
 
-/// Tries until the receiver takes the message, but not forever. It gets one twice whose answer was lost.
+/// Sends a message until the receiver accepts it or the attempts are used up. If an answer is lost, the receiver gets
+/// the message twice.
 async fn deliver(receiver: Receiver, permits: Arc<Semaphore>, mut delivery: Delivery) {
     for delay in RETRY_DELAYS {
         sleep(delay).await;

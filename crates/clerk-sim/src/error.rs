@@ -1,17 +1,17 @@
-//! Clerk's errors: the statuses, codes and sentences its documentation lists.
+//! Clerk's errors, with the statuses, codes and messages that its documentation lists.
 
 use serde::Serialize;
 
-/// An answer other than the one that was asked for.
+/// An error that a request is answered with.
 #[derive(Clone, Debug)]
 pub(crate) struct ClerkError {
     pub(crate) status: u16,
     code: &'static str,
     message: String,
     long_message: String,
-    /// The parameter it is about.
+    /// The parameter that caused the error.
     parameter: Option<String>,
-    /// Seconds, for the header `Retry-After`.
+    /// The value of the header `Retry-After`, in seconds.
     pub(crate) retry_after: Option<u64>,
 }
 
@@ -133,7 +133,7 @@ impl ClerkError {
         ClerkError::new(400, "request_body_invalid", "Request body invalid", why.to_string())
     }
 
-    /// What Clerk says with this status, for a fault.
+    /// Clerk's error for a status, for faults.
     pub(crate) fn with_status(status: u16, retry_after: Option<u64>) -> ClerkError {
         let error = match status {
             400 => ClerkError::bad_body("The request body is invalid. Please consult the API documentation."),
@@ -159,7 +159,7 @@ impl ClerkError {
         ClerkError { retry_after, ..error }
     }
 
-    /// The body of the answer.
+    /// The error as the JSON body of an answer.
     pub(crate) fn body(&self, trace_id: &str) -> String {
         #[derive(Serialize)]
         struct Body<'a> {
@@ -187,7 +187,7 @@ impl ClerkError {
             code: self.code,
             meta: self.parameter.as_deref().map(|param_name| Meta { param_name }),
         };
-        // Plain texts can always be written as JSON.
+        // Serializing plain strings cannot fail.
         serde_json::to_string(&Body { errors: [entry], clerk_trace_id: trace_id }).unwrap_or_default()
     }
 }

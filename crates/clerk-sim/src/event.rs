@@ -1,4 +1,4 @@
-//! What webhooks tell of a change: the `data` of each event, as Clerk's description of them says.
+//! The `data` of webhook events, as in Clerk's description of them.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ pub(crate) fn organization(state: &State, id: &str) -> String {
     text(json)
 }
 
-/// A membership, an ended one too: unlike other things that are gone, Clerk tells it whole.
+/// A membership. Clerk sends it whole even after it was deleted, unlike users and organizations.
 pub(crate) fn membership(state: &State, membership: &Membership) -> String {
     let mut json = Vec::new();
     memberships::write(state, membership, Extras::ALL, &mut json);

@@ -1,4 +1,4 @@
-//! What can go wrong, when, and what may change in between.
+//! Faults in answers and changes of the instance, and the requests at which they happen.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -24,12 +24,12 @@ use crate::state::State;
 pub struct When {
     path: Option<String>,
     path_prefix: Option<String>,
-    /// Parameters that have to be there, with this value or, for `None`, with any.
+    /// Parameters that the request must have, with this value, or with any value for `None`.
     #[serde(default)]
     params: BTreeMap<String, Option<String>>,
     #[serde(default = "one")]
     nth: u64,
-    /// `None` is always.
+    /// For how many requests in a row; `None` is for all.
     #[serde(default = "once")]
     times: Option<u64>,
     #[serde(skip)]
@@ -60,24 +60,24 @@ impl When {
         When { path: Some(path.into()), ..When::any() }
     }
 
-    /// Requests to every path that begins so.
+    /// Requests to every path with this prefix.
     pub fn under(prefix: impl Into<String>) -> When {
         When { path_prefix: Some(prefix.into()), ..When::any() }
     }
 
-    /// And only those with this query parameter and value.
+    /// Only those requests that also have this query parameter with this value.
     pub fn with(mut self, parameter: impl Into<String>, value: impl Into<String>) -> When {
         self.params.insert(parameter.into(), Some(value.into()));
         self
     }
 
-    /// And only those with this query parameter, whatever its value.
+    /// Only those requests that also have this query parameter, with any value.
     pub fn has(mut self, parameter: impl Into<String>) -> When {
         self.params.insert(parameter.into(), None);
         self
     }
 
-    /// And only those that pass this test.
+    /// Only those requests that also pass this test.
     pub fn test(mut self, test: impl Fn(&Request) -> bool + Send + Sync + 'static) -> When {
         self.test = Some(Arc::new(test));
         self
@@ -89,19 +89,19 @@ impl When {
         self
     }
 
-    /// So many times in a row.
+    /// For so many matching requests in a row.
     pub fn times(mut self, times: u64) -> When {
         self.times = Some(times);
         self
     }
 
-    /// From then on.
+    /// For all matching requests from the `nth` on.
     pub fn always(mut self) -> When {
         self.times = None;
         self
     }
 
-    /// Counts the request if it matches, and says whether it is one of those meant.
+    /// Counts the request if it matches, and returns whether something happens to it.
     fn is_due(&mut self, request: &Request) -> bool {
         if !self.matches(request) {
             return false;
@@ -137,10 +137,10 @@ impl fmt::Debug for When {
     }
 }
 
-/// Something that goes wrong.
+/// A fault in the answers to certain requests.
 ///
-/// Of several that meet in one request, the one that was added first decides; but answers that look right and lie
-/// ([`Fault::short_page`], [`Fault::unstable_ties`], [`Fault::miscount`], [`Fault::no_count`]) lie in every such way.
+/// If several faults apply to one request, the one that was added first decides. But faults that only make an answer
+/// wrong ([`Fault::short_page`], [`Fault::unstable_ties`], [`Fault::miscount`], [`Fault::no_count`]) apply together.
 ///
 /// ```
 /// use clerk_sim::Fault;
@@ -154,7 +154,7 @@ pub struct Fault {
     when: When,
 }
 
-/// What goes wrong. As JSON its name is under `kind`, in snake case.
+/// The kind of a fault. In JSON its name is under `kind`, in snake case.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum FaultKind {
@@ -173,21 +173,21 @@ pub(crate) enum FaultKind {
     NoCount,
 }
 
-/// How an answer lies that looks right.
+/// How an answer is distorted that still looks right.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Distortions {
-    /// How many objects a page has at most.
+    /// The maximum number of objects in a page.
     pub(crate) max_objects: Option<usize>,
-    /// Decides the order of what is equal in the order asked for.
+    /// The seed for a random order of objects that are equal in the requested order.
     pub(crate) tie_seed: Option<u64>,
-    /// What is added to a `total_count`.
+    /// The number that is added to a `total_count`.
     pub(crate) count_error: i64,
     /// Whether a `total_count` is left out.
     pub(crate) omits_count: bool,
 }
 
 impl Distortions {
-    /// Adds a fault, if it is one of those that lie.
+    /// Adds a fault, and returns true, if it is one that distorts the answer.
     fn add(&mut self, kind: &FaultKind, seed: u64) -> bool {
         match *kind {
             FaultKind::ShortPage { objects } => self.max_objects = Some(objects),
@@ -199,7 +199,7 @@ impl Distortions {
         true
     }
 
-    /// Falsifies the `total_count` that an answer ends with.
+    /// Distorts the `total_count` at the end of an answer.
     pub(crate) fn recount(&self, json: Vec<u8>) -> Vec<u8> {
         const NAME: &[u8] = br#","total_count":"#;
         let Some(place) = json.windows(NAME.len()).rposition(|part| part == NAME) else { return json };
@@ -233,17 +233,17 @@ impl Fault {
         Fault::new(FaultKind::Reset)
     }
 
-    /// The head and half of the body, then the connection ends.
+    /// The head and half of the body are sent, then the connection ends.
     pub fn cut() -> Fault {
         Fault::new(FaultKind::Cut)
     }
 
-    /// A well-framed answer whose JSON ends in the middle.
+    /// An answer of the right length whose JSON ends in the middle.
     pub fn cut_json() -> Fault {
         Fault::new(FaultKind::CutJson)
     }
 
-    /// 200 with a page of HTML, as a proxy on the way may send it.
+    /// Status 200 with a page of HTML, such as a proxy may send.
     pub fn html() -> Fault {
         Fault::new(FaultKind::Html)
     }
@@ -253,7 +253,7 @@ impl Fault {
         Fault::new(FaultKind::Silence)
     }
 
-    /// The right answer, this much later.
+    /// The correct answer, later by this time.
     pub fn slow(by: Duration) -> Fault {
         let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         Fault::new(FaultKind::Slow { ms })
@@ -265,30 +265,30 @@ impl Fault {
         Fault::new(FaultKind::Body { status, body })
     }
 
-    /// The page last sent from this path once more, whatever the cursor or offset. Pages are kept from the moment the
-    /// fault is added; where there is none yet, the right answer is sent.
+    /// The last page that was sent from the same path is sent again, whatever the cursor or offset is. Pages are kept
+    /// from the moment on when the fault is added; if there is none yet, the correct answer is sent.
     pub fn repeat_page() -> Fault {
         Fault::new(FaultKind::RepeatPage)
     }
 
-    /// A page that ends after so many objects, though more would belong to it; after none, it is empty. A `total_count`
-    /// is right.
+    /// A page with at most so many objects, although more belong to it; with none, it is empty. Its `total_count` stays
+    /// correct.
     pub fn short_page(objects: usize) -> Fault {
         Fault::new(FaultKind::ShortPage { objects })
     }
 
-    /// Objects that are equal in the order asked for come in an order of their own in each answer, behind
-    /// `starting_after` as well.
+    /// Objects that are equal in the requested order come in a different order in each answer, also behind
+    /// `starting_after`.
     pub fn unstable_ties() -> Fault {
         Fault::new(FaultKind::UnstableTies)
     }
 
-    /// A `total_count`, of a list or of `/users/count`, that is too high by so many, or too low.
+    /// The `total_count` of a list or of `/users/count` is too high by this number, or too low if it is negative.
     pub fn miscount(by: i64) -> Fault {
         Fault::new(FaultKind::Miscount { by })
     }
 
-    /// A list, or `/users/count`, without its `total_count`.
+    /// A list or `/users/count` is answered without its `total_count`.
     pub fn no_count() -> Fault {
         Fault::new(FaultKind::NoCount)
     }
@@ -301,7 +301,7 @@ impl Fault {
         self
     }
 
-    /// Which requests it happens to.
+    /// Sets the requests at which the fault happens.
     pub fn when(mut self, when: When) -> Fault {
         self.when = when;
         self
@@ -360,12 +360,12 @@ pub(crate) struct Due {
     pub(crate) distortions: Distortions,
 }
 
-/// The faults and the changes that wait for their request.
+/// The faults and changes that wait for their requests.
 #[derive(Default)]
 pub(crate) struct Plan {
     faults: Vec<Fault>,
     changes: Vec<(When, Action)>,
-    /// The page last sent from each path, for those that are to repeat one.
+    /// The last page that was sent from each path, for faults that repeat one.
     pages: HashMap<String, Bytes>,
 }
 
@@ -382,7 +382,7 @@ impl Plan {
         *self = Plan::default();
     }
 
-    /// Keeps a page that was sent, if one may have to be repeated.
+    /// Keeps a page that was sent, if there is a fault that repeats pages.
     pub(crate) fn sent(&mut self, path: &str, page: &Bytes) {
         if self.faults.iter().any(|fault| matches!(fault.kind, FaultKind::RepeatPage)) {
             self.pages.insert(path.to_owned(), page.clone());
@@ -393,9 +393,9 @@ impl Plan {
         self.pages.get(path).cloned()
     }
 
-    /// Counts the request with everything that waits for one like it, and returns the changes to be made before it
-    /// and what goes wrong with it: of several faults the one that was added first. Lies go together. `number` is the
-    /// request's own.
+    /// Counts the request for every fault and change that matches it, and returns what is due: the changes, the fault
+    /// that was added first, and all distortions. `number` is the request's number in the log, which seeds the order of
+    /// ties.
     pub(crate) fn due(&mut self, request: &Request, number: usize) -> Due {
         let mut changes = Vec::new();
         let mut waiting = Vec::new();

@@ -1,4 +1,4 @@
-//! Addresses, numbers and wallets given in short, as the objects that Clerk makes of them.
+//! Expands email addresses, phone numbers and wallets that are given as texts into Clerk's objects.
 
 use fake::rand::Rng;
 use serde_json::value::RawValue;
@@ -7,7 +7,7 @@ use crate::generate::id;
 use crate::object::{Fields, raw};
 use crate::schema;
 
-/// Turns `email_address`, `phone_number` and `web3_wallet` into the arrays and primary ids of a user object.
+/// Replaces `email_address`, `phone_number` and `web3_wallet` by the arrays and primary ids of a user object.
 pub(crate) fn expand(fields: &mut Fields, random: &mut impl Rng, now: i64) -> serde_json::Result<()> {
     for (short, array, primary) in [
         ("email_address", "email_addresses", "primary_email_address_id"),

@@ -1,4 +1,4 @@
-//! `/instance`: which Clerk instance the keys belong to.
+//! The endpoint `/instance`, which says which Clerk instance the keys belong to.
 
 use fake::rand::SeedableRng;
 use fake::rand::rngs::StdRng;
@@ -9,7 +9,7 @@ use crate::error::ClerkError;
 use crate::generate::{START, id};
 use crate::state::State;
 
-/// The instance as Clerk's OpenAPI description draws it.
+/// The instance, as in Clerk's OpenAPI description.
 #[derive(Serialize)]
 pub(crate) struct Instance {
     object: &'static str,
@@ -21,7 +21,8 @@ pub(crate) struct Instance {
 
 impl Instance {
     pub(crate) fn new(config: &Config) -> Instance {
-        // A generator of its own: whether the id is set or made up, the users are the same.
+        // The id has a random generator of its own, so that the users are the same whether the id is configured or
+        // generated.
         let made_up = || id::new("ins_", &mut StdRng::seed_from_u64(config.seed), START);
         let live = config.keys.first().is_some_and(|key| key.starts_with("sk_live_"));
         Instance {

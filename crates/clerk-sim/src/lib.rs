@@ -1,4 +1,4 @@
-//! A Clerk that runs on this machine: for the demo, the tests and the benchmark.
+//! A simulator of Clerk's Backend API for this machine: for the demo, the tests and the benchmarks.
 //!
 //! ```
 //! use clerk_sim::{Config, Fault, Sim};
@@ -13,15 +13,16 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! It answers the endpoints of [`ENDPOINTS`] as Clerk's OpenAPI description (2026-05-12) says, with made-up users,
-//! organizations and memberships that are the same, to the byte, for the same seed and sizes. It runs on threads of
-//! its own, so that blocking and asynchronous programs can use it alike, and stops when the [`Sim`] is dropped. The
-//! program `clerk-sim` is the same for a shell; other programs control it under `/_sim` (see the `control` module).
+//! The simulator answers the endpoints of [`ENDPOINTS`] as Clerk's OpenAPI description (2026-05-12) says, with
+//! generated users, organizations and memberships that are the same, to the byte, for the same seed and sizes. It runs
+//! on threads of its own, so that blocking and asynchronous programs can use it alike, and stops when the [`Sim`] is
+//! dropped. The program `clerk-sim` provides the same for a shell; other programs control it under `/_sim` (see the
+//! `control` module).
 //!
-//! Where to find what: `query` has the endpoints and their parameters; `instance`, `users`, `organizations` and
-//! `memberships` answer them from `state`; `generate` makes the objects up, in the shapes of `shape`; `server` takes
-//! requests in and applies what `fault` and `rate_limit` decide. Changes of `state` become webhooks: `event` has
-//! what they tell, `webhook` how they look, `outbox` keeps and sends them.
+//! The modules: `query` has the endpoints and their parameters; `instance`, `users`, `organizations` and `memberships`
+//! answer them from `state`; `generate` makes the objects, in the forms of `schema`; `server` receives requests and
+//! applies what `fault` and `rate_limit` decide. Changes of `state` become webhooks: `event` has their data, `webhook`
+//! their messages, and `dispatcher` keeps and sends them.
 
 #![forbid(unsafe_code)]
 
@@ -72,14 +73,14 @@ use crate::server::{Latency, Shared};
 use crate::table::Row;
 use crate::webhook::{Delivery, Receiver};
 
-/// How a simulator is made.
+/// The configuration of a simulator.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where it listens. Port 0, the default, is any free port of the loopback interface.
     pub listen: SocketAddr,
-    /// Decides all that is made up.
+    /// The seed for everything that is generated.
     pub seed: u64,
-    /// The id of the instance; `None`, the default, is one that the seed decides.
+    /// The id of the instance; `None`, the default, is an id generated from the seed.
     pub instance: Option<String>,
     /// How many users there are at first.
     pub users: usize,
@@ -87,15 +88,15 @@ pub struct Config {
     pub organizations: usize,
     /// How many memberships there are at first; at most one for each user in each organization.
     pub memberships: usize,
-    /// Whether some metadata holds half a surrogate pair, as Clerk's may. Clerk's Python client cannot read it.
+    /// Whether some metadata contains half a surrogate pair, as Clerk's may. Clerk's Python client cannot read it.
     pub lone_surrogates: bool,
-    /// A sleep before every answer.
+    /// The delay before every answer.
     pub latency: Duration,
     /// How many requests a key may make.
     pub rate_limit: RateLimit,
     /// The secret keys that are accepted.
     pub keys: Vec<String>,
-    /// Where webhooks are POSTed to. [`Sim::webhooks`] has them either way.
+    /// Where webhooks are POSTed to. [`Sim::webhooks`] returns them with or without a receiver.
     pub receiver: Option<Receiver>,
 }
 
@@ -117,7 +118,7 @@ impl Default for Config {
     }
 }
 
-/// An object of the simulated instance, for a test's expectations.
+/// An object of the simulated instance, for the expectations of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Object {
@@ -138,7 +139,7 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// Makes the instance up and listens. Requests are answered as soon as this returns.
+    /// Generates the instance and starts to listen. Requests are answered as soon as this returns.
     ///
     /// # Errors
     /// If the address cannot be listened on, or a thread cannot be started.
@@ -163,7 +164,8 @@ impl Sim {
 
         let (stop, stopped) = oneshot::channel();
         let serving = Arc::clone(&shared);
-        // A runtime may be neither blocked on nor dropped inside another one: it gets a thread of its own.
+        // A tokio runtime can be neither blocked on nor dropped inside another one, so this one has a thread of its
+        // own.
         let thread = thread::Builder::new().name("clerk-sim".to_owned()).spawn(move || {
             if let Err(error) = runtime.block_on(server::serve(listener, serving, stopped)) {
                 eprintln!("clerk-sim: cannot serve: {error}");
@@ -182,12 +184,12 @@ impl Sim {
         self.address
     }
 
-    /// The first of the accepted keys; empty where none is accepted.
+    /// The first of the accepted keys; empty if there is none.
     pub fn key(&self) -> &str {
         self.shared.keys.first().map_or("", String::as_str)
     }
 
-    /// The requests to the API since the start or the last [`Sim::clear_requests`], in the order of their arrival.
+    /// The requests to the API since the start or the last [`Sim::clear_requests`], in the order of arrival.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.shared.log).requests().to_vec()
     }
@@ -197,7 +199,7 @@ impl Sim {
         lock(&self.shared.log).requests().len()
     }
 
-    /// The most requests that were being answered at the same time.
+    /// The maximum number of requests that were being answered at the same time.
     pub fn in_flight_peak(&self) -> usize {
         lock(&self.shared.log).max_in_flight()
     }
@@ -207,13 +209,13 @@ impl Sim {
         lock(&self.shared.log).clear();
     }
 
-    /// Adds something that goes wrong. It counts the requests from now on.
+    /// Adds a fault. It counts matching requests from now on.
     pub fn fault(&self, fault: Fault) {
         lock(&self.shared.plan).add_fault(fault);
     }
 
-    /// Changes the instance just before a request is answered, once. The change is given all it needs: it must not
-    /// call this `Sim`, which waits for the change to end.
+    /// Changes the instance just before a request is answered, once. The change gets the state as its argument. It must
+    /// not call this `Sim`, because that would wait for the change to end.
     ///
     /// ```
     /// # use clerk_sim::{Config, Sim, When};
@@ -229,12 +231,12 @@ impl Sim {
         lock(&self.shared.plan).add_change(when, Box::new(change));
     }
 
-    /// Removes all faults, and the changes that [`Sim::before`] still waits with.
+    /// Removes all faults, and the changes of [`Sim::before`] that have not happened yet.
     pub fn clear_faults(&self) {
         lock(&self.shared.plan).clear();
     }
 
-    /// Sleeps so long before every answer from now on.
+    /// Sets the delay before every answer.
     pub fn set_latency(&self, latency: Duration) {
         self.shared.latency.set(latency);
     }
@@ -249,8 +251,8 @@ impl Sim {
         self.change(|state| state.set_instance(id));
     }
 
-    /// The webhooks since the start or the last [`Sim::clear_webhooks`], in the order of what happened. Those who
-    /// test a receiver may hand them over in any order, twice or not at all, as Clerk may.
+    /// The webhooks since the start or the last [`Sim::clear_webhooks`], in the order of their events. A test of a
+    /// receiver can deliver them in any order, twice or not at all, as Clerk may.
     pub fn webhooks(&self) -> Vec<Delivery> {
         read(&self.shared.state).dispatcher.deliveries().to_vec()
     }
@@ -260,12 +262,12 @@ impl Sim {
         self.change(|state| state.dispatcher.clear());
     }
 
-    /// POSTs the webhooks from now on to this receiver, or to nobody.
+    /// Sets the receiver to which webhooks are POSTed from now on, or none.
     pub fn set_receiver(&self, receiver: Option<Receiver>) {
         self.change(|state| state.dispatcher.set_receiver(receiver));
     }
 
-    /// A webhook of this instance about something that has not happened: see [`webhook::event`].
+    /// A webhook of this instance about an event that did not happen: see [`webhook::event`].
     ///
     /// # Errors
     /// As there.
@@ -300,7 +302,7 @@ impl Sim {
             .collect()
     }
 
-    /// Makes several changes at once: no request sees some of them only.
+    /// Makes several changes at once. Requests see either none or all of them.
     pub fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         change(&mut write(&self.shared.state))
     }
@@ -387,7 +389,7 @@ impl Drop for Sim {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // It has panicked or ended; there is nothing left to stop either way.
+            // An error means that the thread panicked. There is nothing to stop then.
             let _ = thread.join();
         }
     }
@@ -397,7 +399,8 @@ fn object(row: &impl Row, json: String) -> Object {
     Object { id: row.id().to_owned(), created_at: row.created_at(), json }
 }
 
-// A change that panics fails its own test. What it held is used on, so that the other answers go on.
+// A change that panics makes its own test fail. The lock that it held is used in spite of its poisoning, so that other
+// requests are still answered.
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,4 +1,4 @@
-//! The simulator as a program.
+//! The program `clerk-sim`: runs the simulator until SIGINT or SIGTERM.
 
 #![forbid(unsafe_code)]
 
@@ -119,7 +119,7 @@ fn main() -> io::Result<()> {
     wait_for_signal()
 }
 
-/// Writes so that nobody who waits for the file can read half of it.
+/// Writes a file under another name and renames it, so that nobody who waits for the file reads it half-written.
 fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".part");

@@ -1,4 +1,4 @@
-//! `/organization_memberships`, and the memberships of one organization or one user.
+//! The endpoints `/organization_memberships` and the memberships of one organization or one user.
 
 use std::collections::HashSet;
 
@@ -40,7 +40,7 @@ pub(crate) fn of_organization(state: &State, query: &Query, organization_id: &st
     if let Some(roles) = query.list("role") {
         rows.retain(|membership| roles.contains(&membership.role));
     }
-    // Clerk's words for these filters, creation included, are about the users.
+    // In Clerk's description, these filters are about the users, including the time of creation.
     let filter = Filter::new(query);
     if !filter.is_empty() || !filter.created_any_time() {
         rows.retain(|membership| {
@@ -68,7 +68,7 @@ fn answer(state: &State, query: &Query, rows: Vec<&Membership>) -> Vec<u8> {
     })
 }
 
-/// The membership with its organization and its user as they are now.
+/// Writes a membership with the current state of its organization and its user.
 pub(crate) fn write(state: &State, membership: &Membership, extras: Extras, out: &mut Vec<u8>) {
     page::write_unclosed(&membership.json, out);
     if let Some(organization) = state.organizations.get(&membership.organization_id) {
@@ -77,7 +77,7 @@ pub(crate) fn write(state: &State, membership: &Membership, extras: Extras, out:
     }
     if let Some(user) = state.users.get(&membership.user_id) {
         out.extend_from_slice(br#","public_user_data":"#);
-        // Writing plain strings and booleans into memory cannot fail.
+        // Serializing plain strings and booleans into memory cannot fail.
         let _ = serde_json::to_writer(&mut *out, &user.public_data());
     }
     out.push(b'}');

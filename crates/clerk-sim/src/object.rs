@@ -1,7 +1,8 @@
-//! The objects as the simulator keeps them: the JSON text Clerk would send, and the fields it can be asked by.
+//! The objects as the simulator keeps them: the JSON text that Clerk would send, and the fields that requests filter or
+//! sort by.
 //!
-//! The text is the truth and the fields are read from it, because a `serde_json::Value` cannot hold everything
-//! that Clerk's JSON can (a lone surrogate, a number of thirty digits).
+//! The fields are read from the text, because a `serde_json::Value` cannot represent everything that Clerk's JSON may
+//! contain (a lone surrogate, a number of thirty digits).
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -9,15 +10,15 @@ use serde_json::value::RawValue;
 
 use crate::table::Row;
 
-/// The fields of a JSON object in their order, each as the text it came as.
+/// The fields of a JSON object in their order, each with its original text.
 pub(crate) type Fields = IndexMap<String, Box<RawValue>>;
 
-/// Anything that can be written as JSON, as text in a [`RawValue`].
+/// A value that can be serialized as JSON, as the text of a [`RawValue`].
 pub(crate) fn raw(value: impl Serialize) -> serde_json::Result<Box<RawValue>> {
     serde_json::value::to_raw_value(&value)
 }
 
-/// `json` with the fields of `patch` in place of its own.
+/// The object `json` with its fields replaced by those of `patch`.
 pub(crate) fn patched(json: &str, patch: Fields) -> serde_json::Result<String> {
     let mut fields: Fields = serde_json::from_str(json)?;
     fields.extend(patch);
@@ -117,7 +118,7 @@ impl User {
         wallets.map(|wallet| wallet.web3_wallet.as_str())
     }
 
-    /// All that a user can be asked for by its exact value, apart from the id, in lower case.
+    /// All values by which requests find a user exactly, apart from the id, in lower case.
     pub(crate) fn identifiers(&self) -> impl Iterator<Item = String> {
         self.emails()
             .chain(self.phones())
@@ -127,7 +128,7 @@ impl User {
             .map(str::to_lowercase)
     }
 
-    /// What a membership tells about its user.
+    /// The data about the user that a membership contains.
     pub(crate) fn public_data(&self) -> PublicUserData<'_> {
         let image_url = self.image_url.as_deref().unwrap_or_default();
         PublicUserData {
@@ -167,7 +168,7 @@ pub(crate) struct Organization {
     pub(crate) name: String,
     pub(crate) slug: String,
     pub(crate) created_at: i64,
-    /// The object as Clerk sends it where no count was asked for.
+    /// The object as Clerk sends it if no counts are requested.
     #[serde(skip)]
     pub(crate) json: String,
 }
@@ -189,8 +190,8 @@ pub(crate) struct Membership {
     pub(crate) user_id: String,
     #[serde(skip)]
     pub(crate) organization_id: String,
-    /// The object without `organization` and `public_user_data`: those are put in when it is sent, so that
-    /// they are never stale.
+    /// The object without `organization` and `public_user_data`. These are added when it is sent, so that they are
+    /// always current.
     #[serde(skip)]
     pub(crate) json: String,
 }

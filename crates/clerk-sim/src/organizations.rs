@@ -1,4 +1,4 @@
-//! `/organizations` and `/organizations/{organization_id}`.
+//! The endpoints `/organizations` and `/organizations/{organization_id}`.
 
 use std::collections::HashSet;
 
@@ -71,7 +71,7 @@ pub(crate) fn get(state: &State, query: &Query, id_or_slug: &str) -> Result<Vec<
     Ok(out)
 }
 
-/// What can be told of an organization besides.
+/// Fields of an organization that are only sent on request.
 #[derive(Clone, Copy)]
 pub(crate) struct Extras {
     members_count: bool,
@@ -90,7 +90,7 @@ impl Extras {
     }
 }
 
-/// The organization as it is now.
+/// Writes the current state of an organization.
 pub(crate) fn write(state: &State, organization: &Organization, extras: Extras, out: &mut Vec<u8>) {
     page::write_unclosed(&organization.json, out);
     if extras.members_count {

@@ -1,4 +1,4 @@
-//! From rows to one page of an answer.
+//! Sorts rows and writes one page of them as JSON.
 
 use std::cmp::Ordering;
 
@@ -7,8 +7,8 @@ use fastrand::Rng;
 use crate::query::{Order, Query};
 use crate::table::Row;
 
-/// What rows are sorted by: whether there is no value, a number, a text. A missing value comes after all others,
-/// as in Postgres; creation and id decide between equals.
+/// What rows are sorted by: a number or a text, after which rows without a value follow, as in Postgres. Rows with
+/// equal keys are sorted by creation and id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SortKey<'a> {
     is_missing: bool,
@@ -24,14 +24,15 @@ pub(crate) fn text(value: Option<&str>) -> SortKey<'_> {
     SortKey { is_missing: value.is_none(), number: 0, text: value.unwrap_or_default() }
 }
 
-/// A row with what it is sorted by: its key, and where ties are unstable, chance.
+/// A row with its sort key, and with a random number if ties are unstable.
 struct KeyedRow<'a, R> {
     key: SortKey<'a>,
     tie_breaker: Option<u64>,
     row: &'a R,
 }
 
-/// Rows in the order of creation, which where ties are unstable leaves open what comes first of one millisecond.
+/// Shuffles the rows that were created in the same millisecond, if ties are unstable. The rows are in the order of
+/// creation.
 pub(crate) fn shuffle_ties<'a, R: Row>(mut rows: Vec<&'a R>, query: &Query) -> Vec<&'a R> {
     if let Some(seed) = query.tie_seed() {
         let mut random = Rng::with_seed(seed);
@@ -59,14 +60,14 @@ pub(crate) fn page<'a, R: Row>(
 
     let mut random = query.tie_seed().map(Rng::with_seed);
     let mut tie_breaker = || random.as_mut().map(|random| random.u64(..));
-    // A key may take a look-up, so that it is made once for each row.
+    // Each row's key is computed only once, because that may need a look-up.
     let mut keyed: Vec<KeyedRow<R>> =
         rows.into_iter().map(|row| KeyedRow { key: key(row, field), tie_breaker: tie_breaker(), row }).collect();
     let compare = |a: &KeyedRow<R>, b: &KeyedRow<R>| -> Ordering {
         let ascending = (a.key, a.tie_breaker, a.row.key()).cmp(&(b.key, b.tie_breaker, b.row.key()));
         if descending { ascending.reverse() } else { ascending }
     };
-    // Sorting no more than the page needs keeps "the ten last active of 100,000" fast.
+    // Only as many rows are sorted as the page needs, so that "the ten last active of 100,000" is fast.
     let end = offset.saturating_add(limit);
     if end < keyed.len() {
         keyed.select_nth_unstable_by(end, compare);

@@ -1,17 +1,17 @@
-//! The query string: which parameters each endpoint takes, and what they may hold.
+//! The query string: which parameters each endpoint has, and which values they accept.
 //!
-//! [`ENDPOINTS`] is the whole list, so that a test can hold it against Clerk's OpenAPI file. A parameter that is
-//! not in it is ignored, as Clerk does.
+//! [`ENDPOINTS`] is the complete list, which a test compares with Clerk's OpenAPI file. Other parameters are ignored,
+//! as Clerk does.
 
 use crate::error::ClerkError;
 use crate::fault::Distortions;
 
-/// The most values an array parameter may have.
+/// How many values an array parameter may have.
 const MAX_VALUES: usize = 100;
 const DEFAULT_LIMIT: i64 = 10;
 const MAX_PER_PAGE: i64 = 500;
 
-/// An endpoint's path, as in Clerk's OpenAPI file, and its query parameters.
+/// An endpoint: its path, as in Clerk's OpenAPI file, and its query parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoint {
     /// Such as `/users/{user_id}`.
@@ -20,7 +20,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The names of the query parameters that it takes.
+    /// The names of the endpoint's query parameters.
     pub fn parameter_names(&self) -> impl Iterator<Item = &'static str> {
         self.parameters().map(|parameter| parameter.name)
     }
@@ -40,9 +40,9 @@ struct Parameter {
 enum ParameterKind {
     /// Repeated values, one of which has to match.
     List,
-    /// The same for phone numbers, whose plus sign many clients leave unescaped.
+    /// Like `List`, for phone numbers, whose plus sign many clients do not encode.
     Phones,
-    /// Repeated values, `+` to include and `-` to exclude.
+    /// Repeated values with a prefix: `+` to include and `-` to exclude objects.
     IncludeExclude,
     Text,
     Integer,
@@ -134,8 +134,8 @@ pub(crate) const USER_COUNT: Endpoint = Endpoint {
     parameters: &[
         USER_FILTERS,
         USER_LIST_FILTERS,
-        // The file is silent about signs here, but Clerk's JavaScript client sends the list's filters, signs and all,
-        // to the count for the total.
+        // The OpenAPI file does not mention prefixes here. But Clerk's JavaScript client sends the filters of the list,
+        // including prefixes, to the count as well.
         &[parameter("user_id", ParameterKind::IncludeExclude), parameter("external_id", ParameterKind::IncludeExclude)],
     ],
 };
@@ -214,7 +214,7 @@ enum Value {
     Order(Order),
 }
 
-/// The parameters of one request, checked against the endpoint's table.
+/// The parameters of one request, which were checked against those of the endpoint.
 #[derive(Debug)]
 pub(crate) struct Query {
     values: Vec<(&'static str, Value)>,
@@ -222,7 +222,10 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    /// Reads decoded pairs; fails with Clerk's 422 where a value is not acceptable.
+    /// Reads decoded pairs of names and values.
+    ///
+    /// # Errors
+    /// Clerk's error with status 422 if a value is not acceptable.
     pub(crate) fn read(
         endpoint: &Endpoint,
         pairs: &[(String, String)],
@@ -232,7 +235,8 @@ impl Query {
         for parameter in endpoint.parameters() {
             let given: Vec<&str> =
                 pairs.iter().filter(|(name, _)| name == parameter.name).map(|(_, value)| value.as_str()).collect();
-            // Clerk keeps the first of a parameter that should have been given once; an empty one is as good as none.
+            // If a parameter that takes one value is repeated, Clerk uses the first value. An empty one counts as
+            // missing.
             if let Some(first) = given.first()
                 && (parameter.kind.is_array() || !first.is_empty())
             {
@@ -247,7 +251,7 @@ impl Query {
         values.find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
-    /// The values of a plain array; `None` where it was not given.
+    /// The values of an array without prefixes; `None` if it was not given.
     pub(crate) fn list(&self, name: &str) -> Option<&[String]> {
         match self.get(name)? {
             Value::List(values) => Some(values),
@@ -255,7 +259,7 @@ impl Query {
         }
     }
 
-    /// The values of an array with signs.
+    /// The values of an array with prefixes.
     pub(crate) fn include_exclude(&self, name: &str) -> IncludeExclude {
         match self.get(name) {
             Some(Value::IncludeExclude(values)) => {
@@ -286,7 +290,7 @@ impl Query {
         }
     }
 
-    /// The order asked for, else the newest first.
+    /// The requested order; without one, the newest objects come first.
     pub(crate) fn order(&self) -> Order {
         match self.get("order_by") {
             Some(Value::Order(order)) => *order,
@@ -300,7 +304,7 @@ impl Query {
         self.distortions.max_objects.map_or(limit, |max| limit.min(max))
     }
 
-    /// What decides the order of equals, where that is not their ids.
+    /// The seed for the order of equal rows, if ties are unstable.
     pub(crate) fn tie_seed(&self) -> Option<u64> {
         self.distortions.tie_seed
     }
@@ -361,7 +365,7 @@ fn read_value(parameter: &Parameter, first: &str, given: &[&str]) -> Result<Valu
     })
 }
 
-/// A leading space was a plus sign that the client did not escape.
+/// Replaces a leading space, which was a plus sign that the client did not encode.
 fn restore_plus(value: &str) -> String {
     match value.strip_prefix(' ') {
         Some(rest) => format!("+{rest}"),

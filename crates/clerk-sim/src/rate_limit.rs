@@ -1,4 +1,4 @@
-//! Clerk's limit on requests: so many in ten seconds for each secret key.
+//! Clerk's rate limit: a number of requests in ten seconds for each secret key.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ pub enum RateLimit {
     ByKey,
     /// This many.
     Requests(u32),
-    /// As many as it likes.
+    /// No limit.
     Off,
 }
 
@@ -31,7 +31,7 @@ impl RateLimit {
     }
 }
 
-/// Counts requests by key, in windows that begin with the first request after the last one ended.
+/// Counts the requests of each key, in windows that begin with the first request after the last window ended.
 pub(crate) struct Limiter {
     windows: Vec<Mutex<Window>>,
 }
@@ -51,7 +51,7 @@ impl Limiter {
     /// Counts one request of the key with this index.
     ///
     /// # Errors
-    /// The whole seconds until the next window, where the key has used up this one.
+    /// The number of whole seconds until the next window, if the key has used up the current one.
     pub(crate) fn count(&self, key: usize) -> Result<(), u64> {
         let Some(window) = self.windows.get(key) else {
             return Ok(());

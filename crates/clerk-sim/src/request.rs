@@ -1,4 +1,4 @@
-//! What was asked of the simulator, and what came of it.
+//! The log of the requests that the simulator received, and how they ended.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ pub struct Request {
     pub query: Vec<(String, String)>,
     /// Path and query as received, percent-encoded.
     pub target: String,
-    /// Which of [`Config::keys`](crate::Config::keys) it came with, if any.
+    /// The index in [`Config::keys`](crate::Config::keys) of the request's key, if it is one of them.
     pub key: Option<usize>,
     /// Its `Clerk-API-Version` header.
     pub api_version: Option<String>,
@@ -29,7 +29,7 @@ pub struct Request {
     /// When it arrived, since the start of the simulator.
     #[serde(rename = "at_ms", serialize_with = "milliseconds")]
     pub at: Duration,
-    /// How many requests, this one included, were being answered when it arrived.
+    /// How many requests, including this one, were being answered when it arrived.
     pub in_flight: usize,
 }
 
@@ -91,7 +91,7 @@ pub enum Outcome {
     Status(u16),
     /// The connection was reset.
     Reset,
-    /// The client went away, or the simulator was stopped, before there was an answer.
+    /// The client disconnected, or the simulator was stopped, before there was an answer.
     Abandoned,
 }
 
@@ -99,7 +99,7 @@ pub enum Outcome {
 pub(crate) struct Log {
     started: Instant,
     requests: Vec<Request>,
-    /// How many were cleared, so that a number given out earlier still finds its request, or none.
+    /// How many requests were cleared. A request's number includes them, so that it stays valid or finds no request.
     cleared: usize,
     in_flight: usize,
     max_in_flight: usize,
@@ -110,7 +110,7 @@ impl Log {
         Log { started: Instant::now(), requests: Vec::new(), cleared: 0, in_flight: 0, max_in_flight: 0 }
     }
 
-    /// Takes a request in and returns its number.
+    /// Adds a request to the log and returns its number.
     pub(crate) fn begin(&mut self, mut request: Request) -> usize {
         self.in_flight += 1;
         self.max_in_flight = self.max_in_flight.max(self.in_flight);

@@ -1,4 +1,4 @@
-//! The objects as Clerk's OpenAPI description draws them, ready to be written as JSON.
+//! The objects of Clerk's OpenAPI description, which are serialized as JSON.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -52,7 +52,7 @@ pub(crate) struct User<'a> {
 }
 
 impl<'a> User<'a> {
-    /// A user of whom nothing is known yet.
+    /// A user with only an id and a time of creation.
     pub(crate) fn blank(id: &'a str, created_at: i64, empty: &'a RawValue) -> User<'a> {
         User {
             id,
@@ -173,7 +173,7 @@ pub(crate) struct ExternalAccount<'a> {
     pub(crate) verification: Option<Verification<'a>>,
 }
 
-/// How an address was verified. Clerk's kinds of it differ in their strategies only, as far as they are used here.
+/// How an address was verified. Clerk has several types for this, of which the fields that are used here are the same.
 #[derive(Clone, Serialize)]
 pub(crate) struct Verification<'a> {
     pub(crate) object: &'static str,
@@ -183,7 +183,7 @@ pub(crate) struct Verification<'a> {
     pub(crate) expire_at: Option<i64>,
 }
 
-/// What else an email address belongs to, such as a Google account.
+/// Another identification with the same email address, such as a Google account.
 #[derive(Serialize)]
 pub(crate) struct Link<'a> {
     #[serde(rename = "type")]
@@ -226,7 +226,7 @@ pub(crate) struct Membership<'a> {
     pub(crate) updated_at: i64,
 }
 
-/// A role's name and permissions. A role that the simulator does not know has a name made from its key.
+/// The name and permissions of a role. The name of an unknown role is derived from its key.
 pub(crate) fn role(key: &str) -> (String, &'static [&'static str]) {
     match key {
         "org:admin" => (

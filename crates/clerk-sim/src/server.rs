@@ -1,4 +1,4 @@
-//! Connections, and what happens to a request on its way to an answer.
+//! Serves connections, and applies faults, delays and the rate limit to requests.
 
 use std::future::{pending, poll_fn};
 use std::io;
@@ -28,7 +28,7 @@ use crate::{api, control, lock, read, write};
 const API_VERSION: HeaderName = HeaderName::from_static("clerk-api-version");
 const TRACE_ID: HeaderName = HeaderName::from_static("x-clerk-trace-id");
 
-/// What the connections and the owner of the simulator share.
+/// The state that the connections share with the [`Sim`](crate::Sim).
 pub(crate) struct Shared {
     pub(crate) state: RwLock<State>,
     pub(crate) log: Mutex<Log>,
@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     pub(crate) keys: Vec<String>,
 }
 
-/// A sleep before every answer.
+/// The delay before every answer.
 pub(crate) struct Latency(AtomicU64);
 
 impl Latency {
@@ -58,12 +58,12 @@ impl Latency {
     }
 }
 
-/// Serves until `stop` is dropped or sent.
+/// Serves connections until `stop` is sent or its sender is dropped.
 pub(crate) async fn serve(listener: StdListener, shared: Arc<Shared>, stop: oneshot::Receiver<()>) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let accept = async {
         loop {
-            // A connection that ended before it was accepted is no reason to stop.
+            // An error means that the connection ended before it was accepted, which is no reason to stop.
             if let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(connection(stream, Arc::clone(&shared)));
             }
@@ -77,7 +77,7 @@ pub(crate) async fn serve(listener: StdListener, shared: Arc<Shared>, stop: ones
 }
 
 async fn connection(stream: TcpStream, shared: Arc<Shared>) {
-    // A page's last segment must not wait for the client's acknowledgement.
+    // Nagle's algorithm would delay the last segment of a page until the client acknowledges the one before.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let shared = Arc::clone(&shared);
@@ -90,12 +90,12 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     let end = poll_fn(|context| connection.poll_without_shutdown(context)).await;
     let stream = connection.into_parts().io.into_inner();
     if end.is_err_and(|error| is_reset(&error)) {
-        // Closing with nothing lingering sends RST instead of FIN.
+        // With a linger time of zero, closing the socket sends RST instead of FIN.
         let _ = stream.set_zero_linger();
     }
 }
 
-/// No answer: the connection is to be reset.
+/// Instead of an answer, the connection is to be reset.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is to be reset")]
 struct Reset;
@@ -161,7 +161,7 @@ async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Re
             return Err(Reset);
         }
         Some(FaultKind::Silence) => pending().await,
-        // These are in `lies`.
+        // These are applied by `distortions`.
         Some(
             FaultKind::ShortPage { .. } | FaultKind::UnstableTies | FaultKind::Miscount { .. } | FaultKind::NoCount,
         ) => correct_answer(),
@@ -181,7 +181,7 @@ fn header(head: &Parts, name: &HeaderName) -> Option<String> {
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-/// What Clerk would answer, but for the lies.
+/// Clerk's answer to a request, with distortions.
 fn answer(
     shared: &Shared,
     head: &Parts,
@@ -205,7 +205,7 @@ fn answer(
     }
 }
 
-/// 32 hexadecimal digits, the same ones for the same request of a run.
+/// A trace id of 32 hexadecimal digits, which depends only on the request's number.
 fn trace_id(number: usize) -> String {
     let number = number as u64 + 1;
     let high = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -213,7 +213,7 @@ fn trace_id(number: usize) -> String {
     format!("{high:016x}{low:016x}")
 }
 
-/// A request in the log, which is closed with whatever came of it, even if its connection goes away.
+/// A request's entry in the log. When it is dropped, also because the connection ended, the outcome is recorded.
 struct LogEntry {
     shared: Arc<Shared>,
     number: usize,

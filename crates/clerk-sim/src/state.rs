@@ -1,4 +1,4 @@
-//! What the simulated Clerk instance holds, and how it changes.
+//! The objects of the simulated Clerk instance, and the changes that can be made to them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -29,25 +29,25 @@ pub enum ChangeError {
         /// The id that was looked for.
         id: String,
     },
-    /// An object may keep its id only, and a new one may not take another's.
+    /// The id of an object cannot be changed, and a new object cannot have the id of another one.
     #[error("the id {0} is taken, or is not this object's")]
     WrongId(String),
-    /// The given fields are not a JSON object, or the object they make is not one of Clerk's.
+    /// The fields are not a JSON object, or the resulting object is not one of Clerk's.
     #[error("not an object of Clerk's: {0}")]
     Invalid(#[from] serde_json::Error),
 }
 
 /// Users, organizations and memberships, and the clock by which they change.
 ///
-/// The clock stands still at 1 November 2026, 00:00 UTC, and advances by one second with every change, so that a
-/// test run twice sees the same times.
+/// The clock starts at 1 November 2026, 00:00 UTC, and advances by one second with every change, so that every run of a
+/// test sees the same times.
 ///
-/// Fields are given as anything that can be written as a JSON object: `json!({"first_name": "Ada"})`, or a
-/// [`RawValue`](serde_json::value::RawValue) where the JSON has to arrive to the letter. They take the place of the
-/// object's own; those that Clerk does not know are kept.
+/// Fields can be any value that serializes as a JSON object: `json!({"first_name": "Ada"})`, or a
+/// [`RawValue`](serde_json::value::RawValue) if the exact text matters. They replace the object's own fields. Fields
+/// that Clerk does not know are kept.
 ///
-/// Every change makes the events that Clerk would send to webhooks; deleting a user or an organization, one for each
-/// membership as well.
+/// Every change causes the events that Clerk would send to webhooks. Deleting a user or an organization also causes one
+/// for each of its memberships.
 pub struct State {
     pub(crate) instance: Instance,
     pub(crate) dispatcher: Dispatcher,
@@ -57,17 +57,18 @@ pub struct State {
     /// From the id of a user or an organization to the ids of its memberships.
     by_user: IdIndex,
     by_organization: IdIndex,
-    /// From every address, number, username and external id, in lower case, to the ids of its users.
+    /// From each email address, phone number, wallet, username and external id, in lower case, to the ids of the users
+    /// who have it.
     by_identifier: IdIndex,
     clock: i64,
     random: StdRng,
 }
 
-/// From one thing to the ids of others.
+/// An index from a key, such as a user's id, to the ids of other objects.
 type IdIndex = HashMap<String, BTreeSet<String>>;
 
 impl State {
-    /// The instance that the configuration describes. The same seed and sizes make the same one, to the byte.
+    /// Generates the instance. The same seed and sizes lead to the same instance, to the byte.
     pub(crate) fn generate(config: &Config, runtime: Handle) -> State {
         let mut random = StdRng::seed_from_u64(config.seed);
         let generated = generate::instance(&mut random, config);
@@ -95,16 +96,16 @@ impl State {
         state
     }
 
-    /// Makes the keys belong to an instance of another id, which holds the same objects.
+    /// Changes the id of the instance that the keys belong to. It keeps the same objects.
     pub fn set_instance(&mut self, id: impl Into<String>) {
         self.instance.id = id.into();
     }
 
     /// Adds a user and returns its id.
     ///
-    /// Besides the fields of Clerk's user object, `email_address`, `phone_number` and `web3_wallet` are taken as
-    /// Clerk's own "create a user" takes them: a text or an array of texts, the first of which becomes the primary
-    /// one. Without `created_at` the user is created at the clock's time.
+    /// In addition to the fields of Clerk's user object, `email_address`, `phone_number` and `web3_wallet` are accepted
+    /// as in Clerk's own "create a user": a text or an array of texts, the first of which becomes the primary one.
+    /// Without `created_at`, the user is created at the clock's time.
     ///
     /// # Errors
     /// [`ChangeError::WrongId`] if the id is taken, [`ChangeError::Invalid`] if the result is not a user.
@@ -151,7 +152,7 @@ impl State {
         if self.users.get(id).is_none() {
             return Err(not_found("user", id));
         }
-        // Their events tell of the user, so that it is still there.
+        // The memberships are removed first, because their events contain the user.
         for membership in self.by_user.remove(id).unwrap_or_default() {
             self.remove_membership(&membership);
         }
@@ -301,7 +302,7 @@ impl State {
         Ok(())
     }
 
-    /// Ends a membership.
+    /// Deletes a membership.
     ///
     /// # Errors
     /// [`ChangeError::NotFound`].
@@ -334,7 +335,8 @@ impl State {
         self.by_organization.get(organization_id).map_or(0, BTreeSet::len)
     }
 
-    /// The users of an address, a number, a username or an external id given in lower case.
+    /// The users who have an email address, a phone number, a wallet, a username or an external id, given in lower
+    /// case.
     pub(crate) fn users_identified_by(&self, identifier: &str) -> impl Iterator<Item = &User> {
         let ids = self.by_identifier.get(identifier).into_iter().flatten();
         ids.filter_map(|id| self.users.get(id))
@@ -345,7 +347,7 @@ impl State {
         self.clock
     }
 
-    /// Tells those who listen to webhooks what has just happened.
+    /// Emits a webhook event for a change that was just made.
     fn emit(&mut self, kind: &str, data: String) {
         self.dispatcher.dispatch(Delivery::new(&self.instance.id, kind, &data, self.clock));
     }
@@ -385,7 +387,7 @@ fn read_fields(fields: impl Serialize) -> serde_json::Result<Fields> {
     serde_json::from_str(&serde_json::to_string(&fields)?)
 }
 
-/// An object made with a time of creation was last changed then.
+/// Sets `updated_at` to the given `created_at`, unless it is given as well.
 fn default_updated_at(fields: &mut Fields) {
     if let Some(created) = fields.get("created_at").cloned() {
         fields.entry("updated_at".to_owned()).or_insert(created);

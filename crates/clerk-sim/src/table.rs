@@ -1,22 +1,23 @@
-//! Rows in the order of their creation, found by id or by position.
+//! Tables of rows in the order of creation, which are found by id or by time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What every object of Clerk has: an id and a time of creation.
+/// What every object of Clerk's has: an id and a time of creation.
 pub(crate) trait Row {
     fn id(&self) -> &str;
 
     /// Unix milliseconds.
     fn created_at(&self) -> i64;
 
-    /// The order of a table. The id decides between objects of one millisecond, so that paging is stable.
+    /// The key by which tables are sorted. The id decides between objects of the same millisecond, so that paging is
+    /// stable.
     fn key(&self) -> (i64, &str) {
         (self.created_at(), self.id())
     }
 }
 
-/// Rows sorted by creation, so that a range of creation times or a cursor is a binary search.
+/// Rows sorted by creation, so that ranges of creation time and cursors are found by binary search.
 pub(crate) struct Table<R> {
     rows: Vec<Arc<R>>,
     by_id: HashMap<String, Arc<R>>,
@@ -47,7 +48,7 @@ impl<R: Row> Table<R> {
         rows.iter().map(Arc::as_ref).collect()
     }
 
-    /// Adds the row, or replaces the one with its id.
+    /// Adds a row, or replaces the row with the same id.
     pub(crate) fn put(&mut self, row: R) {
         self.remove(row.id());
         let row = Arc::new(row);

@@ -1,4 +1,4 @@
-//! `/users`, `/users/count` and `/users/{user_id}`, and which users a request is about.
+//! The endpoints `/users`, `/users/count` and `/users/{user_id}`, and their filters.
 
 use std::collections::HashSet;
 
@@ -44,7 +44,7 @@ pub(crate) fn get(state: &State, id: &str) -> Result<Vec<u8>, ClerkError> {
     Ok(user.json.clone().into_bytes())
 }
 
-/// The user after whom the page starts.
+/// The user behind whom the page begins.
 fn cursor<'a>(state: &'a State, query: &Query) -> Result<Option<&'a User>, ClerkError> {
     let Some(id) = query.text("starting_after") else {
         return Ok(None);
@@ -59,7 +59,7 @@ fn cursor<'a>(state: &'a State, query: &Query) -> Result<Option<&'a User>, Clerk
     user.map(Some).ok_or_else(|| ClerkError::missing_resource("starting_after"))
 }
 
-/// The users that the request's filters let through, the oldest first.
+/// The users that match the request's filters, the oldest first.
 fn select<'a>(state: &'a State, query: &Query) -> Result<Vec<&'a User>, ClerkError> {
     let accounts = accounts(query)?;
     let ids = query.include_exclude("user_id");
@@ -67,7 +67,8 @@ fn select<'a>(state: &'a State, query: &Query) -> Result<Vec<&'a User>, ClerkErr
     let filter = Filter::new(query);
     let TimeBounds { after, before } = filter.created;
 
-    // Users who are named, or the members of an organization, are looked up rather than searched for.
+    // Users who are requested by id, by an identifier or by an organization are looked up. Otherwise all users are
+    // searched.
     let named = if !ids.include.is_empty() {
         let users = ids.include.iter().filter_map(|id| state.users.get(id));
         Some(by_creation(users))
@@ -149,7 +150,7 @@ pub(crate) struct Filter {
     usernames: Option<HashSet<String>>,
     wallets: Option<HashSet<String>>,
     external_ids: IncludeExclude,
-    /// Lower case, like all that it is compared with.
+    /// In lower case, like the values that it is compared with.
     query: Option<String>,
     email_query: Option<String>,
     phone_query: Option<String>,
@@ -159,11 +160,11 @@ pub(crate) struct Filter {
     active: TimeBounds,
     active_since: Option<i64>,
     signed_in: TimeBounds,
-    /// Created after and before, exclusive; not part of [`Filter::matches`].
+    /// The bounds on the time of creation, which [`Filter::matches`] does not check.
     created: TimeBounds,
 }
 
-/// After and before, both exclusive, in Unix milliseconds.
+/// Bounds on a time, both exclusive, in Unix milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct TimeBounds {
     after: Option<i64>,
@@ -206,8 +207,8 @@ impl Filter {
         }
     }
 
-    /// Values in lower case, one of which every user has that [`Filter::matches`]; `None` where no exact value is
-    /// asked for.
+    /// Values in lower case, of which every user has one for whom [`Filter::matches`]; `None` if the filter has no
+    /// exact values.
     fn identifiers(&self) -> Option<Vec<String>> {
         let sets = [&self.emails, &self.phones, &self.usernames, &self.wallets];
         let external_ids = &self.external_ids.include;
@@ -218,7 +219,7 @@ impl Filter {
         }
     }
 
-    /// Whether [`Filter::matches`] lets everyone through.
+    /// Whether [`Filter::matches`] is true for all users.
     pub(crate) fn is_empty(&self) -> bool {
         self.emails.is_none()
             && self.phones.is_none()
@@ -241,7 +242,7 @@ impl Filter {
         self.created.contains(Some(user.created_at))
     }
 
-    /// Whether the range of creation times lets everyone through.
+    /// Whether there are no bounds on the time of creation.
     pub(crate) fn created_any_time(&self) -> bool {
         self.created == TimeBounds::NONE
     }
@@ -296,7 +297,7 @@ fn part_of<'a>(part: &Option<String>, mut values: impl Iterator<Item = &'a str>)
     part.as_ref().is_none_or(|part| values.any(|value| value.to_lowercase().contains(part)))
 }
 
-/// What users, and memberships by their users, are ordered by.
+/// The sort key of a user, or of a membership by its user.
 pub(crate) fn sort_key<'a>(user: &'a User, field: &'static str) -> SortKey<'a> {
     match field {
         "updated_at" => page::number(Some(user.updated_at)),

@@ -1,4 +1,4 @@
-//! Webhooks as Clerk sends them, through Svix in the Standard Webhooks scheme.
+//! Webhook messages as Clerk sends them, through Svix in the Standard Webhooks scheme.
 //!
 //! ```
 //! use clerk_sim::{Config, Sim, webhook};
@@ -36,13 +36,13 @@ use crate::instance::Instance;
 /// How long Svix waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// One message to a receiver of webhooks. All of it may be changed, to see what the receiver says.
+/// A message to a receiver of webhooks. Its fields can be changed, to test how the receiver reacts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Delivery {
-    /// Such as `msg_…`; the same one for every attempt to deliver this message.
+    /// An id such as `msg_…`, which is the same for every attempt to deliver this message.
     pub id: String,
-    /// The time of the attempt in Unix seconds. Unlike the times in the body, which are the simulator's, it is this
-    /// machine's: receivers refuse what was sent too long ago.
+    /// The time of the attempt in Unix seconds. It is this machine's time, because receivers refuse messages that were
+    /// sent too long ago; the times in the body are the simulator's.
     pub timestamp: i64,
     /// Such as `user.created`.
     #[serde(rename = "type")]
@@ -52,7 +52,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// `data` is JSON, `timestamp` when the event happened, in Unix milliseconds.
+    /// A message with the JSON text `data`. `timestamp` is when the event happened, in Unix milliseconds.
     pub(crate) fn new(instance: &str, kind: &str, data: &str, timestamp: i64) -> Delivery {
         let rest = json!({
             "event_attributes": { "http_request": { "client_ip": "192.0.2.1", "user_agent": "clerk-sim" } },
@@ -62,14 +62,15 @@ impl Delivery {
             "type": kind,
         });
         let rest = rest.to_string();
-        // The data may hold what a `Value` cannot, such as lone surrogates.
+        // The data is inserted as text, because a `Value` cannot represent all of it, such as lone surrogates.
         let body = format!(r#"{{"data":{data},{}"#, rest.trim_start_matches('{'));
         let now = now();
         let id = id::new("msg_", &mut fake::rand::rng(), now * 1000);
         Delivery { id, timestamp: now, kind: kind.to_owned(), body }
     }
 
-    /// The three headers by which a receiver knows that the message is Clerk's and whole, names and values.
+    /// The names and values of the three headers by which a receiver verifies that the message is authentic and
+    /// complete.
     ///
     /// # Errors
     /// If the secret is not base64, with or without `whsec_` before it.
@@ -83,10 +84,10 @@ impl Delivery {
     }
 }
 
-/// A message about anything, whether it happened or not: for events that are late, doubled or of an unknown type.
+/// A message about an event that need not have happened: for tests with late, repeated or unknown events.
 ///
 /// `timestamp` is when the event happened, in Unix milliseconds. The message is from the instance of
-/// [`Config::default`]; [`Sim::event`](crate::Sim::event) makes one from any other.
+/// [`Config::default`]; [`Sim::event`](crate::Sim::event) makes one from another instance.
 ///
 /// # Errors
 /// If the data cannot be written as JSON.
@@ -119,7 +120,7 @@ impl Receiver {
     pub fn new(url: &str, secret: &str) -> io::Result<Receiver> {
         let url = Url::parse(url).map_err(io::Error::other)?;
         Webhook::new(secret).map_err(io::Error::other)?;
-        // A redirect is a failure to Svix. It is this machine that is asked, so that no proxy is.
+        // Svix treats a redirect as a failure. No proxy is used, because receivers are on this machine.
         let client = Client::builder().timeout(TIMEOUT).redirect(Policy::none()).no_proxy().build();
         Ok(Receiver { url, secret: secret.to_owned(), client: client.map_err(io::Error::other)? })
     }

@@ -1,13 +1,13 @@
-//! Ids like Clerk's: a prefix and a KSUID, 27 base62 characters of which the first tell the second of creation.
+//! Ids like Clerk's: a prefix and a KSUID, which has 27 base62 characters and begins with the second of creation.
 
 use fake::rand::Rng;
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// KSUIDs count seconds from 13 May 2014.
+/// The Unix time of 13 May 2014, from which KSUIDs count seconds.
 const EPOCH: i64 = 1_400_000_000;
 
-/// A new id for something created at the given Unix milliseconds.
+/// A new id for an object that is created at this time, in Unix milliseconds.
 pub(crate) fn new(prefix: &str, random: &mut impl Rng, created_at: i64) -> String {
     let seconds = u32::try_from(created_at / 1000 - EPOCH).unwrap_or_default();
     // 160 bits, the most significant word first.

@@ -1,12 +1,13 @@
-//! Metadata: what applications, and their users, wrote into Clerk. As JSON text, because some of it is beyond what a
-//! `serde_json::Value` can hold.
+//! Metadata that applications and their users might have stored in Clerk. It is JSON text, because some of it cannot be
+//! represented by a `serde_json::Value`.
 
 use fake::rand::Rng;
 use fake::rand::seq::IndexedRandom;
 
 use super::id;
 
-/// Of so many users in a row, one has each of the oddities.
+/// Each kind of unusual metadata occurs once in so many consecutive users. A prime, so that it coincides with no other
+/// cycle.
 const ROUND: usize = 97;
 
 pub(crate) fn public(random: &mut impl Rng) -> String {
@@ -37,7 +38,7 @@ pub(crate) fn private(random: &mut impl Rng) -> Option<String> {
     }
 }
 
-/// What the application's own users may write. The `index`-th user's is odd in every way in turn.
+/// Metadata that the application's own users may write. Each kind of unusual metadata is given to certain indexes.
 pub(crate) fn unsafe_(random: &mut impl Rng, index: usize, lone_surrogates: bool) -> String {
     match index % ROUND {
         13 => r#"{"note":"before\u0000after","\u0000":"a name of one NUL"}"#.to_owned(),

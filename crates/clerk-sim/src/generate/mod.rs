@@ -1,4 +1,4 @@
-//! Made-up users, organizations and memberships with the variety of real ones.
+//! Generates users, organizations and memberships with the variety of real ones.
 
 pub(crate) mod id;
 mod metadata;
@@ -20,7 +20,8 @@ pub(crate) struct Instance {
     pub(crate) memberships: Vec<Membership>,
 }
 
-/// An instance of the given sizes; fewer memberships where there are not enough pairs of a user and an organization.
+/// Generates an instance of the configured size. It has fewer memberships if there are not enough pairs of a user and
+/// an organization.
 pub(crate) fn instance(random: &mut impl Rng, config: &Config) -> Instance {
     let created = time::creations(random, config.users);
     let users: Vec<User> = created
@@ -44,7 +45,7 @@ pub(crate) fn instance(random: &mut impl Rng, config: &Config) -> Instance {
     Instance { users, organizations, memberships }
 }
 
-/// A link to a picture, as long as Clerk's.
+/// A link to an image, as long as Clerk's links.
 fn image_url(random: &mut impl Rng) -> String {
     format!("https://img.clerk.com/eyJ0eXBlIjoiZGVmYXVsdCIsImlpZCI6Imluc18{}", id::text(random, 150))
 }

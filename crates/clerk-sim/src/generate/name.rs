@@ -1,4 +1,4 @@
-//! Names of people and companies, in many scripts.
+//! Generates names of people and companies, in many scripts.
 
 use fake::Fake;
 use fake::faker::company::raw::CompanyName;
@@ -6,7 +6,7 @@ use fake::faker::name::raw::{FirstName, LastName};
 use fake::locales::{AR_SA, DE_DE, EN, FR_FR, IT_IT, JA_JP, PT_BR, ZH_CN};
 use fake::rand::Rng;
 
-/// Names in scripts that the name lists do not have, and names that break what people believe about names.
+/// Names in scripts that the lists of names do not have, and names that contradict common assumptions about names.
 const RARE: &[(&str, &str)] = &[
     ("Νίκη", "Παπαδοπούλου"),
     ("Ольга", "Кузнецова"),
@@ -29,19 +29,19 @@ const RARE: &[(&str, &str)] = &[
     ("", "Mononym"),
 ];
 
-/// Two languages of which the second is written from right to left.
+/// A name in two languages, of which the second is written from right to left.
 const MIXED: &str = "Müller \u{202b}مولر\u{202c}";
 
 pub(crate) struct Person {
     pub(crate) first: String,
     pub(crate) last: String,
     pub(crate) locale: &'static str,
-    /// Their name in lower-case ASCII, for addresses.
+    /// A name in lower-case ASCII, for email addresses and usernames.
     pub(crate) handle: String,
 }
 
 pub(crate) fn person(random: &mut impl Rng) -> Person {
-    // Addresses and usernames are ASCII whatever the script of the name.
+    // Addresses and usernames are ASCII, whatever the script of the name is.
     let ascii_first: &str = FirstName(EN).fake_with_rng(random);
     let ascii_last: &str = LastName(EN).fake_with_rng(random);
     let handle = format!("{ascii_first}.{ascii_last}").to_lowercase().replace('\'', "");
@@ -81,7 +81,7 @@ pub(crate) fn company(random: &mut impl Rng) -> String {
     }
 }
 
-/// The lower-case ASCII letters and digits of a name, with hyphens between.
+/// The words of ASCII letters and digits in a name, in lower case and joined by hyphens.
 pub(crate) fn slug(name: &str) -> String {
     let words: Vec<String> = name
         .split(|character: char| !character.is_ascii_alphanumeric())

@@ -1,4 +1,4 @@
-//! Organizations, and who belongs to them.
+//! Generates organizations and their memberships.
 
 use std::collections::HashSet;
 
@@ -27,7 +27,7 @@ pub(super) fn organization(
     let active = random.random_bool(0.8).then(|| time::day(time::since(random, created_at)));
     let public = raw_text(metadata::public(random));
     let private = raw_text(metadata::private(random).unwrap_or_else(|| "{}".to_owned()));
-    // The Backend API can make an organization that nobody created.
+    // An organization that was created with the Backend API need not have a creator.
     let created_by = founder.filter(|_| !random.random_bool(0.05));
 
     let organization = schema::Organization {
@@ -51,7 +51,7 @@ pub(super) fn organization(
     Organization::read(json).expect("a made-up organization has an organization's fields")
 }
 
-/// Pairs of users and organizations: the founders first, then anyone; few organizations have most of the members.
+/// Generates memberships: the founders' first, then random ones, so that a few organizations have most of the members.
 pub(super) fn memberships(
     random: &mut impl Rng,
     users: &[User],
@@ -73,7 +73,7 @@ pub(super) fn memberships(
         let crowded: f64 = random.random::<f64>().powi(3);
         let mut user = random.random_range(0..users.len());
         let mut organization = (organizations.len() as f64 * crowded) as usize;
-        // Where the pair is taken, the next free one is as good.
+        // If the pair exists already, the next pair that does not is used.
         while !known.insert((user, organization)) {
             user += 1;
             if user == users.len() {

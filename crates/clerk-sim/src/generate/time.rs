@@ -1,4 +1,5 @@
-//! When things happened: January 2023 to October 2026, growing, with quiet nights and weekends.
+//! Generates times between January 2023 and October 2026. There are more of them every month, and fewer at night and at
+//! weekends.
 
 use fake::rand::Rng;
 
@@ -10,10 +11,10 @@ pub(crate) const START: i64 = 1_672_531_200_000;
 /// 1 November 2026, 00:00 UTC, in Unix milliseconds.
 pub(crate) const END: i64 = 1_793_491_200_000;
 
-/// The share of a day's sign-ups that each hour has, in UTC.
+/// How the sign-ups of a day are distributed over its hours, in UTC.
 const HOURS: [u32; 24] = [2, 1, 1, 1, 1, 2, 4, 7, 10, 11, 11, 10, 9, 10, 12, 13, 12, 11, 9, 8, 7, 6, 4, 3];
 
-/// `count` times of creation in order. Eight in a hundred fall on two milliseconds, the bulk imports.
+/// `count` times of creation in ascending order. 8 % of them fall on two milliseconds, as if by bulk imports.
 pub(crate) fn creations(random: &mut impl Rng, count: usize) -> Vec<i64> {
     let days = (END - START) / DAY;
     let mut total = 0.0;
@@ -47,7 +48,7 @@ pub(crate) fn creations(random: &mut impl Rng, count: usize) -> Vec<i64> {
     times
 }
 
-/// A millisecond of the given day.
+/// A random millisecond of a day.
 fn moment(random: &mut impl Rng, day: i64) -> i64 {
     let mut share = random.random_range(0..HOURS.iter().sum::<u32>());
     let mut hour = 0;
@@ -61,13 +62,13 @@ fn moment(random: &mut impl Rng, day: i64) -> i64 {
     START + day * DAY + hour * 3_600_000 + random.random_range(0..3_600_000)
 }
 
-/// A time from `earliest` to the end, more likely a recent one than not.
+/// A random time between `earliest` and the end, where recent times are more likely.
 pub(crate) fn since(random: &mut impl Rng, earliest: i64) -> i64 {
     let ago: f64 = random.random::<f64>().powi(2);
     END - 1 - ((END - 1 - earliest) as f64 * ago) as i64
 }
 
-/// The start of the day in which `time` is.
+/// The start of the day that `time` is in.
 pub(crate) fn day(time: i64) -> i64 {
     time - time % DAY
 }

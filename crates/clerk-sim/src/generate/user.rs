@@ -1,4 +1,4 @@
-//! One user, of any of the kinds that turn up among real ones.
+//! Generates users, of all the kinds that occur among real users.
 
 use fake::rand::Rng;
 use fake::rand::seq::IndexedRandom;
@@ -9,7 +9,7 @@ use super::{id, image_url, metadata, time};
 use crate::object::User;
 use crate::schema;
 
-/// A user's addresses, numbers and accounts before they are drawn as JSON.
+/// A user's email addresses, phone numbers, wallet and account, before they are written as JSON.
 #[derive(Default)]
 struct Identifications {
     emails: Vec<(String, String)>,
@@ -87,7 +87,7 @@ pub(super) fn user(random: &mut impl Rng, index: usize, created_at: i64, lone_su
         image_url: &image,
         profile_image_url: &image,
         has_image: random.random_bool(0.4),
-        // The last address is the primary one, so that nobody gets away with taking the first.
+        // The last address is the primary one, so that code that takes the first address fails its tests.
         primary_email_address_id: who.emails.last().map(|(id, _)| id.as_str()),
         primary_phone_number_id: who.phones.last().map(|(id, _)| id.as_str()),
         primary_web3_wallet_id: who.wallet.as_ref().map(|(id, _)| id.as_str()),
@@ -120,7 +120,7 @@ pub(super) fn user(random: &mut impl Rng, index: usize, created_at: i64, lone_su
     User::read(json).expect("a made-up user has a user's fields")
 }
 
-/// The raw text of metadata, which is JSON by construction.
+/// Generated metadata as raw JSON.
 pub(super) fn raw_text(json: String) -> Box<RawValue> {
     RawValue::from_string(json).expect("made-up metadata is JSON")
 }
@@ -165,7 +165,7 @@ fn identifications(random: &mut impl Rng, index: usize, created_at: i64, person:
     who
 }
 
-/// A number from the ranges that are kept for fiction, another one for each index below 62,400.
+/// A phone number from the ranges that are reserved for fiction, different for each index below 62,400.
 fn phone(index: usize) -> String {
     if index % 10 == 3 {
         return format!("+3319900{:04}", index / 10 % 10_000);
