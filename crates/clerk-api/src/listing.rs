@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_names_another_endpoint_is_asked_for_nowhere() {
+    fn an_id_that_names_another_endpoint_is_not_requested() {
         let users = object("users").unwrap();
         let lookup = |id: &str| Query::Lookup {
             key: users.get_by_id().unwrap(),

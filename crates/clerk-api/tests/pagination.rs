@@ -59,7 +59,7 @@ fn users_are_read_side_by_side() {
 }
 
 #[test]
-fn one_at_a_time_where_that_is_asked_for() {
+fn max_concurrency_of_one_sends_one_request_at_a_time() {
     let sim = simulator(1000, 20, 900);
     let client = with(&sim, |settings| settings.max_concurrency = 1);
     assert_eq!(ids(&client, all("users", 100)).unwrap().len(), 1000);
@@ -68,7 +68,7 @@ fn one_at_a_time_where_that_is_asked_for() {
 }
 
 #[test]
-fn what_is_not_wanted_is_not_fetched() {
+fn limit_hint_fetches_one_small_page() {
     let sim = simulator(2000, 50, 1900);
     let client = client(&sim);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -230,7 +230,7 @@ fn a_429_makes_every_request_wait_as_long_as_clerk_says() {
 }
 
 #[test]
-fn trying_again_has_an_end_that_says_what_happened() {
+fn retries_end_with_an_error_that_says_why() {
     let sim = simulator(10, 0, 0);
     sim.fault(Fault::status(503).on_path(USERS).always());
     let error = ids(&client(&sim), all("users", 100)).unwrap_err().to_string();
@@ -243,7 +243,7 @@ fn trying_again_has_an_end_that_says_what_happened() {
 }
 
 #[test]
-fn a_refused_key_is_told_apart() {
+fn a_refused_key_is_unauthorized() {
     let sim = simulator(10, 0, 0);
     let settings = Settings { api_url: sim.url(), ..Settings::default() };
     let client = Arc::new(Client::new(settings, "sk_test_someone_else".into()).unwrap());
@@ -381,7 +381,7 @@ fn concurrent_changes_neither_lose_nor_repeat_objects() {
 /// Creates organizations with old times among those that are being read, and deletes a few, chosen by a seed: objects
 /// whose position changes because of that must not be returned twice.
 #[test]
-fn what_others_are_put_before_comes_exactly_once() {
+fn imports_with_old_times_neither_lose_nor_repeat_objects() {
     for seed in 0..200 {
         let mut random = fastrand::Rng::with_seed(seed);
         let sim = simulator(10, 80, 20);
@@ -418,7 +418,7 @@ fn what_others_are_put_before_comes_exactly_once() {
 
 /// Stops reading after a few pages and resumes from their checkpoints, until all is read.
 #[test]
-fn reading_goes_on_where_it_was_cut_off() {
+fn reading_resumes_from_checkpoints() {
     let sim = simulator(900, 130, 900);
     for seed in 0..30 {
         let mut random = fastrand::Rng::with_seed(seed);

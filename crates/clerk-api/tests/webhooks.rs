@@ -247,7 +247,7 @@ fn timestamps_are_seconds_or_milliseconds() {
 }
 
 #[test]
-fn events_of_nothing_we_know_have_no_object() {
+fn unknown_events_have_no_object() {
     for event_type in ["email.created", "user.promoted", "user.created.again", "userx.created", "users", ""] {
         let body = format!(r#"{{"type":"{event_type}","data":null}}"#);
         let event = Event::parse(body.as_bytes()).unwrap();
@@ -423,7 +423,7 @@ fn copy_of(delivery: &Delivery) -> Delivery {
 /// Random bodies and headers are refused or parsed, but never accepted without a valid signature, and never cause a
 /// panic.
 #[test]
-fn whatever_comes_is_refused_or_read() {
+fn random_deliveries_are_refused_or_parsed() {
     let mut random = fastrand::Rng::with_seed(5);
     let valid: Vec<Delivery> = of_svix().collect();
     for _ in 0..20_000 {

@@ -244,7 +244,7 @@ fn a_full_page_is_not_the_end() {
 
 /// Combines wrong answers with objects that are created and deleted meanwhile, both chosen by a seed.
 #[test]
-fn what_was_there_all_the_time_comes_once_or_an_error() {
+fn wrong_answers_with_concurrent_changes_neither_lose_nor_repeat_objects() {
     let mut errors = 0;
     for seed in 0..60 {
         let mut random = fastrand::Rng::with_seed(seed);

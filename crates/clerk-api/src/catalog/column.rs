@@ -1,4 +1,4 @@
-//! One column of an object's table: what it holds, where it lies in Clerk's JSON, and which conditions on it Clerk
+//! One column of an object's table: what it contains, where it is in Clerk's JSON, and which conditions on it Clerk
 //! evaluates.
 
 /// One column of an imported table.

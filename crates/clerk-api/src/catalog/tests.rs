@@ -31,7 +31,7 @@ fn names_are_unique_and_keys_name_columns() {
 }
 
 #[test]
-fn the_first_release_named_columns_so() {
+fn names_of_the_first_release_are_aliases() {
     let users = object("users").unwrap();
     assert_eq!(users.column("id", true).unwrap().name, "user_id");
     assert_eq!(users.column("phone_numbers", true).unwrap().name, "phone_number");
@@ -41,7 +41,7 @@ fn the_first_release_named_columns_so() {
 }
 
 #[test]
-fn every_form_is_filled_in() {
+fn every_object_is_complete() {
     for object in OBJECTS.iter().copied().chain([&INSTANCE]) {
         assert_eq!(object.columns.iter().filter(|column| column.role == Some(Role::Id)).count(), 1, "{}", object.name);
         for column in object.columns {

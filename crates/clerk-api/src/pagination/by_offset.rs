@@ -93,7 +93,7 @@ struct Progress {
     is_ended: bool,
     /// Whether the last page had fewer objects than requested.
     was_short: bool,
-    /// When the last object of the last page was created.
+    /// When the last object of the last page was created, as [`times`] counts.
     last_created_at: Option<i64>,
     /// How many pages in a row neither had a new object nor ended at a later time than the one before.
     idle_pages: u32,

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_told_by_its_ids() {
+    fn objects_of_one_moment_are_distinguished_by_id() {
         let mut frontier = Frontier::default();
         assert_eq!(hand_over(&mut frontier, &[("a", 1), ("b", 2), ("c", 2)]).1, ["a", "b", "c"]);
         assert_eq!(hand_over(&mut frontier, &[("a", 1), ("c", 2), ("d", 2), ("b", 2)]), (true, vec!["d".to_owned()]));
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn times_grow_whichever_way() {
+    fn times_ascend_in_both_orders() {
         let objects = [("a", 3), ("b", 3), ("c", -1)];
         assert_eq!(times(&page(&objects), true), Some(vec![-3, -3, 1]));
         assert_eq!(times(&page(&objects), false), None);

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::by_cursor::Cursor;
 use crate::time_range::TimeRange;
 
+/// The shares into which a list is divided.
 pub(super) struct Shares {
     inner: Mutex<Inner>,
     /// A share with fewer objects left than this is not divided, because that would not be worth one more request.
@@ -23,6 +24,7 @@ struct Inner {
     divisions: usize,
 }
 
+/// A range of creation time that one reader reads.
 struct Share {
     range: TimeRange,
     /// The time up to which the share was read, and the time at which it ends.
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_divided_is_still_all_of_it() {
+    fn divided_shares_cover_the_whole_range() {
         let shares = Shares::new(10);
         shares.add(Cursor::new(TimeRange { first: None, last: Some(99) }), 0, 99, 400);
         shares.add(Cursor::new(TimeRange { first: Some(100), last: None }), 100, 199, 100);
