@@ -2,7 +2,7 @@
 //!
 //! A value that does not fit is an error; only what is absent or null becomes NULL.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::HashMap;
 use std::ffi::c_void;
 
@@ -111,7 +111,8 @@ enum Conversion {
     /// What the type's own input function makes of it.
     Input {
         reads: Reads,
-        function: Box<pg_sys::FmgrInfo>,
+        /// In an UnsafeCell, because an input function may keep notes in it.
+        function: Box<UnsafeCell<pg_sys::FmgrInfo>>,
         parameter: pg_sys::Oid,
     },
 }
@@ -265,10 +266,9 @@ impl ColumnConverter {
                     Reads::Array => array_literal(value).ok_or_else(|| Misfit::kind(value))?.into(),
                 };
                 let text = to_c_string(&text);
-                let function: *const pg_sys::FmgrInfo = &raw const **function;
-                // SAFETY: the function is the type's input function, which takes a C string; it may keep notes in the
-                // FmgrInfo, which is why Postgres wants it mutable and nobody else looks at it.
-                unsafe { pg_sys::InputFunctionCall(function.cast_mut(), text, *parameter, self.typmod) }
+                // SAFETY: fmgr_info_cxt has set the FmgrInfo up for the type's input function, which takes a C string. The
+                // function may write to the FmgrInfo, to which no reference exists.
+                unsafe { pg_sys::InputFunctionCall(function.get(), text, *parameter, self.typmod) }
             }
         })
     }
@@ -321,12 +321,12 @@ impl Conversion {
             _ => Reads::Array,
         };
         let mut parameter = pg_sys::InvalidOid;
-        let mut function = Box::new(pg_sys::FmgrInfo::default());
+        let function = Box::new(UnsafeCell::new(pg_sys::FmgrInfo::default()));
         // SAFETY: every type that a column can have has an input function; what that function keeps lives in `memory`.
         unsafe {
             let mut input = pg_sys::InvalidOid;
             pg_sys::getTypeInputInfo(base, &mut input, &mut parameter);
-            pg_sys::fmgr_info_cxt(input, &mut *function, memory);
+            pg_sys::fmgr_info_cxt(input, function.get(), memory);
         }
         Conversion::Input { reads, function, parameter }
     }

@@ -220,8 +220,9 @@ unsafe extern "C-unwind" fn process_utility(
     destination: *mut pg_sys::DestReceiver,
     completion: *mut pg_sys::QueryCompletion,
 ) {
-    // SAFETY: the arguments are handed on as they came, to whatever hook was there before or to Postgres itself; a
-    // utility statement's node has its type at its beginning.
+    // SAFETY: Postgres passes a utility statement, whose node begins with its tag, and the arguments go unchanged to the
+    // previous hook or to Postgres' own function. The guard turns an ERROR of the previous hook into a panic, so that no
+    // longjmp crosses Rust's frames.
     unsafe {
         if DEPTH.load(Ordering::Relaxed) > 0
             && (*(*statement).utilityStmt).type_ == pg_sys::NodeTag::T_ConstraintsSetStmt
@@ -229,9 +230,9 @@ unsafe extern "C-unwind" fn process_utility(
             FdwError::SetConstraints.raise();
         }
         match NEXT_PROCESS_UTILITY {
-            Some(next) => {
-                next(statement, query, is_read_only, context, parameters, environment, destination, completion);
-            }
+            Some(next) => pg_sys::ffi::pg_guard_ffi_boundary(|| {
+                next(statement, query, is_read_only, context, parameters, environment, destination, completion)
+            }),
             None => pg_sys::standard_ProcessUtility(
                 statement,
                 query,

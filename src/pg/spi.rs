@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ffi::c_char;
 use std::ptr::null;
 
-use pgrx::pg_sys;
+use pgrx::{PgTupleDesc, pg_sys};
 
 use crate::error::FdwError;
 use crate::pg::encoding::{from_server, to_c_string, to_text};
@@ -270,8 +270,9 @@ impl Prepared {
         if planned == Planned::Once {
             self.plan();
         }
+        self.check_count(values)?;
         let mut arguments = Arguments::new(values);
-        // SAFETY: the plan is kept until `end`, and takes as many values.
+        // SAFETY: SPI_keepplan keeps the plan until `end`, and it has as many parameters as there are values.
         unsafe {
             let (datums, nulls) = (arguments.datums.as_mut_ptr(), arguments.nulls.as_ptr());
             check(pg_sys::SPI_execute_plan(self.0, datums, nulls, read_only, 0))?;
@@ -279,12 +280,20 @@ impl Prepared {
         Ok(take_rows())
     }
 
+    /// Fails unless there are as many values as parameters: SPI would read beyond the values.
+    fn check_count(&self, values: &[Value]) -> Result<(), FdwError> {
+        // SAFETY: SPI_keepplan keeps the plan until `end`.
+        let parameters = unsafe { pg_sys::SPI_getargcount(self.0) };
+        if usize::try_from(parameters) == Ok(values.len()) { Ok(()) } else { check(pg_sys::SPI_ERROR_ARGUMENT) }
+    }
+
     /// The first value of the only row as it is, in the memory of whoever calls this.
     pub fn datum(&self, values: &[Value]) -> Result<Option<pg_sys::Datum>, FdwError> {
         let mut arguments = Arguments::new(values);
         connected(|| {
-            // SAFETY: the plan is kept until `end`, and takes as many values; the row has at least one column, whose
-            // type is passed by reference with a length of its own, as arrays are.
+            self.check_count(values)?;
+            // SAFETY: SPI_keepplan keeps the plan until `end`, and it has as many parameters as there are values. The
+            // value is copied by the length of its column's type, before the connection ends.
             unsafe {
                 let (datums, nulls) = (arguments.datums.as_mut_ptr(), arguments.nulls.as_ptr());
                 check(pg_sys::SPI_execute_plan(self.0, datums, nulls, true, 1))?;
@@ -292,9 +301,12 @@ impl Prepared {
                 if table.is_null() || (*table).numvals == 0 {
                     return Ok(None);
                 }
+                let descriptor = PgTupleDesc::from_pg_unchecked((*table).tupdesc);
+                let Some(column) = descriptor.get(0) else { return Ok(None) };
                 let mut is_null = false;
                 let value = pg_sys::SPI_getbinval(*(*table).vals, (*table).tupdesc, 1, &mut is_null);
-                Ok((!is_null).then(|| pg_sys::SPI_datumTransfer(value, false, -1)))
+                let copy = || pg_sys::SPI_datumTransfer(value, column.attbyval, column.attlen.into());
+                Ok((!is_null).then(copy))
             }
         })
     }
