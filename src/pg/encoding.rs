@@ -1,4 +1,4 @@
-//! Texts between Rust, which knows UTF-8 alone, and databases of any encoding.
+//! Converts text between Rust, whose strings are UTF-8, and databases of any encoding.
 
 use std::ffi::{CStr, c_char};
 use std::sync::OnceLock;
@@ -7,21 +7,22 @@ use pgrx::pg_sys;
 
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
 
-/// Whether the database's encoding is UTF-8, asked once: every text of every row needs to know. Before a backend has
-/// connected to its database the answer is no, which does no harm afterwards: a conversion from UTF-8 to UTF-8 gives the
-/// same text.
+/// Whether the database's encoding is UTF-8. The answer is kept, because it is needed for every text of every row. If
+/// the first call comes before the backend has connected to its database, the answer that is kept is no. That is
+/// harmless: a conversion from UTF-8 to UTF-8 leaves the text as it is.
 fn is_utf8() -> bool {
     static IS_UTF8: OnceLock<bool> = OnceLock::new();
-    // SAFETY: reads what was set when the backend connected.
+    // SAFETY: GetDatabaseEncoding only reads a static variable, which is SQL_ASCII until the backend has connected.
     *IS_UTF8.get_or_init(|| unsafe { pg_sys::GetDatabaseEncoding() == UTF8 })
 }
 
-/// A C string of the database as Rust has it.
+/// Copies a C string in the database's encoding to a Rust string.
 ///
 /// # Safety
-/// `text` is a C string in the database's encoding.
+/// `text` must be a C string in the database's encoding.
 pub unsafe fn from_server(text: *const c_char) -> String {
-    // SAFETY: the caller's; the conversion gives the same pointer where nothing is to be done, else a C string.
+    // SAFETY: the caller guarantees that `text` is a C string. pg_server_to_any returns the same pointer if there is
+    // nothing to convert, and else a C string.
     unsafe {
         let length = CStr::from_ptr(text).count_bytes() as i32;
         let converted = if is_utf8() { text } else { pg_sys::pg_server_to_any(text, length, UTF8) };
@@ -29,32 +30,42 @@ pub unsafe fn from_server(text: *const c_char) -> String {
     }
 }
 
-/// The bytes of a text in the database's encoding: the text's own, or converted ones in the current memory context.
-/// Postgres raises an error for what the encoding cannot hold.
-fn server_bytes(text: &str) -> (*const c_char, usize) {
-    let given: *const c_char = text.as_ptr().cast();
+/// A text's bytes in the database's encoding, without a final NUL.
+struct ServerBytes {
+    bytes: *const c_char,
+    length: usize,
+}
+
+/// The address and the length of a text's bytes in the database's encoding. They are the text's own bytes if there is
+/// nothing to convert, and else in the current memory context. Postgres raises an error for a character that the
+/// encoding does not have.
+fn server_bytes(text: &str) -> ServerBytes {
+    let original: *const c_char = text.as_ptr().cast();
     if is_utf8() || text.is_ascii() {
-        return (given, text.len());
+        return ServerBytes { bytes: original, length: text.len() };
     }
-    // SAFETY: as many bytes are there; what is given back is the same pointer or a C string.
+    // SAFETY: the pointer and the length are those of one str. pg_any_to_server returns the same pointer if there is
+    // nothing to convert, and else a C string.
     unsafe {
-        let converted = pg_sys::pg_any_to_server(given, text.len() as i32, UTF8).cast_const();
-        if converted == given { (given, text.len()) } else { (converted, CStr::from_ptr(converted).count_bytes()) }
+        let converted = pg_sys::pg_any_to_server(original, text.len() as i32, UTF8).cast_const();
+        let is_converted = converted != original;
+        let length = if is_converted { CStr::from_ptr(converted).count_bytes() } else { text.len() };
+        ServerBytes { bytes: converted, length }
     }
 }
 
 /// A value of type text in the current memory context.
 pub fn to_text(text: &str) -> pg_sys::Datum {
-    let (bytes, length) = server_bytes(text);
-    // SAFETY: as many bytes are there, and they are copied.
+    let ServerBytes { bytes, length } = server_bytes(text);
+    // SAFETY: server_bytes returns the address of `length` bytes, and cstring_to_text_with_len copies them.
     unsafe { pg_sys::cstring_to_text_with_len(bytes, length as i32) }.into()
 }
 
-/// A C string in the current memory context. It ends at the first NUL, of which pages have none: they are replaced
-/// when a page comes in.
+/// A C string in the current memory context. It would end at the first NUL character of the text. Clerk's values have
+/// none, because NUL characters are replaced when a page is received.
 pub fn to_c_string(text: &str) -> *mut c_char {
-    let (bytes, length) = server_bytes(text);
-    // SAFETY: the copy has room for the bytes and the end.
+    let ServerBytes { bytes, length } = server_bytes(text);
+    // SAFETY: server_bytes returns the address of `length` bytes, and palloc returns room for them and the final NUL.
     unsafe {
         let copy: *mut c_char = pg_sys::palloc(length + 1).cast();
         copy.copy_from_nonoverlapping(bytes, length);
@@ -63,8 +74,8 @@ pub fn to_c_string(text: &str) -> *mut c_char {
     }
 }
 
-/// A text for an error message, which pgrx hands over as it is: where the database's encoding is not UTF-8, other
-/// characters than ASCII are escaped.
+/// A text for an error message. pgrx passes messages to Postgres without converting them, so if the database's encoding
+/// is not UTF-8, all characters other than ASCII are escaped.
 pub fn for_message(text: String) -> String {
     if text.is_ascii() || is_utf8() {
         return text;

@@ -1,25 +1,27 @@
-//! Statements that may hold a secret.
+//! Keeps statements that may contain a secret out of the server's log.
 
 use pgrx::pg_sys;
 
-/// Keeps the text of a statement that fails out of the server's log, and the context that may quote it: it may hold a
-/// key.
+/// While this is in force, an error does not write the text of the statement to the server's log, nor the context,
+/// which may quote the statement: either may contain a key.
 pub struct HiddenStatement(*mut pg_sys::ErrorContextCallback);
 
 impl HiddenStatement {
-    /// From here on. An error that is raised meanwhile ends it by itself.
+    /// Begins to hide the statement. It ends with [`HiddenStatement::end`] or with the next error. One of the two has
+    /// to come before the current memory context is reset, which holds the callback.
     pub fn new() -> Self {
         #[pgrx::pg_guard]
         unsafe extern "C-unwind" fn hide(_argument: *mut std::ffi::c_void) {
-            // SAFETY: Postgres calls context callbacks while an error is being reported, which is when these two may
-            // be called.
+            // SAFETY: Postgres calls context callbacks while it reports an error, and errhidestmt and errhidecontext
+            // may be called only then.
             unsafe {
                 pg_sys::errhidestmt(true);
                 pg_sys::errhidecontext(true);
             }
         }
-        // SAFETY: the callback lives in the current memory context, which outlasts the error that is raised next;
-        // whoever catches that error resets error_context_stack to what it was before.
+        // SAFETY: palloc0 returns room for a callback, in the current memory context. That context lives until `end`
+        // takes the callback off the stack, or until an error is raised: every handler of errors (PG_CATCH,
+        // PgTryBuilder, the main loop) sets error_context_stack back to what it was before.
         unsafe {
             let callback: *mut pg_sys::ErrorContextCallback =
                 pg_sys::palloc0(size_of::<pg_sys::ErrorContextCallback>()).cast();
@@ -30,10 +32,10 @@ impl HiddenStatement {
         }
     }
 
-    /// Nothing has failed.
+    /// Ends the hiding when the statement has succeeded.
     pub fn end(self) {
-        // SAFETY: the callback is the one that `new` has put on the stack, and nothing that it covered has left one
-        // on top of it.
+        // SAFETY: `new` has put the callback on the stack, and functions of Postgres take their own callbacks off the
+        // stack before they return, so that this callback is on top.
         unsafe { pg_sys::error_context_stack = (*self.0).previous };
     }
 }

@@ -1,17 +1,17 @@
-//! What every part of the extension needs of Postgres.
+//! Wraps the parts of Postgres that the whole extension needs.
 //!
 //! | file | question |
 //! | --- | --- |
-//! | [`encoding`] | How do texts get into databases of other encodings than UTF-8? |
-//! | [`quote`] | How do names and texts stand in SQL? |
-//! | [`settings`] | What can be set in postgresql.conf? |
-//! | [`subtransaction`] | How is what fails undone? |
-//! | [`sandbox`] | With whose rights is something done, and how does it stay harmless? |
-//! | [`spi`] | How is SQL run from inside? |
+//! | [`encoding`] | How is text converted for databases whose encoding is not UTF-8? |
+//! | [`quote`] | How are names and texts quoted in SQL? |
+//! | [`settings`] | Which settings (GUCs) does the extension have? |
+//! | [`subtransaction`] | How is a failed action rolled back? |
+//! | [`sandbox`] | With whose rights does a statement run, and how is untrusted code confined? |
+//! | [`spi`] | How are SQL statements run? |
 //! | [`deferral`] | When are deferrable constraints checked? |
 //! | [`transactions`] | How does a procedure commit? |
-//! | [`relation`] | What does the catalog say of a table? |
-//! | [`hidden_statement`] | How does a statement stay out of the log that may hold a secret? |
+//! | [`relation`] | What does the catalog say about a table? |
+//! | [`hidden_statement`] | How is a statement that may contain a secret kept out of the log? |
 
 pub mod deferral;
 pub mod encoding;

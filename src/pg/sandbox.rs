@@ -1,21 +1,22 @@
-//! Whose rights a statement has: the extension owner's for bookkeeping, a tenant's for whatever a tenant wrote.
+//! Switches the role that statements run as: to the extension's owner for bookkeeping, to a tenant for a tenant's code.
 //!
-//! A mirror's tables belong to roles that need not be trusted. Their triggers, defaults, CHECK constraints, index
-//! expressions, policies and column expressions run whenever a row is written, and would run with the rights of
-//! whoever syncs. So [`run_as`] is the one way to a tenant's table. It does what Postgres' own maintenance commands
-//! do (`SwitchToUntrustedUser` and `RestrictSearchPath`), and two things more:
+//! A mirror's tables belong to roles that need not be trusted, here called tenants. The triggers, defaults, CHECK
+//! constraints, index expressions, policies and column expressions of these tables run whenever a row is written. They
+//! must not run with the rights of the role that syncs. Therefore all access to a tenant's table goes through
+//! [`run_as`]. It does what Postgres' own maintenance commands do (`SwitchToUntrustedUser` and `RestrictSearchPath`),
+//! and two things more, which are the last two of this table:
 //!
-//! | what a tenant's code tries | what stops it |
+//! | what a tenant's code may attempt | what prevents it |
 //! | --- | --- |
-//! | to act with the rights of the session: `RESET ROLE`, `SET SESSION AUTHORIZATION` | the security-restricted operation |
-//! | to leave something that runs later: a cursor WITH HOLD, a prepared statement, a deferred trigger | the same |
-//! | to change a setting for the statements that follow, such as `search_path` | a GUC level of its own, undone at its end |
-//! | to put its own objects before those that statements here mean | `search_path = pg_catalog, pg_temp` |
+//! | to get the session's rights: `RESET ROLE`, `SET SESSION AUTHORIZATION` | the security-restricted operation |
+//! | to leave a cursor WITH HOLD, a prepared statement or a deferred trigger | the security-restricted operation |
+//! | to change a setting for later statements, such as `search_path` | a GUC nest level, which restores it |
+//! | to hide the objects that statements of this extension name behind its own | `search_path = pg_catalog, pg_temp` |
 //! | to fire or reconfigure the caller's deferred triggers with `SET CONSTRAINTS` | [`process_utility`] refuses it |
-//! | to leave types or functions in the session's temporary schema, which names are looked up in first | an error afterwards |
+//! | to leave types or functions in the temporary schema, which is searched first | an error at the end of [`run_as`] |
 //!
-//! Nothing here opens a subtransaction: after an error, Postgres restores role and settings when the transaction or
-//! [the attempt](crate::pg::subtransaction) that failed is undone.
+//! No function here opens a subtransaction. After an error, Postgres restores the role and the settings when it rolls
+//! back the transaction or the [subtransaction](crate::pg::subtransaction) that failed.
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,82 +26,89 @@ use pgrx::{pg_guard, pg_sys};
 use crate::error::FdwError;
 use crate::pg::encoding::from_server;
 
-/// What unqualified names mean in every statement that comes from here, and in all that such a statement sets off.
+/// The `search_path` of every statement that this extension runs, and of the triggers and functions that it causes to
+/// run.
 const SEARCH_PATH: &CStr = c"pg_catalog, pg_temp";
 
-/// How deep in tenants' code this backend is.
-static DEPTH: AtomicU32 = AtomicU32::new(0);
+/// How many calls of [`run_as`] are active in this backend.
+static TENANT_CODE_DEPTH: AtomicU32 = AtomicU32::new(0);
 
-/// Does something with a tenant's rights that may run code that the tenant wrote.
+/// Runs an action with a tenant's rights. The action may run code that the tenant wrote.
 pub fn run_as<T>(role: pg_sys::Oid, action: impl FnOnce() -> T) -> T {
-    let inside = Inside::enter();
+    let scope = TenantCodeScope::enter();
     let flags = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
     let result = with_rights(role, flags, || {
-        // What a column of type timestamp or date shows must not depend on the time zone of whoever syncs.
-        // SAFETY: the setting is Postgres' own, and the GUC level of these rights ends it.
-        unsafe { set(c"TimeZone", c"UTC") };
+        // The value that a column of type timestamp or date gets must not depend on the time zone of the session that
+        // syncs.
+        // SAFETY: TimeZone is a setting of Postgres, for which UTC is always valid.
+        unsafe { set_option(c"TimeZone", c"UTC") };
         action()
     });
-    if inside.has_touched_temporary_objects() {
+    if scope.has_accessed_temporary_objects() {
         FdwError::TemporaryObjects.raise();
     }
     result
 }
 
-/// Does some bookkeeping with the rights of the extension's owner, who alone has any in `clerk_fdw_internal`. No
-/// statement in there touches what a tenant wrote.
+/// Runs bookkeeping statements with the rights of the extension's owner, who is the only role with rights on
+/// `clerk_fdw_internal`. These statements must not run any code that a tenant wrote.
 pub fn as_extension_owner<T>(action: impl FnOnce() -> T) -> T {
     with_rights(extension_owner(), pg_sys::SECURITY_LOCAL_USERID_CHANGE, action)
 }
 
-/// Does something with the rights that the caller has already, and with names that mean what they mean here.
+/// Runs an action with the rights of the current role, but with the `search_path` of this extension's statements.
 pub fn as_caller<T>(action: impl FnOnce() -> T) -> T {
-    // SAFETY: reads a variable of this backend.
+    // SAFETY: GetUserId only reads the current role of this backend.
     with_rights(unsafe { pg_sys::GetUserId() }, 0, action)
 }
 
+/// Runs an action as a role, in a security context that has the given flags in addition to the current ones.
 fn with_rights<T>(role: pg_sys::Oid, flags: u32, action: impl FnOnce() -> T) -> T {
-    let (mut before, mut context) = (pg_sys::InvalidOid, 0);
-    // After an error neither is undone here: the end of the (sub)transaction does both.
-    // SAFETY: the role and context that are set last are those that were read first, and the GUC level that is closed
-    // is the one that was opened.
+    let (mut previous_role, mut previous_context) = (pg_sys::InvalidOid, 0);
+    // If the action raises an error, the rollback of the (sub)transaction restores the role and closes the GUC nest
+    // level.
+    // SAFETY: the role and the context that are set at the end are those that GetUserIdAndSecContext returned, and
+    // AtEOXact_GUC closes the nest level that NewGUCNestLevel opened. Both settings belong to Postgres, which accepts
+    // these values.
     unsafe {
-        pg_sys::GetUserIdAndSecContext(&mut before, &mut context);
+        pg_sys::GetUserIdAndSecContext(&mut previous_role, &mut previous_context);
         let level = pg_sys::NewGUCNestLevel();
-        pg_sys::SetUserIdAndSecContext(role, context | flags as i32);
-        set(c"search_path", SEARCH_PATH);
-        // Times and other floating-point numbers are read as text; a session may have set this to lose digits.
-        set(c"extra_float_digits", c"1");
+        pg_sys::SetUserIdAndSecContext(role, previous_context | flags as i32);
+        set_option(c"search_path", SEARCH_PATH);
+        // Floating-point numbers, such as times as seconds, are read as texts, and a session may have set this so that
+        // they lose digits.
+        set_option(c"extra_float_digits", c"1");
         let result = action();
         pg_sys::AtEOXact_GUC(false, level);
-        pg_sys::SetUserIdAndSecContext(before, context);
+        pg_sys::SetUserIdAndSecContext(previous_role, previous_context);
         result
     }
 }
 
-/// Does something with a setting that is undone afterwards.
+/// Runs an action with a changed setting, and restores the setting afterwards.
 ///
 /// # Safety
-/// The setting exists and the value is one of its own.
+/// The setting must exist, and the value must be valid for it.
 pub unsafe fn with_setting<T>(name: &CStr, value: &CStr, action: impl FnOnce() -> T) -> T {
-    // SAFETY: the caller's; the GUC level that is closed is the one that was opened. After an error, the end of the
-    // (sub)transaction closes it.
+    // SAFETY: the caller guarantees that the setting exists and takes the value. AtEOXact_GUC closes the nest level
+    // that NewGUCNestLevel opened; after an error, the rollback of the (sub)transaction closes it.
     unsafe {
         let level = pg_sys::NewGUCNestLevel();
-        set(name, value);
+        set_option(name, value);
         let result = action();
         pg_sys::AtEOXact_GUC(false, level);
         result
     }
 }
 
-/// Sets a setting until the current GUC level ends.
+/// Changes a setting until the current GUC nest level ends.
 ///
 /// # Safety
-/// The setting exists and the value is one of its own.
-unsafe fn set(name: &CStr, value: &CStr) {
+/// The setting must exist, and the value must be valid for it.
+unsafe fn set_option(name: &CStr, value: &CStr) {
     use pg_sys::{GucAction, GucContext, GucSource};
-    // SAFETY: both are C strings that outlive the call; GUC_ACTION_SAVE is allowed in parallel workers as well.
+    // SAFETY: both pointers come from a CStr, which the caller holds during the call, and the caller guarantees that
+    // the setting exists and takes the value. GUC_ACTION_SAVE is allowed in parallel workers as well.
     unsafe {
         pg_sys::set_config_option(
             name.as_ptr(),
@@ -117,8 +125,8 @@ unsafe fn set(name: &CStr, value: &CStr) {
 
 /// The owner of the extension's own tables.
 pub fn extension_owner() -> pg_sys::Oid {
-    // SAFETY: catalog look-ups of C strings. The tuple is valid from the look-up to its release, and a row of pg_class
-    // has a form of that type.
+    // SAFETY: SearchSysCache1 returns null or a row of pg_class, whose form is FormData_pg_class and which is pinned
+    // until ReleaseSysCache.
     unsafe {
         let table = bookkeeping_table(c"mirror");
         let cache = pg_sys::SysCacheIdentifier::RELOID as i32;
@@ -132,28 +140,30 @@ pub fn extension_owner() -> pg_sys::Oid {
     }
 }
 
-/// A role's name; empty if there is none.
+/// The name of a role; empty if the role does not exist.
 pub fn role_name(role: pg_sys::Oid) -> String {
-    // SAFETY: a catalog look-up; its answer is a C string or null.
+    // SAFETY: GetUserNameFromId returns a C string, or null for an oid that is no role, as missing roles are allowed
+    // here.
     unsafe {
         let name = pg_sys::GetUserNameFromId(role, true);
         if name.is_null() { String::new() } else { from_server(name) }
     }
 }
 
-/// The oid of a table in `clerk_fdw_internal`; invalid if there is none.
+/// The oid of a table in `clerk_fdw_internal`; InvalidOid if it does not exist. The schema is the extension's own,
+/// because CREATE EXTENSION fails if it exists already.
 pub fn bookkeeping_table(name: &CStr) -> pg_sys::Oid {
-    // SAFETY: catalog look-ups of C strings. The schema is the extension's: CREATE EXTENSION refuses one that was
-    // there before.
+    // SAFETY: both names are C strings. get_relname_relid finds no relation in a schema that does not exist.
     unsafe {
         let schema = pg_sys::get_namespace_oid(c"clerk_fdw_internal".as_ptr(), true);
         pg_sys::get_relname_relid(name.as_ptr(), schema)
     }
 }
 
-/// Whether a role could `SET ROLE` to another, and so has no more to gain from acting as it.
+/// Whether a role can `SET ROLE` to another role, so that it gains no rights by acting as that role.
 pub fn can_act_as(role: pg_sys::Oid, other: pg_sys::Oid) -> bool {
-    // SAFETY: catalog look-ups; a role that does not exist is a member of none.
+    // SAFETY: both functions take any oids and look them up in the catalog; a role that does not exist is a member of
+    // none.
     unsafe {
         #[cfg(feature = "pg15")]
         return pg_sys::is_member_of_role(role, other);
@@ -162,54 +172,59 @@ pub fn can_act_as(role: pg_sys::Oid, other: pg_sys::Oid) -> bool {
     }
 }
 
-/// A tenant's code is running, from here until this is dropped.
-struct Inside {
-    /// Whether the transaction had touched temporary objects before.
-    touched_before: i32,
+/// Marks that a tenant's code is running, until this is dropped.
+struct TenantCodeScope {
+    /// The flag [`ACCESSED_TEMP_NAMESPACE`] if the transaction had accessed temporary objects before, else 0.
+    outer_flag: i32,
 }
 
-const TEMPORARY: i32 = pg_sys::XACT_FLAGS_ACCESSEDTEMPNAMESPACE as i32;
+/// Postgres sets this flag of the transaction when a temporary object is accessed.
+const ACCESSED_TEMP_NAMESPACE: i32 = pg_sys::XACT_FLAGS_ACCESSEDTEMPNAMESPACE as i32;
 
-impl Inside {
-    fn enter() -> Inside {
-        DEPTH.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: a variable of this backend, whose only thread that runs Postgres code is this one.
+impl TenantCodeScope {
+    fn enter() -> TenantCodeScope {
+        TENANT_CODE_DEPTH.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: MyXactFlags is an int of this process, and only the backend's main thread, on which this runs, uses
+        // it.
         unsafe {
-            let touched_before = pg_sys::MyXactFlags & TEMPORARY;
-            pg_sys::MyXactFlags &= !TEMPORARY;
-            Inside { touched_before }
+            let outer_flag = pg_sys::MyXactFlags & ACCESSED_TEMP_NAMESPACE;
+            pg_sys::MyXactFlags &= !ACCESSED_TEMP_NAMESPACE;
+            TenantCodeScope { outer_flag }
         }
     }
 
-    fn has_touched_temporary_objects(&self) -> bool {
-        // SAFETY: as in `enter`: a variable of this backend, read on its main thread.
-        unsafe { pg_sys::MyXactFlags & TEMPORARY != 0 }
+    fn has_accessed_temporary_objects(&self) -> bool {
+        // SAFETY: MyXactFlags is an int of this process, and only the backend's main thread, on which this runs, uses
+        // it.
+        unsafe { pg_sys::MyXactFlags & ACCESSED_TEMP_NAMESPACE != 0 }
     }
 }
 
-impl Drop for Inside {
+impl Drop for TenantCodeScope {
     fn drop(&mut self) {
-        DEPTH.fetch_sub(1, Ordering::Relaxed);
-        // SAFETY: as in `enter`: a variable of this backend, written on its main thread.
-        unsafe { pg_sys::MyXactFlags |= self.touched_before };
+        TENANT_CODE_DEPTH.fetch_sub(1, Ordering::Relaxed);
+        // SAFETY: MyXactFlags is an int of this process, and only the backend's main thread, on which this runs, uses
+        // it.
+        unsafe { pg_sys::MyXactFlags |= self.outer_flag };
     }
 }
 
-static mut NEXT_PROCESS_UTILITY: pg_sys::ProcessUtility_hook_type = None;
+/// The hook that was installed before [`process_utility`].
+static mut PREVIOUS_PROCESS_UTILITY: pg_sys::ProcessUtility_hook_type = None;
 
-/// Puts [`process_utility`] in front of what runs utility commands.
+/// Installs [`process_utility`] as the hook that runs utility commands.
 pub fn install() {
-    // SAFETY: called once, when the library is loaded, by the backend's only thread that runs Postgres code.
+    // SAFETY: _PG_init calls this once in a process, on the main thread, which alone uses both variables.
     unsafe {
-        NEXT_PROCESS_UTILITY = pg_sys::ProcessUtility_hook;
+        PREVIOUS_PROCESS_UTILITY = pg_sys::ProcessUtility_hook;
         pg_sys::ProcessUtility_hook = Some(process_utility);
     }
 }
 
-/// Refuses `SET CONSTRAINTS` to tenants' code. The command concerns the whole transaction: it would fire triggers that
-/// the caller has deferred, with the tenant's rights, or change when the caller's constraints are checked.
+/// Refuses `SET CONSTRAINTS` in tenants' code. The command applies to the whole transaction: it could fire triggers
+/// that the caller has deferred, and with the tenant's rights, or change when the caller's constraints are checked.
 #[pg_guard]
-#[allow(clippy::too_many_arguments, reason = "Postgres says what the hook is called with")]
+#[allow(clippy::too_many_arguments, reason = "Postgres defines the parameters of the hook")]
 unsafe extern "C-unwind" fn process_utility(
     statement: *mut pg_sys::PlannedStmt,
     query: *const std::ffi::c_char,
@@ -220,18 +235,18 @@ unsafe extern "C-unwind" fn process_utility(
     destination: *mut pg_sys::DestReceiver,
     completion: *mut pg_sys::QueryCompletion,
 ) {
-    // SAFETY: Postgres passes a utility statement, whose node begins with its tag, and the arguments go unchanged to the
-    // previous hook or to Postgres' own function. The guard turns an ERROR of the previous hook into a panic, so that no
-    // longjmp crosses Rust's frames.
+    // SAFETY: Postgres passes a utility statement, whose node begins with its tag, and the arguments go unchanged to
+    // the previous hook or to Postgres' own function. The guard turns an ERROR of the previous hook into a panic, so
+    // that no longjmp crosses Rust's frames.
     unsafe {
-        if DEPTH.load(Ordering::Relaxed) > 0
+        if TENANT_CODE_DEPTH.load(Ordering::Relaxed) > 0
             && (*(*statement).utilityStmt).type_ == pg_sys::NodeTag::T_ConstraintsSetStmt
         {
             FdwError::SetConstraints.raise();
         }
-        match NEXT_PROCESS_UTILITY {
-            Some(next) => pg_sys::ffi::pg_guard_ffi_boundary(|| {
-                next(statement, query, is_read_only, context, parameters, environment, destination, completion)
+        match PREVIOUS_PROCESS_UTILITY {
+            Some(previous) => pg_sys::ffi::pg_guard_ffi_boundary(|| {
+                previous(statement, query, is_read_only, context, parameters, environment, destination, completion)
             }),
             None => pg_sys::standard_ProcessUtility(
                 statement,

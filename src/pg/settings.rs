@@ -1,8 +1,7 @@
-//! What can be set in postgresql.conf.
-
-use std::sync::atomic::{AtomicBool, Ordering};
+//! Defines the extension's settings (GUCs), and reads and sets settings of others.
 
 use std::ffi::{CStr, CString};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_sys};
 
@@ -17,7 +16,7 @@ pub fn log_retention() -> i32 {
     LOG_RETENTION.get()
 }
 
-/// How often the worker looks for syncs that are due, in seconds.
+/// The interval at which the background worker looks for syncs that are due, in seconds.
 pub fn naptime() -> i32 {
     NAPTIME.get()
 }
@@ -27,10 +26,11 @@ pub fn webhook_mirror() -> Option<String> {
     read("clerk_fdw.webhook_mirror").filter(|name| !name.is_empty())
 }
 
-/// What a setting of somebody else's says, such as those that PostgREST makes for a request.
+/// The value of any setting, such as those that PostgREST makes for a request; `None` if there is no such setting.
 pub fn read(name: &str) -> Option<String> {
     let name = CString::new(name).ok()?;
-    // SAFETY: takes a C string, and gives one that is copied at once, or null.
+    // SAFETY: the name is a C string. GetConfigOption returns null or a C string that is valid until the next call, and
+    // from_server copies it before that.
     unsafe {
         let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
         (!value.is_null()).then(|| from_server(value))
@@ -41,7 +41,7 @@ pub fn read(name: &str) -> Option<String> {
 pub fn set_until_commit(name: &CStr, value: &CStr) {
     use pg_sys::{GucAction, GucContext, GucSource};
     let (name, value) = (name.as_ptr(), value.as_ptr());
-    // SAFETY: both are C strings that outlive the call.
+    // SAFETY: both pointers come from a CStr, which the caller holds during the call.
     unsafe {
         pg_sys::set_config_option(
             name,
@@ -58,17 +58,18 @@ pub fn set_until_commit(name: &CStr, value: &CStr) {
 
 static IS_PRELOADED: AtomicBool = AtomicBool::new(false);
 
-/// Whether shared_preload_libraries names the extension, so that its scheduler runs. Backends inherit it.
+/// Whether shared_preload_libraries names the extension, so that its scheduler runs. The postmaster sets the flag, and
+/// backends inherit it when they are forked.
 pub fn is_preloaded() -> bool {
     IS_PRELOADED.load(Ordering::Relaxed)
 }
 
-/// The server is loading the libraries that all its processes share.
+/// Notes that the postmaster has loaded the extension through shared_preload_libraries.
 pub fn set_preloaded() {
     IS_PRELOADED.store(true, Ordering::Relaxed);
 }
 
-/// Makes the settings known.
+/// Registers the settings with Postgres.
 pub fn define() {
     GucRegistry::define_int_guc(
         c"clerk_fdw.log_retention",

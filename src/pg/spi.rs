@@ -1,4 +1,4 @@
-//! SQL from inside: every value goes in and comes out as text.
+//! Runs SQL statements through SPI. All parameters and results are texts.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -11,55 +11,61 @@ use crate::error::FdwError;
 use crate::pg::encoding::{from_server, to_c_string, to_text};
 use crate::pg::sandbox;
 
-/// A value of a parameter `$1`, `$2`, …, of type text.
+/// The value of a parameter `$1`, `$2`, …, which is of type text. `None` is NULL.
 pub type Value<'v> = Option<&'v str>;
 
-/// A row of results.
+/// A row of a result.
 pub type Row = Vec<Option<String>>;
 
-/// Runs a statement and gives its rows. Postgres' own errors end the statement.
+/// Runs a statement and returns its rows. Postgres' own errors are raised and not returned.
 pub fn rows(statement: &str, values: &[Value]) -> Result<Vec<Row>, FdwError> {
-    // While a query is parallel, nothing can be written, and a statement must not look as if it could.
-    // SAFETY: reads a variable of this backend.
-    let read_only = unsafe { pg_sys::IsInParallelMode() };
-    connected(|| execute(statement, values, read_only))
+    connected(|| execute(statement, values, is_parallel()))
 }
 
-/// Strictly read-only, unlike [`rows`] in a transaction that has written: fit for parallel queries.
+/// Runs a statement that only reads, and returns its rows. It runs with the snapshot of the current query, and SPI
+/// refuses to write, unlike in [`rows`]; so it may run in parallel workers.
 pub fn read(statement: &str, values: &[Value]) -> Result<Vec<Row>, FdwError> {
     connected(|| execute(statement, values, true))
 }
 
-/// The only row.
+/// Runs a statement and returns its first row; `None` if it has none.
 pub fn row(statement: &str, values: &[Value]) -> Result<Option<Row>, FdwError> {
     Ok(rows(statement, values)?.into_iter().next())
 }
 
-/// The first value of the first row.
+/// Runs a statement and returns the first value of its first row; `None` if there is no row or the value is NULL.
 pub fn value(statement: &str, values: &[Value]) -> Result<Option<String>, FdwError> {
     Ok(row(statement, values)?.and_then(|row| row.into_iter().next()).flatten())
 }
 
-/// Runs a statement for what it does.
+/// Runs a statement and ignores its rows.
 pub fn run(statement: &str, values: &[Value]) -> Result<(), FdwError> {
     rows(statement, values).map(drop)
 }
 
-/// Does something within an SPI connection of its own. An error ends the connection as well.
+/// Runs an action within an SPI connection of its own. If an ERROR is raised, Postgres closes the connection.
 pub fn connected<T>(action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, FdwError> {
-    // SAFETY: connected and finished around the action.
+    // SAFETY: SPI may be connected at any time in a transaction, and connections nest. SPI_finish closes the connection
+    // of this SPI_connect, because the action closes those that it opens.
     unsafe {
         check(pg_sys::SPI_connect())?;
-        let done = action();
+        let result = action();
         check(pg_sys::SPI_finish())?;
-        done
+        result
     }
 }
 
-/// Values as SPI takes them.
+/// Whether the current query is parallel. Then nothing can be written, and SPI raises an error for a statement that is
+/// not marked as read-only.
+fn is_parallel() -> bool {
+    // SAFETY: IsInParallelMode only reads the state of this backend's transaction.
+    unsafe { pg_sys::IsInParallelMode() }
+}
+
+/// Values in the form that SPI takes them.
 struct Arguments {
     datums: Vec<pg_sys::Datum>,
-    /// A letter for each value that says whether it is null.
+    /// For each value `n` if it is NULL, else a space.
     nulls: Vec<c_char>,
 }
 
@@ -77,7 +83,7 @@ impl Arguments {
 pub fn execute(statement: &str, values: &[Value], read_only: bool) -> Result<Vec<Row>, FdwError> {
     let mut types = vec![pg_sys::TEXTOID; values.len()];
     let mut arguments = Arguments::new(values);
-    // SAFETY: there are as many types, values and flags as parameters.
+    // SAFETY: the arrays of types, values and flags have values.len() elements each, and live until the call returns.
     unsafe {
         check(pg_sys::SPI_execute_with_args(
             to_c_string(statement),
@@ -89,12 +95,13 @@ pub fn execute(statement: &str, values: &[Value], read_only: bool) -> Result<Vec
             0,
         ))?;
     }
-    Ok(take_rows())
+    Ok(copy_rows())
 }
 
-/// The rows that the last statement of the current SPI connection gave.
-fn take_rows() -> Vec<Row> {
-    // SAFETY: a table of results is there until it is freed.
+/// Copies the rows of the last statement of the current SPI connection, and frees SPI's own.
+fn copy_rows() -> Vec<Row> {
+    // SAFETY: SPI_tuptable is null or the result of the last statement, with `numvals` rows of its descriptor, until
+    // SPI_freetuptable.
     unsafe {
         let table = pg_sys::SPI_tuptable;
         if table.is_null() {
@@ -103,7 +110,7 @@ fn take_rows() -> Vec<Row> {
         let columns = (*(*table).tupdesc).natts;
         let rows = (0..(*table).numvals as usize).map(|row| {
             let row = *(*table).vals.add(row);
-            (1..=columns).map(|column| text(row, (*table).tupdesc, column)).collect()
+            (1..=columns).map(|column| column_text(row, (*table).tupdesc, column)).collect()
         });
         let rows = rows.collect();
         pg_sys::SPI_freetuptable(table);
@@ -111,17 +118,19 @@ fn take_rows() -> Vec<Row> {
     }
 }
 
-/// Makes a tuplestore known to the current SPI connection as a relation.
+/// Registers a tuplestore as a relation that the statements of the current SPI connection can name.
 ///
 /// # Safety
-/// The tuplestore holds tuples of the descriptor, and lives as long as the connection.
+/// The tuplestore must hold tuples of the descriptor, and both must live as long as statements name the relation.
 pub unsafe fn name_relation(
     name: &str,
     descriptor: pg_sys::TupleDesc,
     store: *mut pg_sys::Tuplestorestate,
     rows: f64,
 ) -> Result<(), FdwError> {
-    // SAFETY: the relation is made in the connection's memory, zeroed, and gone with it.
+    // SAFETY: palloc0 returns room for the relation in the memory of the SPI connection, which registers it and frees
+    // it. The caller guarantees that the tuplestore holds tuples of the descriptor and outlives the statements that
+    // name it.
     unsafe {
         let relation: *mut pg_sys::EphemeralNamedRelationData =
             pg_sys::palloc0(size_of::<pg_sys::EphemeralNamedRelationData>()).cast();
@@ -135,7 +144,7 @@ pub unsafe fn name_relation(
     }
 }
 
-/// The rows of a query, kept where memory does not grow with them.
+/// The rows of a query in a tuplestore, which goes to disk if they are many.
 pub struct Stored {
     store: *mut pg_sys::Tuplestorestate,
     descriptor: pg_sys::TupleDesc,
@@ -143,20 +152,22 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Runs a query and keeps its rows until the end of the current (sub)transaction, or until this is dropped.
+    /// Runs a query and keeps its rows until [`Stored::end`], or else until the current (sub)transaction ends.
     pub fn of(query: &str, values: &[Value]) -> Result<Stored, FdwError> {
-        /// As much as may stay in memory before it goes to disk, in KB.
+        /// How much of the rows may stay in memory, in KB: 4 MB, which is the default of work_mem.
         const MEMORY: i32 = 4 * 1024;
-        /// Rows that are fetched at a time.
-        const FETCH: i64 = 10_000;
+        /// How many rows are fetched at a time: enough that the cost of a fetch does not count, and few enough that a
+        /// batch of ids takes a few megabytes.
+        const FETCH_ROWS: i64 = 10_000;
         let mut types = vec![pg_sys::TEXTOID; values.len()];
-        // SAFETY: the store and the descriptor are made in the memory and with the resources of the current
-        // (sub)transaction, not of the SPI connection, and copy what they are given.
+        // SAFETY: the store and the descriptor live in the memory of the current (sub)transaction and not of the SPI
+        // connection, and both hold copies. The arguments' arrays have values.len() elements each. After a fetch,
+        // SPI_tuptable is a result with `numvals` rows until SPI_freetuptable, even when there are no more rows.
         unsafe {
             let memory = pg_sys::CurTransactionContext;
-            let before = pg_sys::MemoryContextSwitchTo(memory);
+            let previous = pg_sys::MemoryContextSwitchTo(memory);
             let store = pg_sys::tuplestore_begin_heap(false, false, MEMORY);
-            pg_sys::MemoryContextSwitchTo(before);
+            pg_sys::MemoryContextSwitchTo(previous);
             let mut stored = Stored { store, descriptor: std::ptr::null_mut(), count: 0 };
             connected(|| {
                 let mut arguments = Arguments::new(values);
@@ -171,12 +182,12 @@ impl Stored {
                     0,
                 );
                 loop {
-                    pg_sys::SPI_cursor_fetch(portal, true, FETCH as _);
+                    pg_sys::SPI_cursor_fetch(portal, true, FETCH_ROWS as _);
                     let table = pg_sys::SPI_tuptable;
                     if stored.descriptor.is_null() {
-                        let before = pg_sys::MemoryContextSwitchTo(memory);
+                        let previous = pg_sys::MemoryContextSwitchTo(memory);
                         stored.descriptor = pg_sys::CreateTupleDescCopy((*table).tupdesc);
-                        pg_sys::MemoryContextSwitchTo(before);
+                        pg_sys::MemoryContextSwitchTo(previous);
                     }
                     let fetched = (*table).numvals;
                     for row in 0..fetched as usize {
@@ -195,52 +206,61 @@ impl Stored {
         }
     }
 
-    /// Makes the rows known to the current SPI connection as a relation.
+    /// Registers the rows as a relation that the statements of the current SPI connection can name.
     pub fn name(&self, name: &str) -> Result<(), FdwError> {
-        // SAFETY: the store's tuples came with the descriptor, and this lives as long as the connection's statements.
+        // SAFETY: `of` copied the descriptor from the result whose tuples it put into the store. Both live until `end`,
+        // which consumes `self`, or until the end of the (sub)transaction, inside which the SPI connection was opened.
         unsafe { name_relation(name, self.descriptor, self.store, self.count as f64) }
     }
 
-    /// Gives the memory back. Without it, the end of the (sub)transaction does.
+    /// Frees the rows. To be called outside the SPI connections that name them, in the same (sub)transaction as
+    /// [`Stored::of`]; without this call, the end of the (sub)transaction frees them.
     pub fn end(self) {
-        // SAFETY: nothing names the rows any more, and the (sub)transaction that owns them goes on.
+        // SAFETY: `of` made the store, and `self` is consumed, so that it is freed once and not used afterwards.
+        // Statements that name the rows run in an SPI connection of `connected`, which is finished before the caller
+        // gets here.
         unsafe { pg_sys::tuplestore_end(self.store) };
     }
 }
 
+/// The value of a column as text; `None` if it is NULL.
+///
 /// # Safety
-/// The row has that descriptor and such a column.
-unsafe fn text(row: pg_sys::HeapTuple, descriptor: pg_sys::TupleDesc, column: i32) -> Option<String> {
-    // SAFETY: the caller's; what it gives is a C string or null.
+/// The row must have that descriptor, and the descriptor a column of that number.
+unsafe fn column_text(row: pg_sys::HeapTuple, descriptor: pg_sys::TupleDesc, column: i32) -> Option<String> {
+    // SAFETY: the caller guarantees that the descriptor is the row's and has the column. SPI_getvalue returns a C
+    // string, or null for NULL.
     unsafe {
         let value = pg_sys::SPI_getvalue(row, descriptor, column);
         (!value.is_null()).then(|| from_server(value))
     }
 }
 
-/// When a statement that was prepared is planned.
+/// When a prepared statement is planned.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Planned {
-    /// Once for many times, whatever the values: for few rows, which an index finds.
+    /// Once for all executions, whatever the values: for statements on few rows, which an index finds.
     Once,
-    /// Each time: the tables may have grown so much that another plan is the better one.
+    /// For each execution: for statements on many rows, whose tables may have grown so that another plan is better.
     EachTime,
 }
 
-/// A statement that a backend prepares once, with parameters of type text.
+/// A statement that this backend has prepared, with parameters of type text.
 #[derive(Clone)]
 pub struct Prepared(pg_sys::SPIPlanPtr);
 
 impl Prepared {
+    /// Prepares a statement with a number of parameters.
     pub fn new(statement: &str, parameters: usize) -> Result<Prepared, FdwError> {
         connected(|| Prepared::within(statement, parameters, 0))
     }
 
-    /// The same in the current SPI connection, whose relations the statement may name: whoever executes it has to make
-    /// relations of the same names and columns known.
+    /// Prepares a statement in the current SPI connection. It may name relations that are registered there; each
+    /// connection that executes the statement has to register relations of the same names and columns.
     fn within(statement: &str, parameters: usize, options: u32) -> Result<Prepared, FdwError> {
         let mut types = vec![pg_sys::TEXTOID; parameters];
-        // SAFETY: there are as many types as parameters; a plan that is kept outlives the connection.
+        // SAFETY: the array has one type for each parameter. SPI_keepplan moves the plan into memory that outlives the
+        // connection.
         unsafe {
             let statement = to_c_string(statement);
             let plan = pg_sys::SPI_prepare_cursor(statement, parameters as i32, types.as_mut_ptr(), options as i32);
@@ -252,9 +272,13 @@ impl Prepared {
         }
     }
 
-    /// Plans it unless that was done before. What it is to find, an index finds.
+    /// Makes the generic plan if there is none yet. Sequential scans are disabled meanwhile: the statement is for rows
+    /// that an index finds, but an empty or small table would get a sequential scan, which would stay when the table
+    /// has grown.
     fn plan(&self) {
-        // SAFETY: an SPI connection is open, and the plan that is held is given back; the setting is Postgres' own.
+        // SAFETY: enable_seqscan is a boolean setting of Postgres. SPI_keepplan keeps the plan until `end`, and the
+        // callers have an SPI connection open. SPI_plan_get_cached_plan takes a reference for CurrentResourceOwner,
+        // which ReleaseCachedPlan returns.
         unsafe {
             sandbox::with_setting(c"enable_seqscan", c"off", || {
                 let plan = pg_sys::SPI_plan_get_cached_plan(self.0);
@@ -265,7 +289,7 @@ impl Prepared {
         }
     }
 
-    /// Executes it in the current SPI connection, and gives its rows.
+    /// Executes the statement in the current SPI connection and returns its rows.
     fn rows(&self, values: &[Value], planned: Planned, read_only: bool) -> Result<Vec<Row>, FdwError> {
         if planned == Planned::Once {
             self.plan();
@@ -277,7 +301,7 @@ impl Prepared {
             let (datums, nulls) = (arguments.datums.as_mut_ptr(), arguments.nulls.as_ptr());
             check(pg_sys::SPI_execute_plan(self.0, datums, nulls, read_only, 0))?;
         }
-        Ok(take_rows())
+        Ok(copy_rows())
     }
 
     /// Fails unless there are as many values as parameters: SPI would read beyond the values.
@@ -287,7 +311,8 @@ impl Prepared {
         if usize::try_from(parameters) == Ok(values.len()) { Ok(()) } else { check(pg_sys::SPI_ERROR_ARGUMENT) }
     }
 
-    /// The first value of the only row as it is, in the memory of whoever calls this.
+    /// Executes the statement and returns the first value of its first row as a datum, copied to the current memory
+    /// context; `None` if there is no row or the value is NULL.
     pub fn datum(&self, values: &[Value]) -> Result<Option<pg_sys::Datum>, FdwError> {
         let mut arguments = Arguments::new(values);
         connected(|| {
@@ -311,9 +336,10 @@ impl Prepared {
         })
     }
 
-    /// Gives it up.
+    /// Frees the statement. No copy of it may be used afterwards.
     pub fn end(self) {
-        // SAFETY: nobody has a copy any more that is used again.
+        // SAFETY: SPI_keepplan has kept the plan until now. Those who keep prepared statements take a statement out of
+        // their map before they end it, and `execute_prepared` ends none while one is being executed.
         unsafe { pg_sys::SPI_freeplan(self.0) };
     }
 }
@@ -327,32 +353,34 @@ impl Planned {
     }
 }
 
-/// A statement that is kept, and how often it was used.
-struct Kept {
+/// A prepared statement that is kept, and how many times it was used.
+struct CachedStatement {
     plan: Prepared,
     uses: u32,
 }
 
-impl Kept {
-    /// Whether it is time to plan it anew. The table may have been empty when it was planned, and any index as good as
-    /// the right one; so the second, fourth, eighth time, and later every so often.
-    fn is_old(&self) -> bool {
-        const OFTEN: u32 = 1024;
-        self.uses.is_power_of_two() && self.uses < OFTEN || self.uses.is_multiple_of(OFTEN)
+impl CachedStatement {
+    /// Whether it has to be planned again. When it was planned, its table may have been empty, so that every index
+    /// seemed as good as the right one. Tables often grow fast at first, so the plan is renewed after 1, 2, 4, 8 uses
+    /// and so on, and from 1024 uses on after every 1024, which costs little for each.
+    fn is_due_for_replanning(&self) -> bool {
+        const REPLAN_INTERVAL: u32 = 1024;
+        self.uses.is_power_of_two() && self.uses < REPLAN_INTERVAL || self.uses.is_multiple_of(REPLAN_INTERVAL)
     }
 }
 
 thread_local! {
-    /// The statements that this backend has prepared.
-    static PREPARED: RefCell<HashMap<(String, Planned), Kept>> = RefCell::default();
-    /// How many of them are being executed, one within another.
+    /// The statements that [`prepared`] and [`execute_prepared`] have prepared in this backend.
+    static PREPARED: RefCell<HashMap<(String, Planned), CachedStatement>> = RefCell::default();
+    /// How many of them are being executed. It is more than one if a trigger of one statement runs another.
     static EXECUTING: Cell<u32> = const { Cell::new(0) };
 }
 
-/// How many statements a backend keeps prepared: a few for each table of each mirror that it has to do with.
+/// How many statements a backend keeps prepared. Each mirror needs a few for each of its tables, so this is enough for
+/// some dozens of mirrors; the plans of many more would take too much memory.
 const MAX_PREPARED: usize = 500;
 
-/// Counts a statement that is being executed, until it is dropped, be it by an error.
+/// Counts a statement as being executed until this is dropped, by a return or by an error.
 struct Executing;
 
 impl Executing {
@@ -368,14 +396,12 @@ impl Drop for Executing {
     }
 }
 
-/// Runs a statement that comes again with other values, and gives its rows.
+/// Runs a statement that is run repeatedly with different values, and returns its rows.
 pub fn prepared(statement: &str, values: &[Value], planned: Planned) -> Result<Vec<Row>, FdwError> {
-    // SAFETY: as in `rows`.
-    let read_only = unsafe { pg_sys::IsInParallelMode() };
-    connected(|| execute_prepared(statement, values, planned, read_only))
+    connected(|| execute_prepared(statement, values, planned, is_parallel()))
 }
 
-/// The same in the current SPI connection.
+/// Like [`prepared`], but in the current SPI connection.
 pub fn execute_prepared(
     statement: &str,
     values: &[Value],
@@ -383,30 +409,31 @@ pub fn execute_prepared(
     read_only: bool,
 ) -> Result<Vec<Row>, FdwError> {
     let key = (statement.to_owned(), planned);
-    // While one is being executed, none goes: it may be that one.
-    let may_end = EXECUTING.get() == 0;
-    let known = PREPARED.with_borrow_mut(|prepared| {
-        let kept = prepared.get_mut(&key)?;
-        kept.uses = kept.uses.saturating_add(1);
-        if planned == Planned::Once && may_end && kept.is_old() { None } else { Some(kept.plan.clone()) }
+    // While a statement is being executed, none may be freed, because it could be that one.
+    let may_free = EXECUTING.get() == 0;
+    let cached = PREPARED.with_borrow_mut(|prepared| {
+        let cached = prepared.get_mut(&key)?;
+        cached.uses = cached.uses.saturating_add(1);
+        let is_stale = planned == Planned::Once && may_free && cached.is_due_for_replanning();
+        (!is_stale).then(|| cached.plan.clone())
     });
-    let plan = match known {
+    let plan = match cached {
         Some(plan) => plan,
         None => {
             if PREPARED.with_borrow(HashMap::len) >= MAX_PREPARED {
-                if !may_end {
+                if !may_free {
                     return execute(statement, values, read_only);
                 }
-                PREPARED.take().into_values().for_each(|kept| kept.plan.end());
+                PREPARED.take().into_values().for_each(|cached| cached.plan.end());
             }
             let plan = Prepared::within(statement, values.len(), planned.options())?;
             PREPARED
                 .with_borrow_mut(|prepared| {
-                    let uses = prepared.get(&key).map_or(0, |kept| kept.uses);
-                    prepared.insert(key, Kept { plan: plan.clone(), uses })
+                    let uses = prepared.get(&key).map_or(0, |cached| cached.uses);
+                    prepared.insert(key, CachedStatement { plan: plan.clone(), uses })
                 })
                 .into_iter()
-                .for_each(|kept| kept.plan.end());
+                .for_each(|replaced| replaced.plan.end());
             plan
         }
     };
@@ -414,6 +441,7 @@ pub fn execute_prepared(
     plan.rows(values, planned, read_only)
 }
 
+/// Turns a return code of SPI that stands for a failure, which is a negative one, into an error.
 pub(super) fn check(code: i32) -> Result<(), FdwError> {
     if code < 0 { Err(FdwError::Spi(code)) } else { Ok(()) }
 }

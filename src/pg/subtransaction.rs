@@ -1,4 +1,4 @@
-//! Attempts: what fails in one is undone, and the transaction goes on.
+//! Runs actions in subtransactions: one that fails is rolled back, and the transaction goes on.
 
 use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
@@ -9,7 +9,7 @@ use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_sys};
 
 use crate::error::{FdwError, OrRaise};
 
-/// Why an attempt failed.
+/// The error that ended a subtransaction.
 pub struct Failure(Box<CaughtError>);
 
 impl From<CaughtError> for Failure {
@@ -38,8 +38,8 @@ impl Failure {
         }
     }
 
-    /// Whether it comes from one row: a value, a constraint, a trigger that refused it; not from a cancel, a lack of
-    /// something, or a statement that would fail for any row.
+    /// Whether the error is about one row: its values, a constraint, or a trigger that refused it. Cancels, a lack of
+    /// resources and statements that would fail for any row are not.
     pub fn is_row_error(&self) -> bool {
         use PgSqlErrorCode::*;
         self.is_of_class(&[
@@ -53,7 +53,8 @@ impl Failure {
         ]) || matches!(self.code(), ERRCODE_FDW_INVALID_DATA_TYPE)
     }
 
-    /// Whether the server could not go on, or not beside others, whatever was to be done: the same may succeed soon.
+    /// Whether the error comes from the state of the server, such as a cancel, a lack of resources or a conflict with
+    /// another transaction, so that the same action may succeed soon.
     pub fn is_transient(&self) -> bool {
         use PgSqlErrorCode::*;
         self.is_of_class(&[ERRCODE_QUERY_CANCELED, ERRCODE_INSUFFICIENT_RESOURCES, ERRCODE_TRANSACTION_ROLLBACK])
@@ -72,7 +73,9 @@ impl Failure {
         self.code() == PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED
     }
 
-    /// Whether a tenant's code has queued a deferred trigger, which [the sandbox](crate::pg::sandbox) does not let it.
+    /// Whether a tenant's code tried to queue a deferred trigger, which Postgres refuses in [the
+    /// sandbox](crate::pg::sandbox). The code of the error is shared with others, so the function that raised it
+    /// decides.
     pub fn is_deferral(&self) -> bool {
         self.code() == PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE
             && self.report().function_name() == Some("afterTriggerMarkEvents")
@@ -82,54 +85,57 @@ impl Failure {
         self.code() == PgSqlErrorCode::ERRCODE_CONNECTION_FAILURE
     }
 
-    /// The five characters of its code.
+    /// The SQLSTATE as five characters.
     pub fn sqlstate(&self) -> String {
-        // SAFETY: it gives a C string of five characters.
+        // SAFETY: unpack_sql_state returns a C string in a static buffer, which is copied before the next call.
         unsafe { CStr::from_ptr(pg_sys::unpack_sql_state(self.code() as i32)) }.to_string_lossy().into_owned()
     }
 
-    /// Raises the error after all.
+    /// Raises the error again.
     pub fn raise(self) -> ! {
         match *self.0 {
-            // Postgres has forgotten its own error when the attempt ended: it is to be raised anew, not passed on.
+            // Postgres dropped its own copy of the error when the subtransaction was rolled back, so the error has to
+            // be raised as a new one and cannot be rethrown.
             CaughtError::PostgresError(report) => CaughtError::ErrorReport(report).rethrow(),
             other => other.rethrow(),
         }
     }
 }
 
-/// Does something in a subtransaction.
+/// Runs an action in a subtransaction, which is released if the action succeeds and rolled back if it fails.
 pub fn in_subtransaction<T>(action: impl FnOnce() -> Result<T, FdwError>) -> Result<T, Failure> {
-    // SAFETY: the subtransaction is ended one way or the other, and what it has changed of the backend's state is set
-    // back to what it was.
+    // SAFETY: every way out of the action, by result, ERROR or panic, ends the subtransaction that was begun. The
+    // memory context and the resource owner that are set afterwards were current before and belong to the outer
+    // transaction.
     unsafe {
         let (memory, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
         pg_sys::BeginInternalSubTransaction(null());
-        let done = PgTryBuilder::new(AssertUnwindSafe(|| Ok(action().or_raise())))
+        let result = PgTryBuilder::new(AssertUnwindSafe(|| Ok(action().or_raise())))
             .catch_others(|caught| Err(Failure::from(caught)))
             .catch_rust_panic(|caught| Err(Failure::from(caught)))
             .execute();
-        match done {
+        match result {
             Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
             Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
         }
         pg_sys::MemoryContextSwitchTo(memory);
         pg_sys::CurrentResourceOwner = owner;
-        done
+        result
     }
 }
 
-/// How often something is tried that meets a deadlock.
+/// How many times an action is tried that runs into deadlocks. Each deadlock takes deadlock_timeout, 1 s by default, to
+/// be found; an action that has met five in a row is unlikely to succeed soon.
 pub const MAX_ATTEMPTS: u32 = 5;
 
-/// Attempts something that others may be doing in another order. An attempt that ends a deadlock has given up its own
-/// locks, so that the others are done soon.
+/// Runs an action in a subtransaction, and again after a deadlock: others may be locking the same rows in another
+/// order. The rollback releases the locks of the failed attempt, so the others can finish before the next one.
 pub fn retrying_deadlocks<T>(mut action: impl FnMut() -> Result<T, FdwError>) -> Result<T, Failure> {
-    let mut tries = 1;
+    let mut attempts = 1;
     loop {
         match in_subtransaction(&mut action) {
-            Err(failure) if failure.is_deadlock() && tries < MAX_ATTEMPTS => tries += 1,
-            done => return done,
+            Err(failure) if failure.is_deadlock() && attempts < MAX_ATTEMPTS => attempts += 1,
+            result => return result,
         }
     }
 }

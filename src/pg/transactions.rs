@@ -1,4 +1,4 @@
-//! Transactions that a procedure begins and ends.
+//! Lets a procedure commit and begin transactions.
 
 use pgrx::pg_sys;
 
@@ -6,29 +6,33 @@ use super::deferral;
 use super::spi::check;
 use crate::error::{FdwError, OrRaise};
 
-/// A procedure's SPI connection, in which transactions may end.
+/// The SPI connection of a procedure that may commit.
 pub struct Transactions(());
 
 impl Transactions {
-    /// Connects, and commits what the caller has done so far; only where the procedure was called outside a
+    /// Connects and commits the current transaction. Postgres raises an error if the procedure was called inside a
     /// transaction block.
     pub fn begin() -> Result<Self, FdwError> {
-        // SAFETY: finished below, or by Postgres after an error.
+        // SAFETY: SPI may be connected at any time in a transaction. `end` closes the connection, or Postgres does
+        // after an error.
         check(unsafe { pg_sys::SPI_connect_ext(pg_sys::SPI_OPT_NONATOMIC as i32) })?;
         let transactions = Transactions(());
         transactions.commit();
         Ok(transactions)
     }
 
-    /// Commits, and begins the next transaction, in which nothing that tenants wrote can be deferred.
+    /// Commits and begins the next transaction, in which all constraints are immediate so that tenants' triggers cannot
+    /// be deferred.
     pub fn commit(&self) {
-        // SAFETY: no subtransaction is open and no other role is set, or Postgres raises an error.
+        // SAFETY: `begin` has opened a nonatomic SPI connection. SPI_commit raises an error if a subtransaction is open
+        // or the procedure may not commit.
         unsafe { pg_sys::SPI_commit() };
-        deferral::check_at_once().or_raise();
+        deferral::set_all_immediate().or_raise();
     }
 
     pub fn end(self) -> Result<(), FdwError> {
-        // SAFETY: the connection of `begin` is the current one.
+        // SAFETY: SPI connections nest, and every inner one is closed by the function that opens it, so that the
+        // current one is that of `begin`.
         check(unsafe { pg_sys::SPI_finish() })
     }
 }
