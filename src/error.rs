@@ -1,4 +1,4 @@
-//! Under which SQLSTATE a failure reaches the user, in which words, and with which advice.
+//! Defines the extension's errors, with the SQLSTATE, the message, the detail and the hint that the user gets.
 
 use clerk_api::webhook::Refusal;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -7,15 +7,15 @@ use pgrx::{PgLogLevel, PgSqlErrorCode};
 use crate::pg::encoding::for_message;
 use crate::pg::quote::{quote_identifier, quote_literal};
 
-/// Everything that makes this side raise an ERROR.
+/// The errors that this crate raises. The comment on each variant names its SQLSTATE.
 #[derive(Debug, thiserror::Error)]
 pub enum FdwError {
     /// HV00N.
     #[error("no API key for server \"{server}\"")]
     NoKey { server: String, looked_at: Vec<String> },
 
-    /// 28000 for a refused key, 08006 for a Clerk that cannot be reached, HV00L for an answer that cannot be read,
-    /// HV000 for the rest.
+    /// 28000 if Clerk refuses the key, 08006 if Clerk cannot be reached, HV00L if its answer cannot be read, HV00N if
+    /// the server's options are not valid, XX000 if a request was broken off, and HV000 in all other cases.
     #[error("{error}")]
     Clerk { error: Box<clerk_api::Error>, server: String },
 
@@ -31,7 +31,7 @@ pub enum FdwError {
     #[error("option \"object\" is required")]
     NoObject { hint: String },
 
-    /// The object has no list of its own, and the query does not say below which parent.
+    /// HV000. Clerk lists these objects only below a parent, and the query does not say below which.
     #[error("{object} can only be read by {}", columns.join(" or "))]
     NoKeyCondition { object: &'static str, columns: Vec<&'static str> },
 
@@ -43,7 +43,7 @@ pub enum FdwError {
     #[error("Clerk has no object \"{name}\"")]
     NoTable { name: String, hint: String },
 
-    /// HV004 for a value of another kind, 22003 for one out of range, else the type's own code.
+    /// HV004 for a value of another kind, 22003 for one out of range, else the SQLSTATE of the type's input function.
     #[error("{object} {id}: column \"{column}\" of type {wanted} {problem}")]
     Value { object: &'static str, id: String, column: String, wanted: String, problem: String, code: PgSqlErrorCode },
 
@@ -67,7 +67,7 @@ pub enum FdwError {
     #[error("server \"{server}\", from which mirror \"{mirror}\" reads, does not exist, or is called differently now")]
     NoServer { mirror: String, server: String },
 
-    /// 42501: what its triggers do would be done with its owner's rights, which the mirror's owner does not have.
+    /// 42501. The triggers of the table run with the rights of its owner, which the mirror's owner does not have.
     #[error("the owner of mirror \"{mirror}\" may not act as role \"{owner}\", which owns {table}")]
     TableOfAnother { mirror: String, table: String, owner: String },
 
@@ -91,11 +91,11 @@ pub enum FdwError {
     #[error("the tables of clerk_fdw are not there")]
     NotInstalled,
 
-    /// What an argument of a function is refused for.
+    /// The argument of a function is not valid. The variant contains the SQLSTATE.
     #[error("{message}")]
     Refused { code: PgSqlErrorCode, message: String, hint: Option<String> },
 
-    /// 22P02: nobody sees anything.
+    /// 22P02. Without claims that can be read, no row is visible.
     #[error("the claims in request.jwt.claims cannot be read: {0}")]
     Claims(String),
 
@@ -143,7 +143,7 @@ pub enum FdwError {
     #[error("mirror \"{0}\" is being synced already")]
     Syncing(String),
 
-    /// 55000: nothing was changed.
+    /// 55000. Nothing was changed.
     #[error(
         "the key of server \"{server}\" belongs to another Clerk instance ({found}) than mirror \"{mirror}\" ({known})"
     )]
@@ -157,11 +157,11 @@ pub enum FdwError {
     #[error("Clerk's list of {0} is not in descending order of updated_at")]
     OutOfOrder(&'static str),
 
-    /// HV000: nothing was deleted.
+    /// HV000. Nothing was deleted.
     #[error("Clerk counts {missing} more {object} than were read before and after the sync was cut off")]
     IncompleteList { object: &'static str, missing: u64 },
 
-    /// HV000: nothing was deleted.
+    /// HV000. Nothing was deleted.
     #[error("of {asked} {object} that look deleted, Clerk counts {counted} but lists {listed}")]
     InconsistentLookup { object: &'static str, asked: usize, counted: u64, listed: usize },
 
@@ -169,12 +169,12 @@ pub enum FdwError {
     #[error("Clerk does not find {object} by their id, and there is no row that tells whose \"{id}\" is")]
     NotFoundById { object: &'static str, id: String },
 
-    /// 28000 for a delivery that is not Clerk's or not of now, 22023 for one that cannot be checked, 55000 where that
-    /// is for lack of a secret.
+    /// 28000 for a delivery with a wrong signature or a time too far from now, 22023 for one that cannot be checked,
+    /// 54000 for one that is too large, and 55000 if the mirror has no valid webhook secret.
     #[error("{refusal}")]
     Delivery { refusal: Refusal, mirror: String },
 
-    /// 22023: without the value.
+    /// 22023. The message does not contain the secret.
     #[error("{0}")]
     WebhookSecret(Refusal),
 
@@ -218,7 +218,7 @@ pub enum FdwError {
     #[error("clerk_fdw.sync commits as it goes, so it cannot run inside a transaction block or a function")]
     InTransaction,
 
-    /// XX000: no callback that is left in place calls these.
+    /// XX000. The framework requires these functions, but none of the remaining callbacks calls them.
     #[error("clerk_fdw has a scan driver of its own")]
     NotThroughTheFramework,
 
@@ -228,6 +228,7 @@ pub enum FdwError {
 }
 
 impl FdwError {
+    /// The SQLSTATE.
     fn code(&self) -> PgSqlErrorCode {
         use PgSqlErrorCode::*;
         match self {
@@ -399,7 +400,7 @@ impl FdwError {
         }
     }
 
-    /// Ends the statement with this error. Rust's destructors run on the way.
+    /// Raises the error, which ends the statement. Rust's destructors run, because pgrx raises errors as panics.
     pub fn raise(self) -> ! {
         ErrorReport::from(self).report(PgLogLevel::ERROR);
         unreachable!("an ERROR does not return")
@@ -419,8 +420,9 @@ impl From<FdwError> for ErrorReport {
     }
 }
 
-/// The value, or the end of the statement.
+/// Turns errors that are returned into errors that are raised.
 pub trait OrRaise<T> {
+    /// Returns the value, or raises the error.
     fn or_raise(self) -> T;
 }
 

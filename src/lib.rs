@@ -1,4 +1,4 @@
-//! Clerk's users, organizations and memberships as PostgreSQL tables.
+//! Shows Clerk's users, organizations and memberships as PostgreSQL tables.
 //!
 //! ```sql
 //! CREATE EXTENSION clerk_fdw;
@@ -9,21 +9,21 @@
 //! SELECT user_id, email, created_at FROM clerk.users LIMIT 10;
 //! ```
 //!
-//! This crate is the Postgres side; what Clerk is and how it is read is in the crate `clerk-api`. Each module uses only
-//! those below it:
+//! This crate contains the code that calls Postgres. The crate `clerk-api` describes Clerk's API and contains its
+//! client. Each module uses only those below it:
 //!
 //! | module | question |
 //! | --- | --- |
-//! | [`functions`] | What does SQL call? |
-//! | [`worker`] | How do syncs run without a session? |
-//! | [`webhook`] | What becomes of what Clerk tells by itself? |
+//! | [`functions`] | Which functions and procedures can SQL call? |
+//! | [`worker`] | How do syncs run in background workers? |
+//! | [`webhook`] | How are webhooks checked and applied to mirrors? |
 //! | [`access`] | Which rows of a mirror may the user behind a request see? |
-//! | [`mirror`] | How are local tables kept in step with Clerk? |
+//! | [`mirror`] | How are local tables kept in sync with Clerk? |
 //! | [`fdw`] | How do queries on foreign tables become requests, and objects become rows? |
-//! | [`remote`] | Which Clerk does a server mean, with whose key, and where do requests run? |
-//! | [`options`] | What may be said in OPTIONS (…)? |
-//! | [`pg`] | What is needed of Postgres: SPI, the sandbox, subtransactions, settings? |
-//! | [`error`] | Under which SQLSTATE does a failure reach the user? |
+//! | [`remote`] | How is the connection to Clerk made, with which API key, and on which thread do requests run? |
+//! | [`options`] | Which options do servers, user mappings, tables and columns have? |
+//! | [`pg`] | How are SPI, roles, subtransactions, settings and other parts of Postgres used? |
+//! | [`error`] | With which SQLSTATE, message and hint is an error raised? |
 
 #![warn(
     clippy::expect_used,
@@ -54,13 +54,15 @@ mod worker;
 
 pgrx::pg_module_magic!();
 
-/// The library is loaded: by the first use in a backend, or by the server where shared_preload_libraries names it.
+/// Postgres calls this when it has loaded the library: in a backend at the first use, or in the postmaster if
+/// shared_preload_libraries names the library.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     pg::settings::define();
     pg::sandbox::install();
     access::visible_users::install();
-    // SAFETY: a variable of the server's, which it sets before it loads any library.
+    // SAFETY: the postmaster sets this flag before it loads libraries and clears it afterwards, on the thread that runs
+    // this.
     if unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress } {
         pg::settings::set_preloaded();
         worker::background::register();
@@ -87,7 +89,7 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA clerk_fdw, clerk_fdw_internal FROM PUBLIC;
     finalize
 );
 
-/// The foreign-data wrapper: what `supabase-wrappers` makes the SQL functions and the import glue from.
+/// The foreign-data wrapper. The macro of `supabase-wrappers` makes its handler, its validator and their SQL from this.
 #[wrappers_fdw(version = "1.0.0-dev", author = "the clerk_fdw contributors", website = "", error_type = "FdwError")]
 pub struct ClerkFdw;
 
@@ -96,8 +98,9 @@ impl ForeignDataWrapper<FdwError> for ClerkFdw {
         Ok(ClerkFdw)
     }
 
-    /// The framework's scan driver keeps a pointer in the plan, loses memory on errors and copies each value: [`fdw`] takes
-    /// its place. Upper paths and modification would use its state as well.
+    /// Replaces the framework's callbacks for scans with those of [`fdw`], because the framework's keep a pointer in
+    /// the plan, leak memory on errors and copy each value. Its other callbacks would use the same state, so they are
+    /// replaced or removed as well.
     fn fdw_routine_hook(routine: &mut FdwRoutine<AllocatedByRust>) {
         routine.ImportForeignSchema = Some(fdw::import::import_foreign_schema);
         routine.GetForeignRelSize = Some(sizes::get_foreign_rel_size);

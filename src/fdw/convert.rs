@@ -33,7 +33,7 @@ pub fn column_of(relation: pg_sys::Oid, number: i16, object: &'static Object) ->
 /// The path that a table's column was given.
 fn column_path(relation: pg_sys::Oid, number: i16) -> Option<String> {
     // SAFETY: a catalog look-up that gives a list of DefElems.
-    unsafe { options::read(pg_sys::GetForeignColumnOptions(relation, number)) }.remove("path")
+    unsafe { options::from_def_elems(pg_sys::GetForeignColumnOptions(relation, number)) }.remove("path")
 }
 
 thread_local! {
@@ -266,8 +266,8 @@ impl ColumnConverter {
                     Reads::Array => array_literal(value).ok_or_else(|| Misfit::kind(value))?.into(),
                 };
                 let text = to_c_string(&text);
-                // SAFETY: fmgr_info_cxt has set the FmgrInfo up for the type's input function, which takes a C string. The
-                // function may write to the FmgrInfo, to which no reference exists.
+                // SAFETY: fmgr_info_cxt has set the FmgrInfo up for the type's input function, which takes a C string.
+                // The function may write to the FmgrInfo, to which no reference exists.
                 unsafe { pg_sys::InputFunctionCall(function.get(), text, *parameter, self.typmod) }
             }
         })

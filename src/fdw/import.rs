@@ -32,7 +32,7 @@ pub unsafe extern "C-unwind" fn import_foreign_schema(
             .iter_ptr()
             .map(|table| from_server((*table).relname))
             .collect();
-        check(&from_server(statement.remote_schema), &options::read(statement.options)).or_raise();
+        check(&from_server(statement.remote_schema), &options::from_def_elems(statement.options)).or_raise();
         let objects = chosen(statement.list_type, &names).or_raise();
         let (server, schema) = (from_server(statement.server_name), from_server(statement.local_schema));
         for object in objects {

@@ -1,4 +1,4 @@
-//! What the options of servers and tables say; [`validate`] decides what may be said in them.
+//! Reads the options of foreign servers and foreign tables; [`validate`] checks them when they are set.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -13,15 +13,16 @@ use crate::pg::encoding::from_server;
 
 pub mod validate;
 
-/// The options of one catalog entry by name.
+/// The options of one object of the database, such as a server, by name.
 pub type Options = HashMap<String, String>;
 
-/// Reads a list of DefElems, such as the options of a catalog entry.
+/// Reads the options from a list of DefElems, which is how Postgres passes them.
 ///
 /// # Safety
-/// `list` is null or a list of DefElems.
-pub unsafe fn read(list: *mut pg_sys::List) -> Options {
-    // SAFETY: the caller's; defGetString gives a string for every option that a validator has accepted.
+/// `list` must be null or a list of DefElems.
+pub unsafe fn from_def_elems(list: *mut pg_sys::List) -> Options {
+    // SAFETY: the caller guarantees that the list holds DefElems. Their names are C strings, and defGetString returns a
+    // C string or raises an error for an option without a value.
     unsafe {
         PgList::<pg_sys::DefElem>::from_pg(list)
             .iter_ptr()
@@ -30,11 +31,12 @@ pub unsafe fn read(list: *mut pg_sys::List) -> Options {
     }
 }
 
+/// The value of an option as a number; `None` if the option is not set or is no number.
 fn number(options: &Options, name: &str) -> Option<u32> {
     options.get(name)?.trim().parse().ok()
 }
 
-/// How a server's options say to talk to Clerk.
+/// The settings of a connection to Clerk, from the options of a server.
 pub fn settings(server: &Options) -> Settings {
     let default = Settings::default();
     let milliseconds = |name| number(server, name).map(|ms| Duration::from_millis(ms.into()));
@@ -43,44 +45,45 @@ pub fn settings(server: &Options) -> Settings {
         api_version: server.get("api_version").cloned().unwrap_or(default.api_version),
         rate_limit: number(server, "rate_limit").and_then(NonZeroU32::new),
         request_interval: milliseconds("request_interval_ms").unwrap_or(default.request_interval),
-        max_concurrency: number(server, "max_concurrency").map_or(default.max_concurrency, |number| number as usize),
+        max_concurrency: number(server, "max_concurrency").map_or(default.max_concurrency, |max| max as usize),
         timeout: milliseconds("timeout_ms").unwrap_or(default.timeout),
         max_retries: number(server, "max_retries").unwrap_or(default.max_retries),
     }
 }
 
-/// Whether the key of the server process's environment may be sent to where the options lead: always to Clerk itself,
-/// elsewhere if they say so.
-pub fn takes_environment_key(server: &Options) -> bool {
-    let is_clerks = server.get("api_url").is_none_or(|url| {
+/// Whether the key in the server process's environment may be sent to the server's `api_url`. It may always be sent to
+/// Clerk's own API, and elsewhere only if the option `environment_key` is true.
+pub fn allows_environment_key(server: &Options) -> bool {
+    let is_clerk = server.get("api_url").is_none_or(|url| {
         check_api_url(url)
             .is_ok_and(|url| url.scheme() == "https" && url.host_str() == Some("api.clerk.com") && url.port().is_none())
     });
-    is_clerks || server.get("environment_key").is_some_and(|value| parse_bool(value) == Some(true))
+    is_clerk || server.get("environment_key").is_some_and(|value| parse_bool(value) == Some(true))
 }
 
-/// How many objects a page has, by a server's options.
+/// How many objects are requested in one page of a list, from the options of a server.
 pub fn page_size(server: &Options) -> u32 {
     number(server, "page_size").unwrap_or(MAX_PAGE_SIZE)
 }
 
-/// What a foreign table shows.
+/// What the options of a foreign table and its server say about scans of it.
 pub struct Table {
     pub server: pg_sys::Oid,
     pub object: &'static Object,
     pub page_size: u32,
     pub max_concurrency: u32,
-    /// The planner's cost of the first row, where the table names one.
+    /// The planner's cost of the first row, if the table's options set it.
     pub startup_cost: Option<f64>,
 }
 
-/// Reads a foreign table's options and what it takes from its server's.
+/// Reads the options of a foreign table, and of its server those that apply to the table.
 pub fn table(relation: pg_sys::Oid) -> Result<Table, FdwError> {
-    // SAFETY: both functions raise an error for an oid that is no foreign table or server.
+    // SAFETY: GetForeignTable and GetForeignServer raise an error for an oid that is no foreign table or no server.
+    // Both hold their options as a list of DefElems.
     let (server, table_options, server_options) = unsafe {
         let table = pg_sys::GetForeignTable(relation);
         let server = pg_sys::GetForeignServer((*table).serverid);
-        ((*table).serverid, read((*table).options), read((*server).options))
+        ((*table).serverid, from_def_elems((*table).options), from_def_elems((*server).options))
     };
     let name = table_options.get("object").map_or("", String::as_str);
     let object =
@@ -94,11 +97,12 @@ pub fn table(relation: pg_sys::Oid) -> Result<Table, FdwError> {
     })
 }
 
-/// The names of all objects of the catalogue.
+/// The names of all objects in the catalogue.
 pub fn object_names() -> Vec<&'static str> {
     OBJECTS.iter().map(|object| object.name).collect()
 }
 
+/// A boolean in one of the usual spellings of Postgres; `None` for any other text.
 fn parse_bool(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "t" | "on" | "yes" | "y" | "1" => Some(true),

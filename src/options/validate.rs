@@ -1,4 +1,4 @@
-//! What may be said in `OPTIONS (…)`, where, and within which limits.
+//! Checks options: which may be set on what kind of object, and to which values.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use super::{object_names, parse_bool};
 use crate::error::FdwError;
 use crate::pg::hidden_statement::HiddenStatement;
 
-/// Where an option may stand.
+/// What an option may be set on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Server,
@@ -19,13 +19,16 @@ enum Place {
     Column,
 }
 
-/// One option, as the table in the README describes it.
+/// An option, as the table in the README describes it.
 struct Spec {
     name: &'static str,
     places: &'static [Place],
     check: fn(&str) -> Result<(), String>,
 }
 
+/// All options. The upper limits of numbers only keep out typing errors: an hour in milliseconds for times, and values
+/// that nobody needs for the others. 32 requests at a time that take 0.3 s each already use up Clerk's rate limit of
+/// 100 a second. A page of Clerk's lists has at most MAX_PAGE_SIZE objects.
 const SPECS: &[Spec] = &[
     Spec { name: "api_key", places: &[Place::Server, Place::UserMapping], check: api_key },
     Spec { name: "api_key_id", places: &[Place::Server], check: not_empty },
@@ -33,12 +36,12 @@ const SPECS: &[Spec] = &[
     Spec { name: "api_url", places: &[Place::Server], check: |text| check_api_url(text).map(drop) },
     Spec { name: "api_version", places: &[Place::Server], check: api_version },
     Spec { name: "environment_key", places: &[Place::Server], check: boolean },
-    Spec { name: "rate_limit", places: &[Place::Server], check: |text| whole(text, 1..=1_000_000) },
-    Spec { name: "request_interval_ms", places: &[Place::Server], check: |text| whole(text, 0..=3_600_000) },
-    Spec { name: "page_size", places: &[Place::Server, Place::Table], check: |text| whole(text, 1..=MAX_PAGE_SIZE) },
-    Spec { name: "max_concurrency", places: &[Place::Server], check: |text| whole(text, 1..=32) },
-    Spec { name: "timeout_ms", places: &[Place::Server], check: |text| whole(text, 1..=3_600_000) },
-    Spec { name: "max_retries", places: &[Place::Server], check: |text| whole(text, 0..=100) },
+    Spec { name: "rate_limit", places: &[Place::Server], check: |text| integer(text, 1..=1_000_000) },
+    Spec { name: "request_interval_ms", places: &[Place::Server], check: |text| integer(text, 0..=3_600_000) },
+    Spec { name: "page_size", places: &[Place::Server, Place::Table], check: |text| integer(text, 1..=MAX_PAGE_SIZE) },
+    Spec { name: "max_concurrency", places: &[Place::Server], check: |text| integer(text, 1..=32) },
+    Spec { name: "timeout_ms", places: &[Place::Server], check: |text| integer(text, 1..=3_600_000) },
+    Spec { name: "max_retries", places: &[Place::Server], check: |text| integer(text, 0..=100) },
     Spec { name: "updatable", places: &[Place::Server, Place::Table], check: boolean },
     Spec { name: "object", places: &[Place::Table], check: known_object },
     Spec { name: "rowid_column", places: &[Place::Table], check: not_empty },
@@ -46,40 +49,41 @@ const SPECS: &[Spec] = &[
     Spec { name: "path", places: &[Place::Column], check: path },
 ];
 
-/// Checks the options of one CREATE or ALTER. Postgres calls it with the whole list as it will be.
+/// Checks the options of a CREATE or ALTER command. Postgres passes all options as they will be after the command.
 pub fn validate(options: Vec<Option<String>>, catalog: Option<pg_sys::Oid>) -> Result<(), FdwError> {
-    let (place, called) = match catalog {
+    let (place, place_name) = match catalog {
         Some(pg_sys::ForeignServerRelationId) => (Some(Place::Server), "a server"),
         Some(pg_sys::UserMappingRelationId) => (Some(Place::UserMapping), "a user mapping"),
         Some(pg_sys::ForeignTableRelationId) => (Some(Place::Table), "a foreign table"),
         Some(pg_sys::AttributeRelationId) => (Some(Place::Column), "a column"),
         _ => (None, "a foreign-data wrapper"),
     };
-    let result = check_all(&options, place, called);
+    let result = check_all(&options, place, place_name);
     if result.is_err() {
-        // Until the error is raised, which is next.
+        // The statement stays hidden until the framework raises the error, right after this function.
         HiddenStatement::new();
     }
     result
 }
 
-fn check_all(options: &[Option<String>], place: Option<Place>, called: &'static str) -> Result<(), FdwError> {
+fn check_all(options: &[Option<String>], place: Option<Place>, place_name: &'static str) -> Result<(), FdwError> {
     let mut has_object = false;
     for option in options.iter().flatten() {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         let allowed = |spec: &&Spec| place.is_some_and(|place| spec.places.contains(&place));
         let Some(spec) = SPECS.iter().filter(allowed).find(|spec| spec.name == name) else {
             let names: Vec<_> = SPECS.iter().filter(allowed).map(|spec| spec.name).collect();
-            return Err(FdwError::UnknownOption { name: name.to_owned(), place: called, hint: nearest(name, &names) });
+            let hint = suggestion(name, &names);
+            return Err(FdwError::UnknownOption { name: name.to_owned(), place: place_name, hint });
         };
         (spec.check)(value).map_err(|problem| FdwError::OptionValue {
             name: name.to_owned(),
-            // Perhaps two values were swapped: the key must not be quoted.
+            // The values of two options may have been swapped. An error that quoted this one would show the key.
             problem: match name != "api_key" && (value.contains("sk_live_") || value.contains("sk_test_")) {
                 true => "it looks like a secret key, which belongs into api_key".to_owned(),
                 false => problem,
             },
-            hint: (name == "object").then(|| nearest(value, &object_names())),
+            hint: (name == "object").then(|| suggestion(value, &object_names())),
         })?;
         has_object |= name == "object";
     }
@@ -89,14 +93,15 @@ fn check_all(options: &[Option<String>], place: Option<Place>, called: &'static 
     Ok(())
 }
 
-/// Which name was probably meant, else which there are.
-fn nearest(name: &str, names: &[&str]) -> String {
-    let near = names
+/// A hint with the name that was probably meant, if one is similar, and with all valid names. A name is similar if at
+/// most half of its characters have to be changed.
+fn suggestion(name: &str, names: &[&str]) -> String {
+    let nearest = names
         .iter()
         .map(|other| (strsim::damerau_levenshtein(name, other), other))
         .min()
         .filter(|(distance, other)| *distance <= other.len() / 2);
-    match near {
+    match nearest {
         Some((_, other)) => format!("Perhaps you meant \"{other}\". Valid names: {}.", names.join(", ")),
         None if names.is_empty() => "No option is valid here.".to_owned(),
         None => format!("Valid names: {}.", names.join(", ")),
@@ -122,7 +127,7 @@ fn api_version(text: &str) -> Result<(), String> {
     }
 }
 
-fn whole(text: &str, range: RangeInclusive<u32>) -> Result<(), String> {
+fn integer(text: &str, range: RangeInclusive<u32>) -> Result<(), String> {
     match text.trim().parse() {
         Ok(number) if range.contains(&number) => Ok(()),
         _ => Err(format!("\"{text}\" is not a whole number from {} to {}", range.start(), range.end())),

@@ -1,8 +1,8 @@
-//! Where requests run, and how the backend waits for them.
+//! Runs requests on a thread of their own, and lets the backend wait for them.
 //!
-//! One thread per backend runs all requests of all its connections. It never calls Postgres and receives no
-//! signals. The backend's own thread waits on its latch and on a socket that the other writes to, so that it wakes
-//! for news from Clerk as well as for a cancel, a timeout or a shutdown.
+//! One thread per backend, the I/O thread, runs the requests of all its connections. It never calls Postgres and
+//! receives no signals. The backend's main thread waits on its latch and on a socket that the I/O thread writes to, so
+//! that it is woken by answers from Clerk as well as by a cancel, a timeout or a shutdown.
 
 use std::io::{Read as _, Write as _};
 use std::mem::MaybeUninit;
@@ -17,17 +17,18 @@ use tokio::runtime::Handle;
 
 use crate::error::FdwError;
 
-/// The runtime of this backend's I/O thread, which starts with the first use and ends with the backend.
+/// The runtime of this backend's I/O thread. The thread is started at the first use and ends with the backend.
 fn runtime() -> Result<&'static Handle, FdwError> {
     static RUNTIME: OnceLock<Handle> = OnceLock::new();
     if let Some(handle) = RUNTIME.get() {
         return Ok(handle);
     }
-    let handle = start().map_err(FdwError::Thread)?;
+    let handle = start_thread().map_err(FdwError::Thread)?;
     Ok(RUNTIME.get_or_init(|| handle))
 }
 
-fn start() -> std::io::Result<Handle> {
+/// Starts the I/O thread and returns the handle of the runtime that it runs.
+fn start_thread() -> std::io::Result<Handle> {
     let (sender, receiver) = mpsc::channel();
     let run = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -41,62 +42,63 @@ fn start() -> std::io::Result<Handle> {
             }
         }
     };
-    let started = {
+    let spawned = {
         let _blocked = BlockedSignals::new();
         std::thread::Builder::new().name("clerk_fdw".to_owned()).spawn(run)
     };
-    started?;
+    spawned?;
     receiver.recv().unwrap_or_else(|_| Err(std::io::Error::other("the thread ended")))
 }
 
-/// While it lives, this thread receives no signals; threads that it starts never will.
-///
-/// Postgres expects its signal handlers to run on its own thread.
+/// Blocks all signals for the current thread until this is dropped. A thread that is started meanwhile inherits the
+/// mask and never receives signals: Postgres' signal handlers must run on the backend's main thread.
 struct BlockedSignals {
-    before: libc::sigset_t,
+    previous: libc::sigset_t,
 }
 
 impl BlockedSignals {
     fn new() -> Self {
-        let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
-        // SAFETY: sigfillset initializes the set it is given, pthread_sigmask the one it puts the old mask in; with
-        // these arguments neither can fail.
+        let (mut all, mut previous) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: sigfillset initializes the set that it is given, and pthread_sigmask writes the old mask to its third
+        // argument. They fail only for an invalid pointer or an unknown first argument, and SIG_SETMASK is a known one.
         unsafe {
             libc::sigfillset(all.as_mut_ptr());
-            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-            BlockedSignals { before: before.assume_init() }
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), previous.as_mut_ptr());
+            BlockedSignals { previous: previous.assume_init() }
         }
     }
 }
 
 impl Drop for BlockedSignals {
     fn drop(&mut self) {
-        // SAFETY: the mask is the one that pthread_sigmask gave.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, std::ptr::null_mut()) };
+        // SAFETY: pthread_sigmask initialized the mask in `new`, and accepts null where the old mask is not wanted.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.previous, std::ptr::null_mut()) };
     }
 }
 
-/// Pages on their way from Clerk to the backend.
+/// The pages that a fetch receives from Clerk, for the backend to wait for. Dropping it cancels the requests in flight.
 pub struct Pages {
     stream: PageStream,
-    news: UnixStream,
+    /// Becomes readable when the I/O thread has something for the backend.
+    wakeup: UnixStream,
 }
 
 impl Pages {
-    /// Starts reading.
+    /// Starts the requests of a fetch on the I/O thread.
     pub fn start(fetch: Fetch, client: Arc<Client>) -> Result<Self, FdwError> {
-        let (news, sender) = UnixStream::pair().map_err(FdwError::Thread)?;
-        news.set_nonblocking(true).map_err(FdwError::Thread)?;
+        let (wakeup, sender) = UnixStream::pair().map_err(FdwError::Thread)?;
+        wakeup.set_nonblocking(true).map_err(FdwError::Thread)?;
         sender.set_nonblocking(true).map_err(FdwError::Thread)?;
         let wake = move || {
-            // A full socket wakes as well, and a closed one has nobody to wake.
+            // An error does no harm: a full socket is readable already, and at a closed one nobody waits.
             let _ = (&sender).write(&[0]);
         };
         let _entered = runtime()?.enter();
-        Ok(Pages { stream: PageStream::start(fetch, client, wake), news })
+        Ok(Pages { stream: PageStream::start(fetch, client, wake), wakeup })
     }
 
-    /// The next page; waits for it, interruptibly. `None` after the last one.
+    /// Waits for the next page and returns it; `None` after the last one. A cancel, a timeout or a shutdown interrupts
+    /// the wait.
     pub fn next(&mut self) -> Result<Option<Page>, Box<clerk_api::Error>> {
         loop {
             check_for_interrupts!();
@@ -108,31 +110,34 @@ impl Pages {
         }
     }
 
-    /// What the reading has cost so far.
+    /// What the fetch has cost so far in requests, bytes and time.
     pub fn stats(&self) -> &Stats {
         self.stream.stats()
     }
 
-    /// Until there is news from Clerk or from Postgres.
+    /// Waits until the I/O thread has something for the backend, or Postgres wakes it.
     fn wait(&mut self) {
-        // The latch wakes for whatever Postgres wants; the time is only there in case it does not.
-        const MILLISECONDS: std::ffi::c_long = 200;
+        // The latch is set for every interrupt of Postgres. The timeout is a safety net in case a wakeup is lost: short
+        // enough that a cancel still seems immediate, and long enough that waking costs nothing.
+        const TIMEOUT_MS: std::ffi::c_long = 200;
         let events =
             pg_sys::WL_LATCH_SET | pg_sys::WL_SOCKET_READABLE | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
-        // SAFETY: this is the backend's own thread; the latch is its own and the socket is open.
+        // SAFETY: this runs on the backend's main thread, whose latch MyLatch is. `self` keeps the socket open during
+        // the wait.
         unsafe {
-            let woken = pg_sys::WaitLatchOrSocket(
+            let events = pg_sys::WaitLatchOrSocket(
                 pg_sys::MyLatch,
                 events as i32,
-                self.news.as_raw_fd(),
-                MILLISECONDS,
+                self.wakeup.as_raw_fd(),
+                TIMEOUT_MS,
                 pg_sys::PG_WAIT_EXTENSION,
             );
-            if woken as u32 & pg_sys::WL_LATCH_SET != 0 {
+            if events as u32 & pg_sys::WL_LATCH_SET != 0 {
                 pg_sys::ResetLatch(pg_sys::MyLatch);
             }
         }
-        // What the other side wrote has done its work; the reader tells what it was about.
-        while matches!(self.news.read(&mut [0; 64]), Ok(read) if read > 0) {}
+        // The bytes themselves say nothing; they only have to be removed so that the socket is not readable any more.
+        // What the I/O thread has received is asked of the stream.
+        while matches!(self.wakeup.read(&mut [0; 64]), Ok(read) if read > 0) {}
     }
 }

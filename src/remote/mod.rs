@@ -1,10 +1,10 @@
-//! Clerk as a backend sees it.
+//! Connects a backend to Clerk.
 //!
 //! | file | question |
 //! | --- | --- |
-//! | [`credentials`] | Whose key does a query use? |
-//! | [`server`] | Which Clerk does a server mean, and which connections to it are open? |
-//! | [`io_thread`] | Where do requests run, and how does the backend wait for them? |
+//! | [`credentials`] | Which API key does a query use? |
+//! | [`server`] | How is a foreign server's connection to Clerk made and kept? |
+//! | [`io_thread`] | On which thread do requests run, and how does the backend wait for them? |
 //! | [`row_counts`] | How many rows do foreign tables have? |
 
 pub mod credentials;

@@ -1,4 +1,5 @@
-//! How many rows foreign tables have: what ANALYZE found, else what a complete scan in this backend last gave.
+//! Keeps the row counts of foreign tables: what ANALYZE found, or else what the last complete scan in this backend
+//! returned.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,17 +7,17 @@ use std::collections::HashMap;
 use pgrx::pg_sys;
 
 thread_local! {
-    /// By foreign table; only the backend's own thread uses it.
-    static ROWS_SEEN: RefCell<HashMap<pg_sys::Oid, f64>> = RefCell::default();
+    /// The number of rows that the last complete scan of each foreign table returned.
+    static SCANNED_ROWS: RefCell<HashMap<pg_sys::Oid, f64>> = RefCell::default();
 }
 
-/// Remembers how many rows a complete scan gave.
-pub fn saw_rows(relation: pg_sys::Oid, rows: f64) {
-    ROWS_SEEN.with_borrow_mut(|seen| seen.insert(relation, rows));
+/// Remembers how many rows a complete scan returned.
+pub fn remember_rows(relation: pg_sys::Oid, rows: f64) {
+    SCANNED_ROWS.with_borrow_mut(|scanned| scanned.insert(relation, rows));
 }
 
-/// How many rows a table has, if anything is known. `analyzed` is the `reltuples` of pg_class.
+/// How many rows a table has; `None` if nothing is known about it. `analyzed` is its `reltuples` in pg_class.
 pub fn known_rows(relation: pg_sys::Oid, analyzed: f64) -> Option<f64> {
-    // -1 and, in doubt, 0 mean that the table was never analyzed.
-    if analyzed > 0.0 { Some(analyzed) } else { ROWS_SEEN.with_borrow(|seen| seen.get(&relation).copied()) }
+    // -1 means that the table was never analyzed. 0 may mean the same, so it counts as unknown too.
+    if analyzed > 0.0 { Some(analyzed) } else { SCANNED_ROWS.with_borrow(|scanned| scanned.get(&relation).copied()) }
 }

@@ -90,8 +90,8 @@ pub unsafe extern "C-unwind" fn begin_foreign_scan(node: *mut pg_sys::ForeignSca
     if flags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0 {
         return;
     }
-    // SAFETY: the node is a scan of a foreign table of this extension that Postgres has opened. The query's memory context
-    // outlives it, and frees the Scan.
+    // SAFETY: the node is a scan of a foreign table of this extension that Postgres has opened. The query's memory
+    // context outlives it, and frees the Scan.
     unsafe {
         let memory = (*(*node).ss.ps.state).es_query_cxt;
         let scan = Scan::new(node, memory);
@@ -225,7 +225,8 @@ impl Scan {
                         Ok(Some(page)) if self.plan.is_count => {
                             // An answer without a count is an error before it gets here.
                             let count = page.total_count().unwrap_or(0);
-                            // SAFETY: the slot of a scan that counts has one attribute of type bigint for each count(*).
+                            // SAFETY: the slot of a scan that counts has one attribute of type bigint for each
+                            // count(*).
                             unsafe { fill_count(slot, count) };
                             self.go_to(Progress::Ended);
                             return true;
@@ -233,7 +234,7 @@ impl Scan {
                         Ok(Some(page)) => (reading.page, reading.row) = (Some(page), 0),
                         Ok(None) => {
                             if reading.is_whole {
-                                row_counts::saw_rows(self.relation, reading.rows);
+                                row_counts::remember_rows(self.relation, reading.rows);
                             }
                             self.go_to(Progress::Ended);
                         }
@@ -325,9 +326,9 @@ impl Scan {
     }
 }
 
-/// As many rows a table is taken to have, before it is known, where that decides whether all of it is read. The planner's
-/// guess ([`crate::fdw::plan`]) is far lower, because it had better look rows up than read a table; here the values are
-/// known, and reading a large table by mistake costs much more than some lookups.
+/// As many rows a table is taken to have, before it is known, where that decides whether all of it is read. The
+/// planner's guess ([`crate::fdw::plan`]) is far lower, because it had better look rows up than read a table; here the
+/// values are known, and reading a large table by mistake costs much more than some lookups.
 const UNKNOWN_ROWS: f64 = 500_000.0;
 
 /// All of a table is read where that takes less than half as many requests: its pages are full, while the answers to

@@ -72,12 +72,14 @@ fn time_value(kind: ValueKind, datum: pg_sys::Datum) -> TimeValue {
         ValueKind::Integer(2) => whole((datum.value() as i16).into()),
         ValueKind::Integer(4) => whole((datum.value() as i32).into()),
         ValueKind::Timestamp | ValueKind::Timestamptz => postgres_time(datum.value() as i64),
-        // SAFETY: the function looks at nothing but the value and the session's time zone, and writes to the given place.
+        // SAFETY: the function looks at nothing but the value and the session's time zone, and writes to the given
+        // place.
         ValueKind::TimestampInZone => unsafe {
             let time = pg_sys::timestamp2timestamptz_opt_overflow(datum.value() as i64, &mut overflow);
             in_zone((time, overflow))
         },
-        // SAFETY: the function looks at nothing but the value and the session's time zone, and writes to the given place.
+        // SAFETY: the function looks at nothing but the value and the session's time zone, and writes to the given
+        // place.
         ValueKind::DateInZone => unsafe {
             let time = pg_sys::date2timestamptz_opt_overflow(days, &mut overflow);
             in_zone((time, overflow))

@@ -244,8 +244,8 @@ fn is_deterministic(collation: pg_sys::Oid) -> bool {
     collation == pg_sys::InvalidOid || unsafe { pg_sys::get_collation_isdeterministic(collation) }
 }
 
-/// Whether letters are lowered as Clerk does it. Under the rules of Turkish, `I` is not `i` in capitals: a text would match
-/// here that Clerk does not find.
+/// Whether letters are lowered as Clerk does it. Under the rules of Turkish, `I` is not `i` in capitals: a text would
+/// match here that Clerk does not find.
 fn lowers_as_clerk(collation: pg_sys::Oid) -> bool {
     if collation == pg_sys::InvalidOid {
         return false;

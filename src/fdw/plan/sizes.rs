@@ -5,8 +5,8 @@ use pgrx::{pg_guard, pg_sys};
 use super::cost::{self, Estimate};
 use super::rel_info::RelInfo;
 
-/// Postgres calls this first for every foreign table of a query, to learn how many rows it gives. Leaves a [`RelInfo`] in
-/// `fdw_private`, which lives as long as the memory that the query is planned in.
+/// Postgres calls this first for every foreign table of a query, to learn how many rows it gives. Leaves a [`RelInfo`]
+/// in `fdw_private`, which lives as long as the memory that the query is planned in.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn get_foreign_rel_size(
     root: *mut pg_sys::PlannerInfo,
