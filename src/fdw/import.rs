@@ -1,7 +1,8 @@
-//! Which tables IMPORT FOREIGN SCHEMA makes: one for each object of the catalogue.
+//! Implements IMPORT FOREIGN SCHEMA, which creates a foreign table for each object of the catalogue.
 //!
-//! Postgres takes nothing but CREATE FOREIGN TABLE from this callback, and the columns' comments would be lost. So
-//! the tables are made here, with the rights of the role that imports, and Postgres is told that nothing is left to do.
+//! Postgres expects CREATE FOREIGN TABLE commands from the callback and accepts no others, so that comments on tables
+//! and columns would be lost. Therefore the callback itself creates the tables, with the rights of the role that
+//! imports, and returns no commands.
 
 use clerk_api::catalog::{OBJECTS, Object};
 use pgrx::{PgList, pg_guard, pg_sys};
@@ -16,27 +17,27 @@ use crate::pg::spi;
 /// The one schema that a Clerk instance has.
 const SCHEMA: &str = "clerk";
 
-/// Postgres wants to know which tables to make; they are made on the spot, so none is left.
+/// The callback ImportForeignSchema. Creates the tables and returns an empty list of commands.
 ///
-/// The framework's callback takes names for UTF-8, whatever the database's encoding is.
+/// It replaces the framework's callback also because that reads names as UTF-8 whatever the database's encoding is.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn import_foreign_schema(
     statement: *mut pg_sys::ImportForeignSchemaStmt,
     _server: pg_sys::Oid,
 ) -> *mut pg_sys::List {
-    // SAFETY: the statement is Postgres', with its names as C strings, its tables as RangeVars and its options as
-    // DefElems.
+    // SAFETY: Postgres passes a parsed statement, whose names are C strings, whose tables are RangeVars and whose
+    // options are DefElems.
     unsafe {
         let statement = &*statement;
         let names: Vec<_> = PgList::<pg_sys::RangeVar>::from_pg(statement.table_list)
             .iter_ptr()
             .map(|table| from_server((*table).relname))
             .collect();
-        check(&from_server(statement.remote_schema), &options::from_def_elems(statement.options)).or_raise();
-        let objects = chosen(statement.list_type, &names).or_raise();
+        check_statement(&from_server(statement.remote_schema), &options::from_def_elems(statement.options)).or_raise();
+        let objects = selected_objects(statement.list_type, &names).or_raise();
         let (server, schema) = (from_server(statement.server_name), from_server(statement.local_schema));
         for object in objects {
-            for command in commands(&server, &schema, object) {
+            for command in create_commands(&server, &schema, object) {
                 as_caller(|| spi::run(&command, &[])).or_raise();
             }
         }
@@ -44,7 +45,8 @@ pub unsafe extern "C-unwind" fn import_foreign_schema(
     std::ptr::null_mut()
 }
 
-fn check(remote_schema: &str, options: &options::Options) -> Result<(), FdwError> {
+/// Fails for a schema other than `clerk` and for any option.
+fn check_statement(remote_schema: &str, options: &options::Options) -> Result<(), FdwError> {
     if remote_schema != SCHEMA {
         return Err(FdwError::NoSchema(remote_schema.to_owned()));
     }
@@ -58,8 +60,11 @@ fn check(remote_schema: &str, options: &options::Options) -> Result<(), FdwError
     }
 }
 
-/// The objects that LIMIT TO or EXCEPT leaves.
-fn chosen(list: pg_sys::ImportForeignSchemaType::Type, names: &[String]) -> Result<Vec<&'static Object>, FdwError> {
+/// The objects that LIMIT TO or EXCEPT selects, or all.
+fn selected_objects(
+    list: pg_sys::ImportForeignSchemaType::Type,
+    names: &[String],
+) -> Result<Vec<&'static Object>, FdwError> {
     use pg_sys::ImportForeignSchemaType::{FDW_IMPORT_SCHEMA_EXCEPT, FDW_IMPORT_SCHEMA_LIMIT_TO};
     if list == FDW_IMPORT_SCHEMA_LIMIT_TO
         && let Some(name) = names.iter().find(|name| !object_names().contains(&name.as_str()))
@@ -76,8 +81,8 @@ fn chosen(list: pg_sys::ImportForeignSchemaType::Type, names: &[String]) -> Resu
     Ok(objects.collect())
 }
 
-/// The commands that make one object's table.
-fn commands(server: &str, schema: &str, object: &Object) -> Vec<String> {
+/// The commands that create the table of one object, with its comments.
+fn create_commands(server: &str, schema: &str, object: &Object) -> Vec<String> {
     let table = format!("{}.{}", quote_identifier(schema), quote_identifier(object.name));
     let columns: Vec<_> = object
         .columns

@@ -1,10 +1,10 @@
-//! The foreign-data wrapper: tables over Clerk's objects.
+//! Implements the foreign-data wrapper, which shows Clerk's objects as foreign tables.
 //!
 //! | file | question |
 //! | --- | --- |
 //! | [`convert`] | How does a JSON value become a value of a column's type? |
-//! | [`plan`] | Which requests can answer how much of a query, at which cost? |
-//! | [`exec`] | How does a plan become requests and rows? |
+//! | [`plan`] | Which parts of a query can requests answer, and at which cost? |
+//! | [`exec`] | How is a plan executed, with requests to Clerk? |
 //! | [`import`] | Which tables does IMPORT FOREIGN SCHEMA create? |
 
 pub mod convert;

@@ -1,12 +1,12 @@
-//! Execution: how a plan's scan becomes requests, and Clerk's objects become rows.
+//! Executes scans: sends the requests of a plan and converts Clerk's objects to rows.
 //!
 //! | file | question |
 //! | --- | --- |
-//! | [`values`] | What do the plan's conditions say when the query runs? |
-//! | [`rows`] | How does an object become a row? |
+//! | [`values`] | Which values do the plan's conditions have when the query runs? |
+//! | [`rows`] | How is an object converted to a row? |
 //! | [`scan`] | How is a table scanned? |
-//! | [`explain`] | What does EXPLAIN say? |
-//! | [`analyze`] | What does ANALYZE look at? |
+//! | [`explain`] | What does EXPLAIN show? |
+//! | [`analyze`] | Which rows does ANALYZE sample? |
 
 pub mod analyze;
 pub mod explain;

@@ -1,4 +1,4 @@
-//! From one object of a page to one row of a table.
+//! Fills tuple slots with rows.
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
@@ -14,9 +14,10 @@ use crate::fdw::convert::{ColumnConverter, Misfit};
 /// Empties a slot.
 ///
 /// # Safety
-/// The slot was made by Postgres, with its operations.
+/// The slot must have been made by Postgres.
 pub unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) {
-    // SAFETY: every slot has operations, of which the caller has not changed any.
+    // SAFETY: the caller guarantees that Postgres made the slot, so that tts_ops is set and its functions take the
+    // slot. An ERROR in the function becomes a panic.
     unsafe {
         if let Some(clear) = (*(*slot).tts_ops).clear {
             pg_sys::ffi::pg_guard_ffi_boundary(|| clear(slot));
@@ -24,10 +25,11 @@ pub unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) {
     }
 }
 
-/// Converts one object into the slot. Errors name the object and the column, those of input functions as well.
+/// Fills a slot with one object of a page. Errors name the object and the column, including those that input functions
+/// raise.
 ///
 /// # Safety
-/// The slot has the row type of the table that the converters were made for.
+/// The slot must have a fixed descriptor, in which the attribute of each converter's number has the converter's type.
 pub unsafe fn fill(
     slot: *mut pg_sys::TupleTableSlot,
     page: &Page,
@@ -35,7 +37,8 @@ pub unsafe fn fill(
     converters: &[ColumnConverter],
     object: &'static Object,
 ) {
-    // SAFETY: a slot has as many values and flags as its descriptor has attributes.
+    // SAFETY: Postgres allocates as many values and flags as a fixed descriptor has attributes, and nothing else refers
+    // to them while this function runs.
     let (values, nulls) = unsafe {
         let attributes = (*(*slot).tts_tupleDescriptor).natts as usize;
         (
@@ -49,8 +52,8 @@ pub unsafe fn fill(
         for (index, converter) in converters.iter().enumerate() {
             current.set(index);
             if let Some(datum) = converter.convert(page.value(row, index))? {
-                let place = converter.number as usize - 1;
-                (values[place], nulls[place]) = (datum, false);
+                let attribute = converter.number as usize - 1;
+                (values[attribute], nulls[attribute]) = (datum, false);
             }
         }
         Ok(())
@@ -71,12 +74,13 @@ pub unsafe fn fill(
     .or_raise();
 }
 
-/// Puts a count into every attribute of the slot.
+/// Puts a count into every attribute of a slot.
 ///
 /// # Safety
-/// Every attribute of the slot is a bigint.
+/// The slot must have a fixed descriptor, whose attributes are all of type bigint.
 pub unsafe fn fill_count(slot: *mut pg_sys::TupleTableSlot, count: u64) {
-    // SAFETY: a slot has as many values and flags as its descriptor has attributes.
+    // SAFETY: Postgres allocates as many values and flags as a fixed descriptor has attributes, and the caller
+    // guarantees that they are bigints.
     unsafe {
         for attribute in 0..(*(*slot).tts_tupleDescriptor).natts as usize {
             (*slot).tts_values.add(attribute).write((count as i64).into());
@@ -85,16 +89,16 @@ pub unsafe fn fill_count(slot: *mut pg_sys::TupleTableSlot, count: u64) {
     }
 }
 
-/// Whether an error comes from a value (what input functions complain of, a domain's conditions, limits of size and
-/// depth), not from a cancel or a lack of memory.
+/// Whether an error is about a value, as the errors of input functions, of a domain's constraints and of limits of size
+/// and depth are; a cancel or a lack of memory is not.
 fn is_value_error(code: PgSqlErrorCode) -> bool {
     use PgSqlErrorCode::*;
     let class = |code: PgSqlErrorCode| code as i64 & 0xFFF;
-    let about_values = [
+    let value_error_classes = [
         ERRCODE_DATA_EXCEPTION,
         ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION,
         ERRCODE_PROGRAM_LIMIT_EXCEEDED,
         ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION,
     ];
-    about_values.into_iter().any(|about| class(about) == class(code))
+    value_error_classes.into_iter().any(|example| class(example) == class(code))
 }

@@ -1,7 +1,8 @@
-//! How Clerk's objects become rows.
+//! Scans foreign tables: sends requests to Clerk and returns rows to the executor.
 //!
-//! All that a scan holds hangs under the query's memory context: when that goes, by success, error or cancel, so do
-//! the requests in flight. A row lives in the executor's per-tuple memory, so that memory does not grow with rows.
+//! The query's memory context owns the scan and drops it when the query ends, by success, error or cancel; that cancels
+//! the requests in flight. Each row lives in the executor's per-tuple memory, so that memory does not grow with the
+//! rows.
 
 use std::ffi::c_int;
 use std::time::Duration;
@@ -26,72 +27,77 @@ pub struct Scan {
     relation: pg_sys::Oid,
     object: &'static Object,
     server: Server,
-    /// Whose user mapping holds the key.
+    /// The role whose user mapping is used.
     role: pg_sys::Oid,
     page_size: u32,
     plan: ScanPlan,
-    /// The plan's conditions, and how each is pushed down.
+    /// The plan's conditions, each with how it is pushed down.
     classified: Classified,
     converters: Vec<ColumnConverter>,
-    /// The values of the plan's conditions.
+    /// The plan's expressions, which give the values of its conditions.
     expressions: Vec<*mut pg_sys::ExprState>,
     progress: Progress,
-    /// What the executions before this one have cost, and this one once it has ended.
-    pub spent: Spent,
+    /// What the executions that have ended have cost: one for each rescan, for example in a nested loop.
+    finished_stats: ScanStats,
 }
 
 /// What executions of a scan have cost.
 #[derive(Default, Clone, Copy)]
-pub struct Spent {
+pub struct ScanStats {
     pub rows: f64,
     pub requests: u64,
     pub retries: u64,
     pub bytes: u64,
-    pub paced: Duration,
-    pub asked: Duration,
-    /// Whether an earlier query has opened the connection; none if there was no need of it.
-    pub reused: Option<bool>,
+    /// How long requests waited for the rate limit.
+    pub pacing: Duration,
+    /// How long requests waited for Clerk's answers.
+    pub waiting: Duration,
+    /// Whether an earlier query has opened the connection; `None` if no connection was needed.
+    pub is_connection_reused: Option<bool>,
 }
 
-impl Spent {
+impl ScanStats {
     fn add(&mut self, stats: &Stats, rows: f64) {
         self.rows += rows;
         self.requests += stats.requests();
         self.retries += stats.retries();
         self.bytes += stats.bytes();
-        self.paced += stats.paced();
-        self.asked += stats.asked();
+        self.pacing += stats.paced();
+        self.waiting += stats.asked();
     }
 }
 
+/// How far an execution of a scan is.
 enum Progress {
-    /// Nothing was asked of Clerk yet: a scan may end without a single row being wanted.
+    /// No request was sent yet: the executor may end a scan without asking for a single row.
     NotStarted,
     Reading(Box<Reading>),
-    /// No row can satisfy the conditions, and how many there are is all that is wanted.
-    CountedNothing,
+    /// The scan counts rows, and no row can satisfy the conditions: it will return a count of 0.
+    ZeroCount,
     Ended,
 }
 
+/// A scan whose requests have been started.
 struct Reading {
     pages: Pages,
     page: Option<Page>,
-    /// The next row of the page.
+    /// The index of the next row in the page.
     row: usize,
+    /// How many rows were returned.
     rows: f64,
-    /// All of the table is read, so that its size is known at the end.
+    /// Whether the whole table is read, so that its size is known at the end.
     is_whole: bool,
 }
 
-/// Postgres prepares a scan, for EXPLAIN as well. Leaves a [`Scan`] in `fdw_state`, which lives in the query's memory
-/// context; asks nothing of Clerk yet.
+/// The callback BeginForeignScan: prepares a scan. Puts a [`Scan`] that the query's memory context owns into
+/// `fdw_state`, or leaves it null if the query is only explained. Sends no request.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn begin_foreign_scan(node: *mut pg_sys::ForeignScanState, flags: c_int) {
     if flags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0 {
         return;
     }
-    // SAFETY: the node is a scan of a foreign table of this extension that Postgres has opened. The query's memory
-    // context outlives it, and frees the Scan.
+    // SAFETY: Postgres passes a foreign scan of this extension, with its state, its plan and its opened relation. The
+    // query's memory context outlives the node, and drops the Scan when it is deleted.
     unsafe {
         let memory = (*(*node).ss.ps.state).es_query_cxt;
         let scan = Scan::new(node, memory);
@@ -99,12 +105,14 @@ pub unsafe extern "C-unwind" fn begin_foreign_scan(node: *mut pg_sys::ForeignSca
     }
 }
 
-/// Postgres wants the next row, in per-tuple memory. An empty slot is the end.
+/// The callback IterateForeignScan: returns the next row, in per-tuple memory, or an empty slot at the end.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn iterate_foreign_scan(
     node: *mut pg_sys::ForeignScanState,
 ) -> *mut pg_sys::TupleTableSlot {
-    // SAFETY: begin_foreign_scan left the Scan; the slot is the scan's, of its table's row type.
+    // SAFETY: Postgres iterates only scans that begin_foreign_scan was called for without EXPLAIN_ONLY, so that
+    // fdw_state is a Scan, to which no other reference exists. The slot is the node's scan slot, which Postgres made
+    // with the row type of the table, or of fdw_scan_tlist for a count.
     unsafe {
         let slot = (*node).ss.ss_ScanTupleSlot;
         clear(slot);
@@ -116,57 +124,65 @@ pub unsafe extern "C-unwind" fn iterate_foreign_scan(
     }
 }
 
-/// Postgres wants the rows once more, perhaps with other parameters.
+/// The callback ReScanForeignScan: the rows are wanted again, perhaps with other parameters.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn re_scan_foreign_scan(node: *mut pg_sys::ForeignScanState) {
-    // SAFETY: begin_foreign_scan left the Scan, and nobody else holds a reference to it.
-    unsafe { (*(*node).fdw_state.cast::<Scan>()).go_to(Progress::NotStarted) }
+    // SAFETY: Postgres rescans only scans that begin_foreign_scan was called for without EXPLAIN_ONLY, so that
+    // fdw_state is a Scan, to which no other reference exists.
+    unsafe { (*(*node).fdw_state.cast::<Scan>()).set_progress(Progress::NotStarted) }
 }
 
-/// Postgres wants no more rows: what is on its way is given up.
+/// The callback EndForeignScan: no more rows are wanted, and requests in flight are cancelled.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn end_foreign_scan(node: *mut pg_sys::ForeignScanState) {
-    // SAFETY: begin_foreign_scan left the Scan, or null if the query was only explained.
+    // SAFETY: begin_foreign_scan has set fdw_state to a Scan, or left it null if the query is only explained. No other
+    // reference to the Scan exists.
     if let Some(scan) = unsafe { (*node).fdw_state.cast::<Scan>().as_mut() } {
-        scan.go_to(Progress::Ended);
+        scan.set_progress(Progress::Ended);
     }
 }
 
 impl Scan {
-    /// The scan that is being executed; none if it is only explained.
+    /// The scan that a node executes; `None` if the query is only explained.
     ///
     /// # Safety
-    /// The node is a scan of this extension that `begin_foreign_scan` was called with.
+    /// `begin_foreign_scan` must have been called with the node, and no other reference to its scan may exist.
     pub unsafe fn of<'n>(node: *mut pg_sys::ForeignScanState) -> Option<&'n mut Scan> {
-        // SAFETY: begin_foreign_scan left the Scan, or null if the query was only explained.
+        // SAFETY: begin_foreign_scan has set fdw_state to a Scan, or left it null if the query is only explained. The
+        // caller guarantees that no other reference exists.
         unsafe { (*node).fdw_state.cast::<Scan>().as_mut() }
     }
 
-    /// What was spent up to now.
-    pub fn spent(&self) -> Spent {
-        let mut spent = self.spent;
+    /// What all executions have cost up to now.
+    pub fn stats(&self) -> ScanStats {
+        let mut stats = self.finished_stats;
         if let Progress::Reading(reading) = &self.progress {
-            spent.add(reading.pages.stats(), reading.rows);
+            stats.add(reading.pages.stats(), reading.rows);
         }
-        spent
+        stats
     }
 
-    fn go_to(&mut self, progress: Progress) {
-        self.spent = self.spent();
+    /// Ends what is in progress, adding its cost to the statistics, and sets the new progress.
+    fn set_progress(&mut self, progress: Progress) {
+        self.finished_stats = self.stats();
         self.progress = progress;
     }
 
+    /// Prepares the scan of a node.
+    ///
     /// # Safety
-    /// The node is a scan of a foreign table of this extension that Postgres has opened, and `memory` outlives it.
+    /// The node must be a foreign scan of this extension that Postgres has set up, and `memory` must outlive the scan.
     unsafe fn new(node: *mut pg_sys::ForeignScanState, memory: pg_sys::MemoryContext) -> Self {
-        // SAFETY: Postgres has set up the node, its plan and the descriptor of its relation.
+        // SAFETY: the caller guarantees that Postgres has set up the node with its plan, which get_foreign_plan made.
+        // Its relation is open, or null for a scan that counts. ExecInitExprList returns a list of ExprStates in the
+        // query's memory, and the caller guarantees that `memory` outlives the converters.
         unsafe {
             let foreign_scan: *mut pg_sys::ForeignScan = (*node).ss.ps.plan.cast();
             let plan = ScanPlan::of(foreign_scan);
             let relation = pg_sys::Oid::from(plan.relation);
             let table = options::table(relation).or_raise();
             let converters = match (*node).ss.ss_currentRelation.as_ref() {
-                // Rows are only counted.
+                // A scan that counts has no relation and reads no columns.
                 None => Vec::new(),
                 Some(open) => {
                     let descriptor = PgTupleDesc::from_pg_copy(open.rd_att);
@@ -183,52 +199,54 @@ impl Scan {
                 relation,
                 object: table.object,
                 server: Server::new(table.server),
-                role: role(node, foreign_scan),
+                role: role_to_check(node, foreign_scan),
                 page_size: table.page_size,
                 classified: plan.classified(table.object),
                 plan,
                 converters,
                 expressions: PgList::from_pg(expressions).iter_ptr().collect(),
                 progress: Progress::NotStarted,
-                spent: Spent::default(),
+                finished_stats: ScanStats::default(),
             }
         }
     }
 
-    /// Puts the next row into the slot; false if there is none.
+    /// Puts the next row into the slot; returns false if there are no more rows.
     ///
     /// # Safety
-    /// The node is the one that the scan was made for, and the slot is its own.
+    /// The node must be the one that the scan was made for, and the slot must be its scan slot.
     unsafe fn next_row(&mut self, node: *mut pg_sys::ForeignScanState, slot: *mut pg_sys::TupleTableSlot) -> bool {
         loop {
             match &mut self.progress {
-                // SAFETY: the caller promises the scan's own node.
+                // SAFETY: the caller guarantees that the scan was made for this node.
                 Progress::NotStarted => self.progress = unsafe { self.start(node) },
                 Progress::Ended => return false,
-                Progress::CountedNothing => {
-                    // SAFETY: the slot of a scan that counts has one attribute of type bigint for each count(*).
+                Progress::ZeroCount => {
+                    // SAFETY: the caller guarantees the node's scan slot. That of a scan that counts has one attribute
+                    // of type bigint for each count(*) in fdw_scan_tlist.
                     unsafe { fill_count(slot, 0) };
                     self.progress = Progress::Ended;
                     return true;
                 }
                 Progress::Reading(reading) => {
                     if let Some(page) = reading.page.as_ref().filter(|page| reading.row < page.len()) {
-                        // SAFETY: the slot has the row type of the table that the converters were made for.
+                        // SAFETY: the caller guarantees the node's scan slot, whose descriptor is that of the table
+                        // that the converters were made from.
                         unsafe { fill(slot, page, reading.row, &self.converters, self.object) };
                         reading.row += 1;
                         reading.rows += 1.0;
                         return true;
                     }
-                    // The old page's memory is given back before the wait for the next one.
+                    // The old page is dropped before the wait for the next one, so that only one page is in memory.
                     reading.page = None;
                     match reading.pages.next() {
                         Ok(Some(page)) if self.plan.is_count => {
-                            // An answer without a count is an error before it gets here.
+                            // The client has already refused an answer without a count.
                             let count = page.total_count().unwrap_or(0);
-                            // SAFETY: the slot of a scan that counts has one attribute of type bigint for each
-                            // count(*).
+                            // SAFETY: the caller guarantees the node's scan slot. That of a scan that counts has one
+                            // attribute of type bigint for each count(*) in fdw_scan_tlist.
                             unsafe { fill_count(slot, count) };
-                            self.go_to(Progress::Ended);
+                            self.set_progress(Progress::Ended);
                             return true;
                         }
                         Ok(Some(page)) => (reading.page, reading.row) = (Some(page), 0),
@@ -236,10 +254,10 @@ impl Scan {
                             if reading.is_whole {
                                 row_counts::remember_rows(self.relation, reading.rows);
                             }
-                            self.go_to(Progress::Ended);
+                            self.set_progress(Progress::Ended);
                         }
                         Err(error) => {
-                            self.go_to(Progress::Ended);
+                            self.set_progress(Progress::Ended);
                             FdwError::Clerk { error, server: self.server.name.clone() }.raise();
                         }
                     }
@@ -248,30 +266,29 @@ impl Scan {
         }
     }
 
-    /// Starts reading.
+    /// Evaluates the conditions' values and starts the requests.
     ///
     /// # Safety
-    /// The node is the one that the scan was made for.
+    /// The node must be the one that the scan was made for.
     unsafe fn start(&mut self, node: *mut pg_sys::ForeignScanState) -> Progress {
         let missing = self.classified.missing_keys();
         if !missing.is_empty() {
             FdwError::NoKeyCondition { object: self.object.name, columns: missing }.raise();
         }
-        // SAFETY: the expressions were prepared for this node, whose context they are evaluated in.
+        // SAFETY: `new` prepared the plan's expressions for the node, and the caller guarantees that it is this one.
         let bound = unsafe { self.bind(|state| evaluate(state, (*node).ss.ps.ps_ExprContext)) };
         let order = self.plan.order_by(self.object);
         let Some(query) = self.classified.bind(&bound, order, self.plan.is_count) else {
             return match self.plan.is_count {
-                // No row is a count of 0.
-                true => Progress::CountedNothing,
+                true => Progress::ZeroCount,
                 false => Progress::Ended,
             };
         };
         let query = self.or_full_scan(query, order);
         let is_whole = matches!(&query, Query::List { filters, .. } if filters.is_empty());
-        let (client, reused) = self.server.connect(self.role).or_raise();
-        // Later loops of this execution find the connection that the first one has opened.
-        self.spent.reused.get_or_insert(reused);
+        let (client, is_reused) = self.server.connect(self.role).or_raise();
+        // A rescan finds the connection that the first execution has opened, so only the first one counts.
+        self.finished_stats.is_connection_reused.get_or_insert(is_reused);
         let fetch = Fetch {
             object: self.object,
             query,
@@ -285,22 +302,23 @@ impl Scan {
         Progress::Reading(Box::new(Reading { pages, page: None, row: 0, rows: 0.0, is_whole }))
     }
 
-    /// What the plan's conditions say now.
+    /// Binds the plan's conditions to the current values of their expressions.
     ///
     /// # Safety
-    /// `evaluate` gives the value of an expression of the plan.
+    /// `evaluate` must return the value of the expression that it is called with.
     unsafe fn bind(
         &self,
         mut evaluate: impl FnMut(*mut pg_sys::ExprState) -> Option<pg_sys::Datum>,
     ) -> Vec<BoundCondition> {
         let mut evaluate = |number: usize| evaluate(*self.expressions.get(number)?);
         let conditions = self.plan.conditions.iter();
-        // SAFETY: the planner has matched the kinds to the types of the expressions.
+        // SAFETY: the planner chose each kind by the type of the expression, whose value the caller guarantees that
+        // `evaluate` returns.
         conditions.map(|condition| unsafe { values::bind(condition, &mut evaluate) }).collect()
     }
 
-    /// Where a query would take more requests than reading the whole table, the whole table instead: Postgres leaves
-    /// out what was not asked for.
+    /// The query, or the list of the whole table if the query would take more requests than that. Postgres checks the
+    /// conditions again on each row, so it filters out the other rows.
     fn or_full_scan(&self, query: Query, order: Option<OrderBy>) -> Query {
         let requests = match &query {
             Query::Batches { values, .. } => batches(values).count(),
@@ -310,7 +328,8 @@ impl Scan {
         if self.object.list.is_none() {
             return query;
         }
-        // SAFETY: the executor has the relation locked, so that it is in the cache, and the reference is given back.
+        // SAFETY: the executor holds a lock on the relation, so that it exists and RelationIdGetRelation does not
+        // return null. RelationClose returns the reference.
         let analyzed = unsafe {
             let relation = pg_sys::RelationIdGetRelation(self.relation);
             let rows = (*(*relation).rd_rel).reltuples;
@@ -326,24 +345,27 @@ impl Scan {
     }
 }
 
-/// As many rows a table is taken to have, before it is known, where that decides whether all of it is read. The
-/// planner's guess ([`crate::fdw::plan`]) is far lower, because it had better look rows up than read a table; here the
-/// values are known, and reading a large table by mistake costs much more than some lookups.
+/// The number of rows that a table of unknown size is assumed to have when a scan chooses between lookups and reading
+/// the whole table. The planner assumes far fewer ([`crate::fdw::plan`]), so that it prefers lookups to reading a
+/// table. Here the number of lookups is known, and to read a large table by mistake costs much more than some lookups.
+/// With pages of 500 objects, up to 2008 requests are preferred to reading a table of this size.
 const UNKNOWN_ROWS: f64 = 500_000.0;
 
-/// All of a table is read where that takes less than half as many requests: its pages are full, while the answers to
-/// lookups are short.
+/// The whole table is read only if that takes less than half as many requests. A request for a full page takes longer
+/// than one for a few objects.
 const FULL_SCAN_FACTOR: f64 = 2.0;
 
-/// So few requests more are not worth reading what nobody asked for.
+/// A query that takes up to this many requests more is still preferred: so few are not worth reading a whole table,
+/// most of which the query does not need.
 const FULL_SCAN_MARGIN: f64 = 8.0;
 
-/// The value of an expression; `None` for NULL.
+/// Evaluates an expression; `None` for NULL.
 ///
 /// # Safety
-/// The expression was prepared for the node that the context belongs to.
+/// The expression must have been prepared for the node that the context belongs to.
 unsafe fn evaluate(expression: *mut pg_sys::ExprState, context: *mut pg_sys::ExprContext) -> Option<pg_sys::Datum> {
-    // SAFETY: the caller promises that expression and context belong together; an error of Postgres' becomes a panic.
+    // SAFETY: the caller guarantees that the expression was prepared for the context's node. The guard turns an ERROR
+    // into a panic.
     unsafe {
         let function = (*expression).evalfunc?;
         let mut null = false;
@@ -352,28 +374,30 @@ unsafe fn evaluate(expression: *mut pg_sys::ExprState, context: *mut pg_sys::Exp
     }
 }
 
-/// Whose rights the scan uses: the owner of a view that it belongs to, else the current role.
+/// The role whose rights the scan uses: the owner of the view that the table is used in, if there is one, else the
+/// current role.
 ///
 /// # Safety
-/// The plan is the node's.
-unsafe fn role(node: *mut pg_sys::ForeignScanState, plan: *mut pg_sys::ForeignScan) -> pg_sys::Oid {
-    // SAFETY: the executor's range table has an entry for each relation of its plans.
+/// The plan must be the node's.
+unsafe fn role_to_check(node: *mut pg_sys::ForeignScanState, plan: *mut pg_sys::ForeignScan) -> pg_sys::Oid {
+    // SAFETY: the caller guarantees that the plan is the node's. The executor's range table has an entry for each
+    // relation of its plans, and get_ptr checks the index.
     unsafe {
         #[cfg(feature = "pg15")]
-        let checked = {
-            // A scan that only counts has no relation of its own, but stands for one.
-            let number = match (*plan).scan.scanrelid {
+        let check_as_user = {
+            // A scan that counts has no scanrelid, but fs_relids names the table that it counts.
+            let relid = match (*plan).scan.scanrelid {
                 0 => pg_sys::bms_next_member((*plan).fs_relids, -1),
-                number => number as i32,
+                relid => relid as i32,
             };
             let table = PgList::<pg_sys::RangeTblEntry>::from_pg((*(*node).ss.ps.state).es_range_table);
-            table.get_ptr(number as usize - 1).map_or(pg_sys::InvalidOid, |entry| (*entry).checkAsUser)
+            table.get_ptr(relid as usize - 1).map_or(pg_sys::InvalidOid, |entry| (*entry).checkAsUser)
         };
         #[cfg(not(feature = "pg15"))]
-        let checked = {
+        let check_as_user = {
             let _ = node;
             (*plan).checkAsUser
         };
-        if checked == pg_sys::InvalidOid { pg_sys::GetUserId() } else { checked }
+        if check_as_user == pg_sys::InvalidOid { pg_sys::GetUserId() } else { check_as_user }
     }
 }

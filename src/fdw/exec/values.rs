@@ -1,4 +1,4 @@
-//! What the conditions of a plan say when the query runs.
+//! Binds the conditions of a plan to the values that their expressions have when the query runs.
 
 use clerk_api::pushdown::{BoundCondition, Operator, TimeValue, compare};
 use pgrx::{Array, FromDatum, pg_sys};
@@ -7,14 +7,14 @@ use crate::fdw::plan::clause::ValueKind;
 use crate::fdw::plan::private::{PlannedCondition, PlannedValue};
 use crate::pg::encoding::from_server;
 
-/// Between 1970-01-01, from which Clerk counts, and 2000-01-01, from which Postgres does.
+/// The days from 1970-01-01, the epoch of Clerk's times, to 2000-01-01, the epoch of Postgres'.
 const EPOCH_DAYS: i64 = 10_957;
-const DAY: i64 = 86_400_000;
+const DAY_MS: i64 = 86_400_000;
 
-/// Finds out what a condition says. `evaluate` gives the value of an expression of the plan; `None` for NULL.
+/// Binds a condition to its values. `evaluate` returns the value of one of the plan's expressions; `None` for NULL.
 ///
 /// # Safety
-/// The expressions give values of the kinds that the condition names.
+/// The value of each expression must be of the kind that the condition says.
 pub unsafe fn bind(
     condition: &PlannedCondition,
     mut evaluate: impl FnMut(usize) -> Option<pg_sys::Datum>,
@@ -27,13 +27,14 @@ pub unsafe fn bind(
         // A comparison with NULL is never true.
         let Some(datum) = evaluate(*expression) else { continue };
         match kind {
-            // SAFETY: the caller promises a value of this kind, and text_to_cstring gives a C string.
+            // SAFETY: the caller guarantees a value of this kind, which is a text, and text_to_cstring returns a C
+            // string.
             ValueKind::Text => texts.push(unsafe { from_server(pg_sys::text_to_cstring(datum.cast_mut_ptr())) }),
             ValueKind::TextArray => {
-                // SAFETY: the caller promises a text[], whose elements are texts.
+                // SAFETY: the caller guarantees a value of this kind, which is a text[].
                 let array = unsafe { Array::<pg_sys::Datum>::from_polymorphic_datum(datum, false, pg_sys::TEXTOID) };
                 for element in array.iter().flat_map(|array| array.iter()).flatten() {
-                    // SAFETY: an element of a text[] is a text, and text_to_cstring gives a C string.
+                    // SAFETY: an element of a text[] is a text, and text_to_cstring returns a C string.
                     texts.push(unsafe { from_server(pg_sys::text_to_cstring(element.cast_mut_ptr())) });
                 }
             }
@@ -46,12 +47,12 @@ pub unsafe fn bind(
 
 /// The time, in Unix milliseconds, that a value of a kind stands for.
 fn time_value(kind: ValueKind, datum: pg_sys::Datum) -> TimeValue {
-    let whole = |milliseconds| TimeValue::At { milliseconds, is_exact: true };
+    let exact = |milliseconds| TimeValue::At { milliseconds, is_exact: true };
     let postgres_time = |microseconds: i64| match microseconds {
         i64::MIN => TimeValue::BeforeAll,
         i64::MAX => TimeValue::AfterAll,
         finite => TimeValue::At {
-            milliseconds: finite.div_euclid(1000) + EPOCH_DAYS * DAY,
+            milliseconds: finite.div_euclid(1000) + EPOCH_DAYS * DAY_MS,
             is_exact: finite.rem_euclid(1000) == 0,
         },
     };
@@ -59,36 +60,36 @@ fn time_value(kind: ValueKind, datum: pg_sys::Datum) -> TimeValue {
     let midnight = match days {
         i32::MIN => TimeValue::BeforeAll,
         i32::MAX => TimeValue::AfterAll,
-        days => whole((i64::from(days) + EPOCH_DAYS) * DAY),
+        days => exact((i64::from(days) + EPOCH_DAYS) * DAY_MS),
     };
-    // What is too late or too early for a timestamptz can still be compared with one.
-    let in_zone = |(time, overflow): (i64, i32)| match overflow {
+    // A date or timestamp that is too late or too early for a timestamptz can still be compared with one.
+    let in_zone = |time: i64, overflow: i32| match overflow {
         0 => postgres_time(time),
         1.. => TimeValue::AfterAll,
         _ => TimeValue::BeforeAll,
     };
     let mut overflow = 0;
     match kind {
-        ValueKind::Integer(2) => whole((datum.value() as i16).into()),
-        ValueKind::Integer(4) => whole((datum.value() as i32).into()),
+        ValueKind::Integer(2) => exact((datum.value() as i16).into()),
+        ValueKind::Integer(4) => exact((datum.value() as i32).into()),
         ValueKind::Timestamp | ValueKind::Timestamptz => postgres_time(datum.value() as i64),
-        // SAFETY: the function looks at nothing but the value and the session's time zone, and writes to the given
-        // place.
+        // SAFETY: timestamp2timestamptz_opt_overflow reads only its value and the session's time zone, and writes to
+        // `overflow`.
         ValueKind::TimestampInZone => unsafe {
             let time = pg_sys::timestamp2timestamptz_opt_overflow(datum.value() as i64, &mut overflow);
-            in_zone((time, overflow))
+            in_zone(time, overflow)
         },
-        // SAFETY: the function looks at nothing but the value and the session's time zone, and writes to the given
-        // place.
+        // SAFETY: date2timestamptz_opt_overflow reads only its value and the session's time zone, and writes to
+        // `overflow`.
         ValueKind::DateInZone => unsafe {
             let time = pg_sys::date2timestamptz_opt_overflow(days, &mut overflow);
-            in_zone((time, overflow))
+            in_zone(time, overflow)
         },
         ValueKind::DateAtMidnight => midnight,
         ValueKind::Date => match midnight {
             TimeValue::At { milliseconds, .. } => TimeValue::Day { begins: milliseconds },
             infinite => infinite,
         },
-        _ => whole(datum.value() as i64),
+        _ => exact(datum.value() as i64),
     }
 }

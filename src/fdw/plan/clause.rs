@@ -201,7 +201,7 @@ impl ForeignRel {
             if (*var).varno as pg_sys::Index != self.relid || (*var).varlevelsup != 0 || (*var).varattno <= 0 {
                 return None;
             }
-            let column = convert::column_of(self.relation, (*var).varattno, self.object)?;
+            let column = convert::catalog_column(self.relation, (*var).varattno, self.object)?;
             let (base, typmod) = convert::base_type_and_typmod((*var).vartype, (*var).vartypmod);
             Some((column, Declared { base, is_exact: typmod < 0 }))
         }
