@@ -20,6 +20,9 @@ const SCHEMA: &str = "clerk";
 /// The callback ImportForeignSchema. Creates the tables and returns an empty list of commands.
 ///
 /// It replaces the framework's callback also because that reads names as UTF-8 whatever the database's encoding is.
+///
+/// # Safety
+/// Only Postgres may call this, with the arguments of that callback.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn import_foreign_schema(
     statement: *mut pg_sys::ImportForeignSchemaStmt,

@@ -54,7 +54,7 @@ fn server_bytes(text: &str) -> ServerBytes {
     }
 }
 
-/// A value of type text in the current memory context.
+/// Converts a text to a datum of type text in the current memory context.
 pub fn to_text(text: &str) -> pg_sys::Datum {
     let ServerBytes { bytes, length } = server_bytes(text);
     // SAFETY: server_bytes returns the address of `length` bytes, and cstring_to_text_with_len copies them.

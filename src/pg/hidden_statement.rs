@@ -10,6 +10,8 @@ impl HiddenStatement {
     /// Begins to hide the statement. It ends with [`HiddenStatement::end`] or with the next error. One of the two has
     /// to come before the current memory context is reset, which holds the callback.
     pub fn new() -> Self {
+        /// # Safety
+        /// Only Postgres may call this, as an error context callback.
         #[pgrx::pg_guard]
         unsafe extern "C-unwind" fn hide(_argument: *mut std::ffi::c_void) {
             // SAFETY: Postgres calls context callbacks while it reports an error, and errhidestmt and errhidecontext

@@ -221,8 +221,12 @@ pub fn install() {
     }
 }
 
-/// Refuses `SET CONSTRAINTS` in tenants' code. The command applies to the whole transaction: it could fire triggers
-/// that the caller has deferred, and with the tenant's rights, or change when the caller's constraints are checked.
+/// The ProcessUtility_hook: refuses `SET CONSTRAINTS` in tenants' code. The command applies to the whole transaction:
+/// it could fire triggers that the caller has deferred, and with the tenant's rights, or change when the caller's
+/// constraints are checked.
+///
+/// # Safety
+/// Only Postgres may call this, or a hook that was installed later, with the arguments of that hook.
 #[pg_guard]
 #[allow(clippy::too_many_arguments, reason = "Postgres defines the parameters of the hook")]
 unsafe extern "C-unwind" fn process_utility(

@@ -14,6 +14,9 @@ use crate::remote::server::Server;
 
 /// The callback AnalyzeForeignTable: says whether the table can be analyzed, and with which function. `pages` is the
 /// table's size on disk; it has none, but Postgres requires a positive number.
+///
+/// # Safety
+/// Only Postgres may call this, with the arguments of that callback.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn analyze_foreign_table(
     relation: pg_sys::Relation,
@@ -32,7 +35,11 @@ pub unsafe extern "C-unwind" fn analyze_foreign_table(
     true
 }
 
-/// Writes up to `max_rows` random rows to `rows`, returns how many they are, and estimates the number of all rows.
+/// The AcquireSampleRowsFunc of ANALYZE: writes up to `max_rows` random rows to `rows`, returns how many they are, and
+/// estimates the number of all rows.
+///
+/// # Safety
+/// Only Postgres may call this, with the arguments of that callback.
 #[pg_guard]
 unsafe extern "C-unwind" fn acquire_sample_rows(
     relation: pg_sys::Relation,

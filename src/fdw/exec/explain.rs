@@ -16,6 +16,9 @@ use crate::fdw::plan::private::{PlannedCondition, ScanPlan};
 use crate::options::{self, Table};
 
 /// The callback ExplainForeignScan: adds the properties of one node of a plan.
+///
+/// # Safety
+/// Only Postgres may call this, with the arguments of that callback.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn explain_foreign_scan(
     node: *mut pg_sys::ForeignScanState,

@@ -22,7 +22,7 @@ use crate::remote::io_thread::Pages;
 use crate::remote::row_counts;
 use crate::remote::server::Server;
 
-/// One execution of one scan.
+/// The scan of one node of a plan. Each rescan executes it again.
 pub struct Scan {
     relation: pg_sys::Oid,
     object: &'static Object,
@@ -41,7 +41,7 @@ pub struct Scan {
     finished_stats: ScanStats,
 }
 
-/// What executions of a scan have cost.
+/// The cost of executions of a scan, as EXPLAIN ANALYZE shows it.
 #[derive(Default, Clone, Copy)]
 pub struct ScanStats {
     pub rows: f64,
@@ -91,6 +91,9 @@ struct Reading {
 
 /// The callback BeginForeignScan: prepares a scan. Puts a [`Scan`] that the query's memory context owns into
 /// `fdw_state`, or leaves it null if the query is only explained. Sends no request.
+///
+/// # Safety
+/// Only Postgres may call this, with the arguments of that callback.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn begin_foreign_scan(node: *mut pg_sys::ForeignScanState, flags: c_int) {
     if flags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0 {
@@ -106,6 +109,9 @@ pub unsafe extern "C-unwind" fn begin_foreign_scan(node: *mut pg_sys::ForeignSca
 }
 
 /// The callback IterateForeignScan: returns the next row, in per-tuple memory, or an empty slot at the end.
+///
+/// # Safety
+/// Only Postgres may call this, with the arguments of that callback.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn iterate_foreign_scan(
     node: *mut pg_sys::ForeignScanState,
@@ -125,6 +131,9 @@ pub unsafe extern "C-unwind" fn iterate_foreign_scan(
 }
 
 /// The callback ReScanForeignScan: the rows are wanted again, perhaps with other parameters.
+///
+/// # Safety
+/// Only Postgres may call this, with the arguments of that callback.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn re_scan_foreign_scan(node: *mut pg_sys::ForeignScanState) {
     // SAFETY: Postgres rescans only scans that begin_foreign_scan was called for without EXPLAIN_ONLY, so that
@@ -133,6 +142,9 @@ pub unsafe extern "C-unwind" fn re_scan_foreign_scan(node: *mut pg_sys::ForeignS
 }
 
 /// The callback EndForeignScan: no more rows are wanted, and requests in flight are cancelled.
+///
+/// # Safety
+/// Only Postgres may call this, with the arguments of that callback.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn end_foreign_scan(node: *mut pg_sys::ForeignScanState) {
     // SAFETY: begin_foreign_scan has set fdw_state to a Scan, or left it null if the query is only explained. No other

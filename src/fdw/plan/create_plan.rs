@@ -1,4 +1,4 @@
-//! From the path that the planner chose to the plan that the executor runs.
+//! Makes the plan that the executor runs from the path that the planner chose.
 
 use std::ptr::null_mut;
 
@@ -9,39 +9,45 @@ use super::private::{PathPrivate, ScanPlan, from_list, to_list};
 use super::rel_info::RelInfo;
 use super::upper_paths::inputs_of;
 
-/// Postgres asks for the plan of the path it chose. Every condition stays in it, to be checked again on each row.
+/// The callback GetForeignPlan: makes the plan of the path that Postgres chose. All clauses stay in the plan, so that
+/// Postgres checks them again on each row.
 ///
-/// `fdw_private` becomes a [`ScanPlan`], and `fdw_exprs` the values of its conditions, so that Postgres prepares them.
+/// `fdw_private` is set to a [`ScanPlan`], and `fdw_exprs` to the values of its conditions, so that Postgres replaces
+/// their parameters as in any other expression of the plan.
+///
+/// # Safety
+/// Only Postgres may call this, with the arguments of that callback.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn get_foreign_plan(
     root: *mut pg_sys::PlannerInfo,
     rel: *mut pg_sys::RelOptInfo,
     _relation: pg_sys::Oid,
-    chosen: *mut pg_sys::ForeignPath,
-    targets: *mut pg_sys::List,
-    conditions: *mut pg_sys::List,
-    outer: *mut pg_sys::Plan,
+    best_path: *mut pg_sys::ForeignPath,
+    target_list: *mut pg_sys::List,
+    scan_clauses: *mut pg_sys::List,
+    outer_plan: *mut pg_sys::Plan,
 ) -> *mut pg_sys::ForeignScan {
-    // SAFETY: Postgres passes the planner's own structures; the path is one that paths.rs or upper_paths.rs has added,
-    // with a String in its fdw_private.
+    // SAFETY: Postgres passes the root of the query, the relation, its clauses and target list, and a path that
+    // get_foreign_paths or get_foreign_upper_paths has added with a PathPrivate in its fdw_private. The `counted` of a
+    // PathPrivate is the index of a base relation, which simple_rel_array contains.
     unsafe {
-        let Some(PathPrivate { order, counted, requests }) = from_list((*chosen).fdw_private) else {
+        let Some(PathPrivate { order, counted, requests }) = from_list((*best_path).fdw_private) else {
             pgrx::error!("clerk_fdw: the path was made by another version")
         };
         if let Some(counted) = counted {
             let rel = *(*root).simple_rel_array.add(counted as usize);
-            return count_plan(info_of(rel), requests, targets);
+            return count_plan(info_of(rel), requests, target_list);
         }
         let info = info_of(rel);
-        let parameters = (*chosen).path.param_info;
-        let clauses = info.clauses_of(parameters);
+        let param_info = (*best_path).path.param_info;
+        let clauses = info.clauses_of(param_info);
         let is_sorted = (*root).query_pathkeys.is_null()
-            || (order.is_some() && pg_sys::equal((*root).query_pathkeys.cast(), (*chosen).path.pathkeys.cast()));
-        let limit = limit(root, rel).filter(|_| parameters.is_null() && is_sorted && clauses.is_exact());
+            || (order.is_some() && pg_sys::equal((*root).query_pathkeys.cast(), (*best_path).path.pathkeys.cast()));
+        let limit = limit(root, rel).filter(|_| param_info.is_null() && is_sorted && clauses.is_exact());
         let pages = |rows: u32| (f64::from(rows) / f64::from(info.table.page_size)).ceil();
         let plan = ScanPlan {
             relation: info.rel.relation.to_u32(),
-            columns: used_columns(rel, conditions),
+            columns: used_columns(rel, scan_clauses),
             conditions: clauses.planned(),
             clauses: clauses.count,
             limit,
@@ -50,35 +56,37 @@ pub unsafe extern "C-unwind" fn get_foreign_plan(
             requests: limit.map_or(requests, |rows| requests.min(pages(rows))),
         };
         pg_sys::make_foreignscan(
-            targets,
-            pg_sys::extract_actual_clauses(conditions, false),
+            target_list,
+            pg_sys::extract_actual_clauses(scan_clauses, false),
             (*rel).relid,
             clauses.expressions(),
             to_list(&plan),
             null_mut(),
             null_mut(),
-            outer,
+            outer_plan,
         )
     }
 }
 
-/// What GetForeignRelSize has found out.
+/// The [`RelInfo`] of a foreign table.
 ///
 /// # Safety
-/// `rel` is a foreign table of this extension in the query that is being planned.
+/// `rel` must be a foreign table of this extension in the query that is being planned, and no mutable reference to its
+/// RelInfo may exist.
 unsafe fn info_of<'p>(rel: *mut pg_sys::RelOptInfo) -> &'p RelInfo {
-    // SAFETY: Postgres has asked for the size of every foreign table before it asks for a plan.
+    // SAFETY: the caller guarantees a foreign table of this extension without another reference to its RelInfo.
     match unsafe { RelInfo::of(rel) } {
         Some(info) => info,
         None => pgrx::error!("clerk_fdw: a foreign table was planned without its size"),
     }
 }
 
-/// A scan of no relation, whose one row is the number of rows that a table has for the query.
+/// The plan of a scan that has no relation and returns one row, the number of rows of a table that satisfy the query's
+/// clauses.
 ///
 /// # Safety
-/// The targets are those of the plan that is being made.
-unsafe fn count_plan(info: &RelInfo, requests: f64, targets: *mut pg_sys::List) -> *mut pg_sys::ForeignScan {
+/// The target list must be that of the plan that is being made.
+unsafe fn count_plan(info: &RelInfo, requests: f64, target_list: *mut pg_sys::List) -> *mut pg_sys::ForeignScan {
     let plan = ScanPlan {
         relation: info.rel.relation.to_u32(),
         columns: Vec::new(),
@@ -89,39 +97,41 @@ unsafe fn count_plan(info: &RelInfo, requests: f64, targets: *mut pg_sys::List) 
         is_count: true,
         requests,
     };
-    // SAFETY: the targets are expressions of the query, and a relation of number 0 stands for none.
+    // SAFETY: the caller guarantees the target list of the plan, whose entries are expressions of the query. scanrelid
+    // 0 means that the plan scans no relation, and its fdw_scan_tlist says which columns it returns.
     unsafe {
         pg_sys::make_foreignscan(
-            targets,
+            target_list,
             null_mut(),
             0,
             info.clauses.expressions(),
             to_list(&plan),
-            pg_sys::add_to_flat_tlist(null_mut(), inputs_of(targets)),
+            pg_sys::add_to_flat_tlist(null_mut(), inputs_of(target_list)),
             null_mut(),
             null_mut(),
         )
     }
 }
 
-/// The numbers of the table's columns whose values the query uses, the conditions that the scan checks among them.
+/// The numbers of the columns whose values the query uses, in its output or in the clauses that the scan checks.
 ///
 /// # Safety
-/// `rel` is a relation of the query that is being planned, and the list holds its RestrictInfos.
-pub unsafe fn used_columns(rel: *mut pg_sys::RelOptInfo, conditions: *mut pg_sys::List) -> Vec<i16> {
-    // SAFETY: the target list and the conditions are expressions; a bitmap set tells its members.
+/// `rel` must be a relation of the query that is being planned, and the list must hold its RestrictInfos.
+pub unsafe fn used_columns(rel: *mut pg_sys::RelOptInfo, scan_clauses: *mut pg_sys::List) -> Vec<i16> {
+    // SAFETY: the caller guarantees a relation of the query and its RestrictInfos, whose targets and clauses are
+    // expressions. pull_varattnos makes a valid bitmap set, or leaves it null, which is an empty one.
     unsafe {
         let mut used = null_mut();
         pg_sys::pull_varattnos((*(*rel).reltarget).exprs.cast(), (*rel).relid, &mut used);
-        for condition in PgList::<pg_sys::RestrictInfo>::from_pg(conditions).iter_ptr() {
-            pg_sys::pull_varattnos((*condition).clause.cast(), (*rel).relid, &mut used);
+        for clause in PgList::<pg_sys::RestrictInfo>::from_pg(scan_clauses).iter_ptr() {
+            pg_sys::pull_varattnos((*clause).clause.cast(), (*rel).relid, &mut used);
         }
         let has = |number: i16| {
             let member = i32::from(number) - pg_sys::FirstLowInvalidHeapAttributeNumber;
             pg_sys::bms_is_member(member, used)
         };
-        // Number 0 stands for the whole row.
-        let all = has(0);
-        (1..=(*rel).max_attr).filter(|number| all || has(*number)).collect()
+        // Attribute number 0 is a reference to the whole row.
+        let has_whole_row = has(0);
+        (1..=(*rel).max_attr).filter(|number| has_whole_row || has(*number)).collect()
     }
 }

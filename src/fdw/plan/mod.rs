@@ -1,17 +1,17 @@
-//! Planning: which requests can answer how much of a query, for how many rows, at which cost.
+//! Plans queries: decides which parts of a query requests to Clerk can answer, for how many rows and at which cost.
 //!
 //! Each file uses only those above it.
 //!
 //! | file | question |
 //! | --- | --- |
-//! | [`clause`] | Which column does a clause compare with what? |
-//! | [`private`] | What do paths and plans keep for later? |
+//! | [`clause`] | Which column does a clause compare, and with which values? |
+//! | [`private`] | What is kept in `fdw_private` of paths and plans? |
 //! | [`rel_info`] | What is known about a foreign table of the query? |
-//! | [`cost`] | How many rows and requests does a way to read it take? |
-//! | [`sizes`] | How many rows does it give? |
-//! | [`paths`] | Which ways are there to read it? |
-//! | [`upper_paths`] | What can Clerk do beyond a scan? |
-//! | [`create_plan`] | What does the plan of the chosen way look like? |
+//! | [`cost`] | How many rows, how many requests and what cost does a path have? |
+//! | [`sizes`] | How many rows does a foreign table return? |
+//! | [`paths`] | Which paths are there to scan a foreign table? |
+//! | [`upper_paths`] | When can Clerk count the rows? |
+//! | [`create_plan`] | How is a path made into a plan? |
 
 pub mod clause;
 mod cost;

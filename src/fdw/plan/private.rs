@@ -1,5 +1,5 @@
-//! What paths and plans keep in `fdw_private`: one string of JSON, so that Postgres can copy a plan, keep it in its
-//! cache and execute it any number of times.
+//! Defines what paths and plans keep in `fdw_private`. It is one JSON string, so that Postgres can copy a plan, cache
+//! it and execute it any number of times.
 
 use std::ffi::{CStr, CString};
 
@@ -12,43 +12,44 @@ use serde::{Deserialize, Serialize};
 
 use super::clause::ValueKind;
 
-/// What the executor finds in the plan of a scan.
+/// What the plan of a scan tells the executor.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ScanPlan {
     /// The table's oid: a scan that only counts has no relation of its own.
     pub relation: u32,
     /// The numbers of the columns whose values the query uses.
     pub columns: Vec<i16>,
-    /// The clauses that compare a column with values.
+    /// The pushable clauses.
     pub conditions: Vec<PlannedCondition>,
     /// How many clauses there are, pushable or not.
     pub clauses: usize,
-    /// The column by which the rows must be sorted.
+    /// The order that the rows must have.
     pub order: Option<PlannedOrder>,
-    /// How many rows the query can want at most.
+    /// How many rows the query reads at most.
     pub limit: Option<u32>,
-    /// Only the number of rows is wanted.
+    /// Whether the scan returns only the number of rows.
     pub is_count: bool,
     /// How many requests the planner expects.
     pub requests: f64,
 }
 
-/// What a path tells the plan that is made of it.
+/// What a path tells the plan that is made from it.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct PathPrivate {
     pub order: Option<PlannedOrder>,
-    /// The table whose rows are only counted.
+    /// The range table index of the table whose rows are counted, if the path counts.
     pub counted: Option<pg_sys::Index>,
     pub requests: f64,
 }
 
-/// A comparison of one column, with its values as expressions of the plan.
+/// A comparison of one column with values, which are expressions of the plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlannedCondition {
-    /// The catalogue's name of the column.
+    /// The name of the column in the catalogue.
     pub column: String,
     pub operator: Operator,
-    /// What it is compared with: for `Equal` any of these, else the one.
+    /// The values that the column is compared with. `Equal` may have several, of which any may match; the other
+    /// operators have one, and `Is` has none.
     pub values: Vec<PlannedValue>,
     pub has_one_value: bool,
 }
@@ -56,12 +57,12 @@ pub struct PlannedCondition {
 /// A value of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedValue {
-    /// Its number among the plan's expressions, `fdw_exprs`.
+    /// The index of the value in the plan's expressions, `fdw_exprs`.
     pub expression: usize,
     pub kind: ValueKind,
 }
 
-/// A column's order.
+/// A sort order by one column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedOrder {
     pub column: String,
@@ -69,19 +70,20 @@ pub struct PlannedOrder {
 }
 
 impl ScanPlan {
-    /// Reads the plan of a scan.
+    /// Reads the plan of a foreign scan.
     ///
     /// # Safety
-    /// `plan` is a ForeignScan of this extension, or a copy of one.
+    /// `plan` must be a ForeignScan of this extension, or a copy of one.
     pub unsafe fn of(plan: *mut pg_sys::ForeignScan) -> Self {
-        // SAFETY: GetForeignPlan has put a list of one String node there, and Postgres copies nodes as they are.
+        // SAFETY: the caller guarantees a ForeignScan that get_foreign_plan made, with a list of one String node in
+        // fdw_private. Postgres copies such nodes unchanged.
         match unsafe { from_list((*plan).fdw_private) } {
             Some(plan) => plan,
             None => pgrx::error!("clerk_fdw: the plan was made by another version"),
         }
     }
 
-    /// The conditions, and how each is pushed down.
+    /// The conditions, each with how it is pushed down.
     pub fn classified(&self, object: &'static Object) -> Classified {
         let conditions = self.conditions.iter().filter_map(|planned| {
             let column = object.column(&planned.column, true)?;
@@ -90,7 +92,7 @@ impl ScanPlan {
         Classified::new(object, conditions.collect())
     }
 
-    /// The order that the rows must come in, as Clerk calls it.
+    /// The order that the rows must have, as a parameter of Clerk's API.
     pub fn order_by(&self, object: &'static Object) -> Option<OrderBy> {
         let order = self.order.as_ref()?;
         let parameter = object.sort_column(&order.column)?.parameter;
@@ -98,10 +100,10 @@ impl ScanPlan {
     }
 }
 
-/// A list of one String node that holds JSON.
+/// Serializes a value as JSON, to a list of one String node.
 pub fn to_list(value: &impl Serialize) -> *mut pg_sys::List {
     let text = CString::new(serde_json::to_string(value).unwrap_or_default()).unwrap_or_default();
-    // SAFETY: pstrdup copies a C string into the planner's memory; makeString keeps the pointer to that copy.
+    // SAFETY: pstrdup copies a C string to the current memory context, and makeString keeps the pointer to that copy.
     unsafe {
         let mut list = PgList::<pg_sys::Node>::new();
         list.push(pg_sys::makeString(pg_sys::pstrdup(text.as_ptr())).cast());
@@ -109,12 +111,12 @@ pub fn to_list(value: &impl Serialize) -> *mut pg_sys::List {
     }
 }
 
-/// What [`to_list`] made.
+/// Deserializes a value from a list that [`to_list`] made; `None` if the list is empty or holds another type of value.
 ///
 /// # Safety
-/// The list is null, or its first node is a String.
+/// The list must be null, or its first node a String.
 pub unsafe fn from_list<T: DeserializeOwned>(list: *mut pg_sys::List) -> Option<T> {
-    // SAFETY: the caller promises a String node, whose text is a C string.
+    // SAFETY: the caller guarantees that the first node is a String, whose text is a C string.
     unsafe {
         let node = PgList::<pg_sys::Node>::from_pg(list).get_ptr(0)?;
         let text = (*node.cast::<pg_sys::String>()).sval;

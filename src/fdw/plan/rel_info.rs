@@ -1,6 +1,8 @@
-//! What is found out once about each foreign table of a query: its options, and what of its clauses Clerk can evaluate.
+//! Collects what planning needs to know about a foreign table of a query: its options and which clauses Clerk can
+//! evaluate.
 //!
-//! GetForeignRelSize leaves it in the relation's `fdw_private`, where paths, costs and the plan read it.
+//! GetForeignRelSize collects it once and stores it in the relation's `fdw_private`, for the functions that add paths,
+//! estimate costs and make the plan.
 
 use clerk_api::pushdown::{Classified, Pushdown};
 use pgrx::{PgList, PgMemoryContexts, pg_sys};
@@ -16,23 +18,31 @@ pub struct RelInfo {
     pub table: Table,
     /// The clauses on this table alone.
     pub clauses: Clauses,
-    /// Those together with the join clauses of a parameterized path, by its ParamPathInfo.
-    parameterized: Vec<(*mut pg_sys::ParamPathInfo, Clauses)>,
+    /// The clauses of parameterized paths.
+    parameterized: Vec<ParameterizedClauses>,
+}
+
+/// The clauses of parameterized paths with one ParamPathInfo: its join clauses and the clauses on the table alone.
+struct ParameterizedClauses {
+    param_info: *mut pg_sys::ParamPathInfo,
+    clauses: Clauses,
 }
 
 impl RelInfo {
-    /// Finds it out, and leaves it with the relation for as long as the query is planned.
+    /// Collects the information about a relation and stores it in its `fdw_private`, until the memory that the query is
+    /// planned in is freed.
     ///
     /// # Safety
-    /// Called by GetForeignRelSize with the planner's own structures.
+    /// `rel` must be a foreign table of this extension in the query that the root plans.
     pub unsafe fn attach<'p>(
         root: *mut pg_sys::PlannerInfo,
         rel: *mut pg_sys::RelOptInfo,
         relation: pg_sys::Oid,
     ) -> &'p mut RelInfo {
         let table = options::table(relation).or_raise();
-        // SAFETY: root and rel are the planner's. The memory that the planner works in outlives the relation, and the
-        // pointer that leak_and_drop_on_delete gives is valid until that memory is freed.
+        // SAFETY: the caller guarantees a relation of the root's query, whose baserestrictinfo holds RestrictInfos.
+        // Planning runs in a memory context that lives at least as long as the relation, and the pointer that
+        // leak_and_drop_on_delete returns is valid until that context is deleted.
         unsafe {
             let foreign_rel = ForeignRel { root, relid: (*rel).relid, relation, object: table.object };
             let clauses = Clauses::of(foreign_rel, (*rel).baserestrictinfo);
@@ -43,35 +53,38 @@ impl RelInfo {
         }
     }
 
-    /// What was found out about a relation. None if it was not GetForeignRelSize of this extension that planned it, as
-    /// for the parent of an inheritance tree.
+    /// The information about a relation. `None` if GetForeignRelSize was not called for it, as for the parent of an
+    /// inheritance tree.
     ///
     /// # Safety
-    /// `rel` is a relation of the planner's, and a foreign table of this extension if its `fdw_private` is set.
+    /// `rel` must be a foreign table of this extension in the query that is being planned, and no other reference to
+    /// its RelInfo may exist.
     pub unsafe fn of<'p>(rel: *mut pg_sys::RelOptInfo) -> Option<&'p mut RelInfo> {
-        // SAFETY: of a foreign table of ours, nobody else sets fdw_private, and attach has set it to a RelInfo.
+        // SAFETY: Postgres initializes fdw_private to null, and for a foreign table of this extension only `attach`
+        // sets it, to a RelInfo that lives as long as the relation. The caller guarantees that there is no other
+        // reference.
         unsafe { (*rel).fdw_private.cast::<RelInfo>().as_mut() }
     }
 
-    /// Classifies the clauses of a parameterized path, which are those of the join and those on this table alone.
+    /// Classifies the clauses of parameterized paths with a ParamPathInfo: its join clauses and the clauses on this
+    /// table alone.
     ///
     /// # Safety
-    /// The ParamPathInfo is one of this relation's.
-    pub unsafe fn parameterize(&mut self, parameters: *mut pg_sys::ParamPathInfo, base: *mut pg_sys::List) -> &Clauses {
-        // SAFETY: both lists hold RestrictInfos of the query that is being planned.
-        let clauses = unsafe { Clauses::of(self.rel, pg_sys::list_concat_copy((*parameters).ppi_clauses, base)) };
-        self.parameterized.push((parameters, clauses));
-        &self.parameterized[self.parameterized.len() - 1].1
+    /// The ParamPathInfo must be one of this relation, and `base` must hold the RestrictInfos on this table alone.
+    pub unsafe fn parameterize(&mut self, param_info: *mut pg_sys::ParamPathInfo, base: *mut pg_sys::List) {
+        // SAFETY: the caller guarantees that ppi_clauses and `base` are lists of RestrictInfos of the query.
+        let clauses = unsafe { Clauses::of(self.rel, pg_sys::list_concat_copy((*param_info).ppi_clauses, base)) };
+        self.parameterized.push(ParameterizedClauses { param_info, clauses });
     }
 
-    /// The clauses of a path: those of its parameterization, if it has one.
-    pub fn clauses_of(&self, parameters: *mut pg_sys::ParamPathInfo) -> &Clauses {
-        let found = self.parameterized.iter().find(|(other, _)| *other == parameters);
-        found.map_or(&self.clauses, |(_, clauses)| clauses)
+    /// The clauses of a path with a ParamPathInfo, or of one that is not parameterized.
+    pub fn clauses_of(&self, param_info: *mut pg_sys::ParamPathInfo) -> &Clauses {
+        let parameterized = self.parameterized.iter().find(|other| other.param_info == param_info);
+        parameterized.map_or(&self.clauses, |parameterized| &parameterized.clauses)
     }
 }
 
-/// Clauses of a query on one foreign table, classified.
+/// The clauses of a query on one foreign table, with how Clerk can evaluate them.
 pub struct Clauses {
     /// How many there are, pushable or not.
     pub count: usize,
@@ -80,10 +93,12 @@ pub struct Clauses {
 }
 
 impl Clauses {
+    /// Analyzes and classifies clauses.
+    ///
     /// # Safety
-    /// The list holds expressions or RestrictInfos of the query that is being planned.
+    /// The list must hold expressions or RestrictInfos of the query that `rel.root` plans.
     pub unsafe fn of(rel: ForeignRel, clauses: *mut pg_sys::List) -> Self {
-        // SAFETY: the caller promises what the list holds, which is what pushable_clause asks for.
+        // SAFETY: the caller guarantees a list of expressions or RestrictInfos of the query.
         let all: Vec<_> = unsafe {
             PgList::<pg_sys::Expr>::from_pg(clauses).iter_ptr().map(|clause| rel.pushable_clause(clause)).collect()
         };
@@ -93,17 +108,17 @@ impl Clauses {
         Clauses { count, pushable, classified: Classified::new(rel.object, conditions) }
     }
 
-    /// Whether Clerk evaluates all of them exactly, so that nothing is left for Postgres to sort out.
+    /// Whether Clerk evaluates all clauses exactly, so that Postgres filters out no row that Clerk sends.
     pub fn is_exact(&self) -> bool {
         self.pushable.len() == self.count && self.classified.is_exact()
     }
 
-    /// Each pushable clause with how it is pushed down; `None` where it is left to Postgres.
+    /// The pushable clauses, each with how it is pushed down; `None` if Clerk cannot evaluate it.
     pub fn iter(&self) -> impl Iterator<Item = (&PushableClause, Option<Pushdown>)> {
         self.pushable.iter().zip(self.classified.iter().map(|(_, pushdown)| pushdown))
     }
 
-    /// The pushable clauses as the plan keeps them, whose values are [`Self::expressions`].
+    /// The pushable clauses in the form that the plan keeps them. Their values are indexes in [`Self::expressions`].
     pub fn planned(&self) -> Vec<PlannedCondition> {
         let mut number = 0;
         let conditions = self.pushable.iter().map(|clause| PlannedCondition {
@@ -113,20 +128,20 @@ impl Clauses {
             values: clause
                 .values
                 .iter()
-                .map(|(_, kind)| {
+                .map(|value| {
                     number += 1;
-                    PlannedValue { expression: number - 1, kind: *kind }
+                    PlannedValue { expression: number - 1, kind: value.kind }
                 })
                 .collect(),
         });
         conditions.collect()
     }
 
-    /// The values of the pushable clauses, for Postgres to prepare.
+    /// The values of the pushable clauses, for `fdw_exprs` of the plan.
     pub fn expressions(&self) -> *mut pg_sys::List {
         let mut list = PgList::<pg_sys::Expr>::new();
-        for (expression, _) in self.pushable.iter().flat_map(|clause| &clause.values) {
-            list.push(*expression);
+        for value in self.pushable.iter().flat_map(|clause| &clause.values) {
+            list.push(value.expression);
         }
         list.into_pg()
     }

@@ -1,4 +1,4 @@
-//! What Clerk can do beyond a scan: it can count.
+//! Adds paths for the steps above scans and joins: Clerk can count rows.
 
 use std::ptr::null_mut;
 
@@ -8,8 +8,11 @@ use super::cost::COUNT_COST;
 use super::private::{PathPrivate, to_list};
 use super::rel_info::RelInfo;
 
-/// Postgres asks, once for each step above the scans and joins, whether Clerk can do it. For a count of all rows of one
-/// table, adds a path whose `fdw_private` is a [`PathPrivate`].
+/// The callback GetForeignUpperPaths, which Postgres calls for each step above the scans and joins. For a count of all
+/// rows of one table it adds a path whose `fdw_private` is a [`PathPrivate`].
+///
+/// # Safety
+/// Only Postgres may call this, with the arguments of that callback.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn get_foreign_upper_paths(
     root: *mut pg_sys::PlannerInfo,
@@ -18,8 +21,9 @@ pub unsafe extern "C-unwind" fn get_foreign_upper_paths(
     output: *mut pg_sys::RelOptInfo,
     _extra: *mut std::ffi::c_void,
 ) {
-    // SAFETY: Postgres passes the planner's own structures; of a base relation that is no foreign table of ours,
-    // Postgres would not call this.
+    // SAFETY: Postgres passes the root of a query and the relations before and after the step. If the input is a base
+    // relation, it is a foreign table of this extension, because Postgres took the callback from it. Nothing else
+    // refers to its RelInfo. upper_targets has an entry for each step.
     unsafe {
         let query = &*(*root).parse;
         if stage != pg_sys::UpperRelationKind::UPPERREL_GROUP_AGG
@@ -60,25 +64,26 @@ pub unsafe extern "C-unwind" fn get_foreign_upper_paths(
     }
 }
 
-/// What expressions are computed from: columns, aggregates, and whatever else Postgres knows to come from below.
+/// The columns, aggregates, window functions and placeholders that expressions are computed from.
 ///
 /// # Safety
-/// The list holds expressions of the query that is being planned.
+/// The list must hold expressions of the query that is being planned.
 pub unsafe fn inputs_of(expressions: *mut pg_sys::List) -> *mut pg_sys::List {
-    let all = pg_sys::PVC_INCLUDE_AGGREGATES | pg_sys::PVC_INCLUDE_WINDOWFUNCS | pg_sys::PVC_INCLUDE_PLACEHOLDERS;
-    // SAFETY: the caller promises a list of expressions, which pull_var_clause walks.
-    unsafe { pg_sys::pull_var_clause(expressions.cast(), all as i32) }
+    let flags = pg_sys::PVC_INCLUDE_AGGREGATES | pg_sys::PVC_INCLUDE_WINDOWFUNCS | pg_sys::PVC_INCLUDE_PLACEHOLDERS;
+    // SAFETY: the caller guarantees a list of expressions of the query, which is a node that pull_var_clause takes.
+    unsafe { pg_sys::pull_var_clause(expressions.cast(), flags as i32) }
 }
 
-/// `count(*)`, or `count` of a constant, without FILTER and DISTINCT.
+/// Whether an expression is `count(*)` or `count` of a constant that is not null, without FILTER and DISTINCT.
 ///
 /// # Safety
-/// The expression is one of the query that is being planned.
+/// The expression must be one of the query that is being planned.
 unsafe fn is_count_of_rows(expression: *mut pg_sys::Expr) -> bool {
-    /// The aggregates count() and count("any") in pg_proc.
+    /// The oids of the aggregates count(*) and count("any").
     const COUNT: u32 = 2803;
     const COUNT_ANY: u32 = 2147;
-    // SAFETY: a node's tag tells what it is; an aggregate's arguments are target entries.
+    // SAFETY: the caller guarantees an expression. Its tag says whether it is an Aggref, whose arguments are
+    // TargetEntries, and the tag of an argument's expression whether it is a Const.
     unsafe {
         if !is_a(expression.cast(), pg_sys::NodeTag::T_Aggref) {
             return false;
