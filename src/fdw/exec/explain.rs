@@ -145,7 +145,8 @@ unsafe fn describe_request(
         }
     });
     let bound: Vec<_> = bound.collect();
-    let is_single = |column: &str| unknown.iter().any(|condition| condition.column == column && condition.has_one_value);
+    let is_single =
+        |column: &str| unknown.iter().any(|condition| condition.column == column && condition.has_one_value);
     let has_more_values = unknown.iter().any(|condition| !is_single(&condition.column));
     match classified.bind(&bound, plan.order_by(table.object), plan.is_count) {
         None => "nothing: no row can satisfy the conditions".to_owned(),
