@@ -223,3 +223,17 @@ fn views_partitions_and_prepared_statements() {
         ],
     );
 }
+
+/// Users who were imported with times before 1970 are later than `-infinity`, in a count by Clerk as well.
+#[test]
+fn time_before_1970() {
+    let world = World::new(small());
+    world.sim.create_user(serde_json::json!({"created_at": -86_400_000})).expect("a user");
+    let all: i64 = world.one("SELECT count(*) FROM clerk.users");
+    for condition in ["created_at > '-infinity'", "created_at >= '-infinity'", "created_at < 'infinity'"] {
+        let count: i64 = world.one(&format!("SELECT count(*) FROM clerk.users WHERE {condition}"));
+        assert_eq!(count, all, "{condition}");
+        let rows = world.column::<String>(&format!("SELECT user_id FROM clerk.users WHERE {condition}"));
+        assert_eq!(rows.len() as i64, all, "{condition}");
+    }
+}

@@ -7,8 +7,10 @@ use crate::time_range::TimeRange;
 /// One day in milliseconds.
 const DAY: i64 = 86_400_000;
 
-/// The end of the year 9999 in Unix milliseconds, which is later than every time at Clerk. It is the upper bound where
-/// a time is compared with infinity, as 1970 is the lower one for -infinity.
+/// The beginning of the year 1 in Unix milliseconds, which is earlier than every time at Clerk, and the end of the year
+/// 9999, which is later. They are the bounds where a time is compared with `-infinity` and `infinity`: a bound is needed,
+/// since such a comparison excludes objects that have no time at all.
+const BEGIN_OF_1: i64 = -62_135_596_800_000;
 const END_OF_9999: i64 = 253_402_300_799_999;
 
 /// The value that a time is compared with.
@@ -35,7 +37,9 @@ pub fn compare(operator: Operator, value: TimeValue) -> BoundCondition {
         TimeValue::Day { begins } => (begins, begins.saturating_add(DAY)),
         TimeValue::BeforeAll => {
             return match operator {
-                Operator::AtLeast | Operator::Above => BoundCondition::Times(TimeRange { first: Some(0), last: None }),
+                Operator::AtLeast | Operator::Above => {
+                    BoundCondition::Times(TimeRange { first: Some(BEGIN_OF_1), last: None })
+                }
                 _ => BoundCondition::Never,
             };
         }
@@ -83,7 +87,7 @@ mod tests {
             (Operator::Equal, day, range(Some(0), Some(DAY - 1))),
             (Operator::Above, day, range(Some(DAY), None)),
             (Operator::Below, day, range(None, Some(-1))),
-            (Operator::Above, TimeValue::BeforeAll, range(Some(0), None)),
+            (Operator::Above, TimeValue::BeforeAll, range(Some(BEGIN_OF_1), None)),
             (Operator::Below, TimeValue::BeforeAll, BoundCondition::Never),
             (Operator::AtMost, TimeValue::AfterAll, range(None, Some(END_OF_9999))),
             (Operator::Equal, TimeValue::AfterAll, BoundCondition::Never),
