@@ -9,22 +9,15 @@ use std::collections::HashSet;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::completeness::await_count;
 use super::fetcher::{PageFetcher, Stop};
 use super::frontier::{Frontier, last_moment, times};
+use super::offset_reader::{MAX_SEARCHES, OVERLAP, OffsetReader};
 use super::resume::{self, ResumePoint};
 use super::sender::PageSender;
 use super::unstable_order;
 use crate::decode::Page;
 use crate::http::Error;
 use crate::listing::OffsetListing;
-
-/// How many objects consecutive pages have in common if every moment has only one object: the object of the moment in
-/// which the page ended, and the one before it.
-const OVERLAP: u64 = 2;
-
-/// How many pages or searches in a row may bring no new object, before this is an error.
-pub(super) const MAX_SEARCHES: u32 = 8;
 
 /// How many times a moment with more objects than a page is read, in a changing order, before this is an error. The
 /// reason for the number is the same as in [`super::moment`].
@@ -101,25 +94,7 @@ struct Progress {
     searches: u32,
 }
 
-pub(super) struct OffsetReader<'l> {
-    pub(super) fetcher: &'l PageFetcher,
-    listing: &'l OffsetListing,
-}
-
 impl OffsetReader<'_> {
-    /// How many objects a page has: at least one more than the overlap, so that each page can bring a new object.
-    pub(super) fn page_size(&self) -> u64 {
-        u64::from(self.fetcher.page_size).max(1 + OVERLAP)
-    }
-
-    pub(super) async fn page(&self, offset: u64, limit: u64) -> Result<Page, Error> {
-        self.fetcher.page(&self.listing.page(offset, limit)).await
-    }
-
-    fn times(&self, page: &Page) -> Result<Vec<i64>, Error> {
-        times(page, self.listing.is_descending()).ok_or_else(|| self.inconsistent("they are not in order of creation"))
-    }
-
     /// Whether no object is missing between those handed over and the end of a page.
     ///
     /// Nothing can be missing before the first page. But where that page begins later than the last object handed over,
@@ -248,17 +223,5 @@ impl OffsetReader<'_> {
             }
         }
         Err(self.inconsistent("too many objects of one moment come in an order that changes").into())
-    }
-
-    /// Counts the objects of a list whose pages do not contain the total.
-    pub(super) async fn count(&self) -> Result<Option<u64>, Error> {
-        match &self.listing.count {
-            Some(request) => await_count(self.fetcher.begin(request, &self.fetcher.projection, Page::count)).await,
-            None => Ok(None),
-        }
-    }
-
-    pub(super) fn inconsistent(&self, problem: &str) -> Error {
-        Error::Inconsistent { problem: problem.to_owned(), request: self.listing.request().into() }
     }
 }

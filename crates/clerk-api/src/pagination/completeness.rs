@@ -10,37 +10,19 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use super::by_cursor::{Cursor, CursorReader};
-use super::fetcher::{PendingPage, Stop};
+use super::cursor::Cursor;
+use super::cursor_reader::CursorReader;
+use super::fetcher::Stop;
 use super::frontier::times;
 use super::sender::PageSender;
 use crate::decode::Page;
 use crate::http::Error;
-use crate::time_range::TimeRange;
 
 /// How many pages in a row may be empty although a range has more objects, before this is an error. Two, so that a
 /// single incomplete answer is not an error.
 const MAX_EMPTY_PAGES: u32 = 2;
 
-/// The result of counting; `None` if Clerk answers with 404. The end of the list is then verified without a count.
-pub(super) async fn await_count(counting: PendingPage) -> Result<Option<u64>, Error> {
-    match counting.wait().await {
-        Err(error) if error.is_not_found() => Ok(None),
-        count => Ok(count?.total_count()),
-    }
-}
-
 impl CursorReader<'_> {
-    /// How many objects Clerk counts in a range, if it has a count.
-    pub(super) async fn count(&self, range: TimeRange) -> Result<Option<u64>, Error> {
-        await_count(self.begin_count(range)).await
-    }
-
-    /// Sends the request for a range's count without waiting for the answer.
-    pub(super) fn begin_count(&self, range: TimeRange) -> PendingPage {
-        self.fetcher.begin(&self.listing.count(range), &Arc::new(self.fetcher.id_projection()), Page::count)
-    }
-
     /// Verifies the ends of all ranges, and reads on where objects are missing.
     pub(super) async fn verify_ends(
         &self,

@@ -6,23 +6,32 @@
 //!
 //! | file | question |
 //! | --- | --- |
-//! | `by_cursor` | How do several readers read a list by cursor in parallel? |
-//! | `partition`, `range`, `shares` | Which reader reads which range of creation time? |
-//! | `completeness` | How is the end of a list by cursor verified, given that its pages contain no total? |
-//! | `moment` | What if more objects were created in one moment than fit into a page? |
-//! | `by_offset` | How is a list read by offset while objects are created and deleted? |
-//! | `unstable_order` | How is a list read by offset that is not sorted by creation? |
-//! | `frontier` | Which objects were handed over? |
-//! | `single` | How is one object read? |
-//! | `resume` | What is left to read of a list that was interrupted? |
 //! | `fetcher`, `sender` | How are pages fetched, and how do they reach the consumer? |
+//! | `frontier` | Which objects were handed over? |
+//! | `resume` | What is left to read of a list that was interrupted? |
+//! | `single` | How is one object read? |
+//! | `cursor`, `cursor_reader` | What is a position in a list by cursor, and what does reading one need? |
+//! | `moment` | What if more objects were created in one moment than fit into a page? |
+//! | `next_page` | How does reading get from one page by cursor to the next? |
+//! | `range`, `shares`, `partition` | Which reader reads which range of creation time? |
+//! | `completeness` | How is the end of a list by cursor verified, given that its pages contain no total? |
+//! | `by_cursor` | How do several readers read a list by cursor in parallel? |
+//! | `offset_reader` | What does reading a list by offset need? |
+//! | `unstable_order` | How is a list read by offset that is not sorted by creation? |
+//! | `by_offset` | How is a list read by offset while objects are created and deleted? |
+//!
+//! Each file uses only those above it.
 
 mod by_cursor;
 mod by_offset;
 mod completeness;
+mod cursor;
+mod cursor_reader;
 mod fetcher;
 mod frontier;
 mod moment;
+mod next_page;
+mod offset_reader;
 mod partition;
 mod range;
 mod resume;

@@ -6,7 +6,8 @@
 
 use std::collections::HashSet;
 
-use super::by_cursor::{Cursor, CursorReader};
+use super::cursor::{Cursor, Moment};
+use super::cursor_reader::CursorReader;
 use crate::decode::Page;
 use crate::http::Error;
 use crate::time_range::TimeRange;
@@ -23,25 +24,6 @@ const MAX_IDLE_PAGES: u32 = 8;
 /// After so many readings in a row that find the same number of objects, that number is trusted even if Clerk's count
 /// differs.
 const MIN_AGREEING_READINGS: u32 = 4;
-
-/// The state of reading one moment.
-pub(super) struct Moment {
-    range: TimeRange,
-    offset: u64,
-    /// The ids that were seen since the number of objects last changed.
-    seen: HashSet<String>,
-    /// How many objects there are by Clerk's count, if there is one.
-    count: Option<u64>,
-    /// How many positions the last reading found; at first, the count.
-    positions: Option<u64>,
-    readings: u32,
-    /// The ids that the pages of this reading have shown.
-    shown: HashSet<String>,
-    /// How many pages in a row have shown none that is new to this reading.
-    idle_pages: u32,
-    /// How many readings in a row found as many positions as the one before, or as the count.
-    agreed: u32,
-}
 
 impl CursorReader<'_> {
     /// Begins to read the moment in which a cursor's last page ended.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 
 use super::MIN_PAGES_TO_SPLIT;
-use super::by_cursor::{Cursor, CursorReader};
+use super::cursor::Cursor;
+use super::cursor_reader::CursorReader;
 use super::range::CountedRange;
 use super::shares::Shares;
 use crate::decode::Page;

@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::by_cursor::Cursor;
+use super::cursor::Cursor;
 use crate::time_range::TimeRange;
 
 /// The shares into which a list is divided.

@@ -7,8 +7,8 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-use super::by_offset::{MAX_SEARCHES, OffsetReader};
 use super::fetcher::Stop;
+use super::offset_reader::{MAX_SEARCHES, OffsetReader};
 use super::sender::PageSender;
 use crate::decode::Page;
 
