@@ -110,14 +110,14 @@ CREATE TABLE clerk_fdw_internal.sync_page (
   mirror integer,
   object pg_catalog.text,
   number bigint GENERATED ALWAYS AS IDENTITY,
-  mark pg_catalog.jsonb,
+  checkpoint pg_catalog.jsonb,
   ids pg_catalog.text[] NOT NULL,
   PRIMARY KEY (mirror, object, number),
   FOREIGN KEY (mirror, object) REFERENCES clerk_fdw_internal.mirror_table ON DELETE CASCADE
 );
 COMMENT ON TABLE clerk_fdw_internal.sync_page IS
   'the pages of full passes that are under way: where they go on, and what Clerk has';
-COMMENT ON COLUMN clerk_fdw_internal.sync_page.mark IS 'how much of the list is read with this page';
+COMMENT ON COLUMN clerk_fdw_internal.sync_page.checkpoint IS 'how much of the list is read with this page';
 COMMENT ON COLUMN clerk_fdw_internal.sync_page.ids IS 'the objects on this page';
 
 CREATE TABLE clerk_fdw_internal.sync_run (

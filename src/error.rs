@@ -69,7 +69,7 @@ pub enum FdwError {
 
     /// 42501. The triggers of the table run with the rights of its owner, which the mirror's owner does not have.
     #[error("the owner of mirror \"{mirror}\" may not act as role \"{owner}\", which owns {table}")]
-    TableOfAnother { mirror: String, table: String, owner: String },
+    TableOwnedByOther { mirror: String, table: String, owner: String },
 
     /// 42809.
     #[error("{0} is not a table")]
@@ -113,7 +113,7 @@ pub enum FdwError {
 
     /// 55000.
     #[error("it is not known which mirror the webhook is for")]
-    NoAddressee,
+    NoMirrorForWebhook,
 
     /// 22023.
     #[error("either secret or vault_name is to be given")]
@@ -252,7 +252,7 @@ impl FdwError {
             | FdwError::NoOwner { .. }
             | FdwError::NoServer { .. }
             | FdwError::NoWebhookSecret { .. } => ERRCODE_UNDEFINED_OBJECT,
-            FdwError::TableOfAnother { .. }
+            FdwError::TableOwnedByOther { .. }
             | FdwError::SetConstraints
             | FdwError::TemporaryObjects
             | FdwError::Deferred => ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -263,7 +263,7 @@ impl FdwError {
             FdwError::NotInstalled
             | FdwError::ForcedRowSecurity { .. }
             | FdwError::NoScheduler
-            | FdwError::NoAddressee => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            | FdwError::NoMirrorForWebhook => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             FdwError::SecretOrName => ERRCODE_INVALID_PARAMETER_VALUE,
             FdwError::TooManySecrets { .. } => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             FdwError::NoServerPrivilege { .. } => ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -345,7 +345,7 @@ impl FdwError {
                 "If another server is to take its place, or after pg_upgrade: SELECT clerk_fdw.alter_mirror({}, server => '...');",
                 quote_literal(mirror)
             )),
-            FdwError::TableOfAnother { owner, .. } => Some(format!(
+            FdwError::TableOwnedByOther { owner, .. } => Some(format!(
                 "Make the mirror's owner a member of role {}, or the owner of the table.",
                 quote_identifier(owner)
             )),
@@ -363,7 +363,7 @@ impl FdwError {
                 "Either CREATE EXTENSION pg_cron, or add clerk_fdw to shared_preload_libraries and restart the server."
                     .to_owned(),
             ),
-            FdwError::NoAddressee => Some(
+            FdwError::NoMirrorForWebhook => Some(
                 "No mirror has webhook secrets, or two have the same one: set clerk_fdw.webhook_mirror for the role or \
                  the function."
                     .to_owned(),

@@ -17,7 +17,7 @@ pub struct Claims {
 
 /// The claims of this request. A request without claims has no user; claims that are not valid JSON are an error.
 pub fn claims() -> Claims {
-    let text = settings::read("request.jwt.claims").unwrap_or_default();
+    let text = settings::setting_value("request.jwt.claims").unwrap_or_default();
     if text.is_empty() {
         return Claims::default();
     }

@@ -33,7 +33,7 @@ fn receive_webhook(
 #[pg_extern(sql = false)]
 fn webhook(body: Option<&str>) -> String {
     let body = body.ok_or(FdwError::Null("the body")).or_raise();
-    let headers = settings::read("request.headers").unwrap_or_default();
+    let headers = settings::setting_value("request.headers").unwrap_or_default();
     let headers: serde_json::Value = serde_json::from_str(&headers).unwrap_or_default();
     let header = |name: &str, alternative: &str| {
         let value = headers.get(name).or_else(|| headers.get(alternative));

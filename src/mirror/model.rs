@@ -12,7 +12,7 @@ use crate::mirror::store;
 use crate::pg::quote::quote_identifier;
 use crate::pg::relation::Relation;
 use crate::pg::sandbox;
-use crate::pg::spi::{self, Planned, Row, Value};
+use crate::pg::spi::{self, PlanPolicy, Row, Value};
 use crate::remote::server::Server;
 
 /// What is known of a mirror even if its server or its owner has been dropped.
@@ -233,7 +233,7 @@ impl Entry {
         }
         if !sandbox::can_act_as(self.owner, relation.owner) {
             let owner = sandbox::role_name(relation.owner);
-            return Err(FdwError::TableOfAnother { mirror: self.name.clone(), table: relation.name, owner });
+            return Err(FdwError::TableOwnedByOther { mirror: self.name.clone(), table: relation.name, owner });
         }
         // In a table that the extension created, the name of a column says what is stored in it. Columns that the user
         // has dropped are left out.
@@ -315,13 +315,13 @@ impl Table {
     }
 
     /// Runs a statement on the table, which each backend prepares once, and returns its rows.
-    pub fn rows(&self, statement: &str, values: &[Value], planned: Planned) -> Result<Vec<Row>, FdwError> {
+    pub fn rows(&self, statement: &str, values: &[Value], planned: PlanPolicy) -> Result<Vec<Row>, FdwError> {
         self.sandboxed(|| spi::prepared(statement, values, planned))
     }
 
     /// Runs a statement on the table and returns the first column of its rows.
     pub fn first_column(&self, statement: &str, values: &[Value]) -> Result<Vec<String>, FdwError> {
-        let rows = self.rows(statement, values, Planned::EachTime)?;
+        let rows = self.rows(statement, values, PlanPolicy::EachTime)?;
         Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
     }
 

@@ -5,11 +5,11 @@
 
 use crate::error::FdwError;
 use crate::pg::sandbox::as_extension_owner;
-use crate::pg::spi::{self, Planned, Row, Value};
+use crate::pg::spi::{self, PlanPolicy, Row, Value};
 
 /// Runs a statement and returns its rows.
 pub fn rows(statement: &str, values: &[Value]) -> Result<Vec<Row>, FdwError> {
-    as_extension_owner(|| spi::prepared(statement, values, Planned::Once))
+    as_extension_owner(|| spi::prepared(statement, values, PlanPolicy::Once))
 }
 
 /// Runs a statement and returns its first row.

@@ -23,11 +23,11 @@ pub fn naptime() -> i32 {
 
 /// The mirror that `clerk_fdw.webhook(json)` receives webhooks for, if the setting names one.
 pub fn webhook_mirror() -> Option<String> {
-    read("clerk_fdw.webhook_mirror").filter(|name| !name.is_empty())
+    setting_value("clerk_fdw.webhook_mirror").filter(|name| !name.is_empty())
 }
 
 /// The value of any setting, such as those that PostgREST makes for a request; `None` if there is no such setting.
-pub fn read(name: &str) -> Option<String> {
+pub fn setting_value(name: &str) -> Option<String> {
     let name = CString::new(name).ok()?;
     // SAFETY: the name is a C string. GetConfigOption returns null or a C string that is valid until the next call, and
     // from_server copies it before that.

@@ -145,15 +145,15 @@ pub unsafe fn name_relation(
 }
 
 /// The rows of a query in a tuplestore, which goes to disk if they are many.
-pub struct Stored {
+pub struct StoredRows {
     store: *mut pg_sys::Tuplestorestate,
     descriptor: pg_sys::TupleDesc,
     count: u64,
 }
 
-impl Stored {
-    /// Runs a query and keeps its rows until [`Stored::end`], or else until the current (sub)transaction ends.
-    pub fn of(query: &str, values: &[Value]) -> Result<Stored, FdwError> {
+impl StoredRows {
+    /// Runs a query and keeps its rows until [`StoredRows::end`], or else until the current (sub)transaction ends.
+    pub fn of(query: &str, values: &[Value]) -> Result<StoredRows, FdwError> {
         /// How much of the rows may stay in memory, in KB: 4 MB, which is the default of work_mem.
         const MEMORY: i32 = 4 * 1024;
         /// How many rows are fetched at a time: enough that the cost of a fetch does not count, and few enough that a
@@ -168,7 +168,7 @@ impl Stored {
             let previous = pg_sys::MemoryContextSwitchTo(memory);
             let store = pg_sys::tuplestore_begin_heap(false, false, MEMORY);
             pg_sys::MemoryContextSwitchTo(previous);
-            let mut stored = Stored { store, descriptor: std::ptr::null_mut(), count: 0 };
+            let mut stored = StoredRows { store, descriptor: std::ptr::null_mut(), count: 0 };
             connected(|| {
                 let mut arguments = Arguments::new(values);
                 let portal = pg_sys::SPI_cursor_open_with_args(
@@ -214,7 +214,7 @@ impl Stored {
     }
 
     /// Frees the rows. To be called outside the SPI connections that name them, in the same (sub)transaction as
-    /// [`Stored::of`]; without this call, the end of the (sub)transaction frees them.
+    /// [`StoredRows::of`]; without this call, the end of the (sub)transaction frees them.
     pub fn end(self) {
         // SAFETY: `of` made the store, and `self` is consumed, so that it is freed once and not used afterwards.
         // Statements that name the rows run in an SPI connection of `connected`, which is finished before the caller
@@ -238,7 +238,7 @@ unsafe fn column_text(row: pg_sys::HeapTuple, descriptor: pg_sys::TupleDesc, col
 
 /// When a prepared statement is planned.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Planned {
+pub enum PlanPolicy {
     /// Once for all executions, whatever the values: for statements on few rows, which an index finds.
     Once,
     /// For each execution: for statements on many rows, whose tables may have grown so that another plan is better.
@@ -290,8 +290,8 @@ impl Prepared {
     }
 
     /// Executes the statement in the current SPI connection and returns its rows.
-    fn rows(&self, values: &[Value], planned: Planned, read_only: bool) -> Result<Vec<Row>, FdwError> {
-        if planned == Planned::Once {
+    fn rows(&self, values: &[Value], planned: PlanPolicy, read_only: bool) -> Result<Vec<Row>, FdwError> {
+        if planned == PlanPolicy::Once {
             self.plan();
         }
         self.check_count(values)?;
@@ -344,11 +344,11 @@ impl Prepared {
     }
 }
 
-impl Planned {
+impl PlanPolicy {
     fn options(self) -> u32 {
         match self {
-            Planned::Once => pg_sys::CURSOR_OPT_GENERIC_PLAN,
-            Planned::EachTime => pg_sys::CURSOR_OPT_CUSTOM_PLAN,
+            PlanPolicy::Once => pg_sys::CURSOR_OPT_GENERIC_PLAN,
+            PlanPolicy::EachTime => pg_sys::CURSOR_OPT_CUSTOM_PLAN,
         }
     }
 }
@@ -371,7 +371,7 @@ impl CachedStatement {
 
 thread_local! {
     /// The statements that [`prepared`] and [`execute_prepared`] have prepared in this backend.
-    static PREPARED: RefCell<HashMap<(String, Planned), CachedStatement>> = RefCell::default();
+    static PREPARED: RefCell<HashMap<(String, PlanPolicy), CachedStatement>> = RefCell::default();
     /// How many of them are being executed. It is more than one if a trigger of one statement runs another.
     static EXECUTING: Cell<u32> = const { Cell::new(0) };
 }
@@ -397,7 +397,7 @@ impl Drop for Executing {
 }
 
 /// Runs a statement that is run repeatedly with different values, and returns its rows.
-pub fn prepared(statement: &str, values: &[Value], planned: Planned) -> Result<Vec<Row>, FdwError> {
+pub fn prepared(statement: &str, values: &[Value], planned: PlanPolicy) -> Result<Vec<Row>, FdwError> {
     connected(|| execute_prepared(statement, values, planned, is_parallel()))
 }
 
@@ -405,7 +405,7 @@ pub fn prepared(statement: &str, values: &[Value], planned: Planned) -> Result<V
 pub fn execute_prepared(
     statement: &str,
     values: &[Value],
-    planned: Planned,
+    planned: PlanPolicy,
     read_only: bool,
 ) -> Result<Vec<Row>, FdwError> {
     let key = (statement.to_owned(), planned);
@@ -414,7 +414,7 @@ pub fn execute_prepared(
     let cached = PREPARED.with_borrow_mut(|prepared| {
         let cached = prepared.get_mut(&key)?;
         cached.uses = cached.uses.saturating_add(1);
-        let is_stale = planned == Planned::Once && may_free && cached.is_due_for_replanning();
+        let is_stale = planned == PlanPolicy::Once && may_free && cached.is_due_for_replanning();
         (!is_stale).then(|| cached.plan.clone())
     });
     let plan = match cached {

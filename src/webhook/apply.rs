@@ -17,7 +17,7 @@ use crate::mirror::model::{DeleteMode, Mirror, Table};
 use crate::mirror::refresh;
 use crate::mirror::sync::session::check_instance;
 use crate::mirror::timestamp::{Timestamp, microseconds_sql};
-use crate::pg::spi::Planned;
+use crate::pg::spi::PlanPolicy;
 
 /// What was done with an event, and why.
 pub enum Outcome {
@@ -113,7 +113,7 @@ impl RowTimes {
             table.name,
             table.equals_sql("t", table.id(), "$1")
         );
-        let row = table.rows(&query, &[Some(id)], Planned::Once)?.into_iter().next().unwrap_or_default();
+        let row = table.rows(&query, &[Some(id)], PlanPolicy::Once)?.into_iter().next().unwrap_or_default();
         let timestamp = |index: usize| Timestamp::parse(row.get(index)?.as_ref()?);
         Ok(RowTimes { deleted_at: timestamp(0), updated_at: timestamp(1) })
     }

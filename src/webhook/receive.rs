@@ -85,7 +85,7 @@ pub fn mirror_of_delivery(delivery: &Delivery) -> MirrorRef<'static> {
     }
     match numbers[..] {
         [number] => MirrorRef::Number(number),
-        _ => FdwError::NoAddressee.raise(),
+        _ => FdwError::NoMirrorForWebhook.raise(),
     }
 }
 

@@ -62,8 +62,8 @@ impl ScanStats {
         self.requests += stats.requests();
         self.retries += stats.retries();
         self.bytes += stats.bytes();
-        self.pacing += stats.paced();
-        self.waiting += stats.asked();
+        self.pacing += stats.pacing_time();
+        self.waiting += stats.response_time();
     }
 }
 

@@ -13,7 +13,7 @@ use crate::mirror::model::{Mirror, Table};
 use crate::mirror::row_counts::{self, CountsByDay};
 use crate::mirror::timestamp::{self, Timestamp};
 use crate::pg::encoding::to_c_string;
-use crate::pg::spi::{self, Planned};
+use crate::pg::spi::{self, PlanPolicy};
 use crate::pg::subtransaction::{Failure, MAX_ATTEMPTS, in_subtransaction};
 
 /// The name under which the statements here refer to the page.
@@ -138,14 +138,17 @@ impl<'t> Merge<'t> {
         }
         let (since, deleted_at) = (self.since.map(Timestamp::parameter), self.deleted_at.map(Timestamp::parameter));
         // A whole page is planned each time: while a table fills up, the best plan changes.
-        let planned = if existing.len() > 1 { Planned::EachTime } else { Planned::Once };
+        let planned = if existing.len() > 1 { PlanPolicy::EachTime } else { PlanPolicy::Once };
         let row = self.table.sandboxed(|| {
             spi::connected(|| {
                 // SAFETY: `connected` has just opened the SPI connection, which makes its memory context the current
                 // one.
-                unsafe { self.register_relation(page, &existing)? };
+                let store = unsafe { self.register_relation(page, &existing)? };
                 let values = [since.as_deref(), deleted_at.as_deref()];
                 let rows = spi::execute_prepared(&self.statement, &values, planned, false)?;
+                // SAFETY: the statement has ended, and no other one names the relation before the connection is closed.
+                // Without this, Postgres would warn of the temporary file of a page that did not fit in memory.
+                unsafe { pg_sys::tuplestore_end(store) };
                 Ok(rows.into_iter().next().unwrap_or_default())
             })
         })?;
@@ -161,17 +164,23 @@ impl<'t> Merge<'t> {
         Ok(Merged { inserted, updated, unchanged, retained: 0 })
     }
 
-    /// Registers some objects of a page as a relation of the current SPI connection.
+    /// Registers some objects of a page as a relation of the current SPI connection, and returns the tuplestore that
+    /// holds them.
     ///
     /// # Safety
     /// An SPI connection is open, and its memory context is the current one.
-    unsafe fn register_relation(&self, page: &Page, objects: &[usize]) -> Result<(), FdwError> {
+    unsafe fn register_relation(
+        &self,
+        page: &Page,
+        objects: &[usize],
+    ) -> Result<*mut pg_sys::Tuplestorestate, FdwError> {
         /// The memory in KB that a page may use before the tuplestore writes it to disk. 64 MB hold any usual page of
         /// at most 500 objects.
         const MEMORY_KB: i32 = 64 * 1024;
         // SAFETY: the caller guarantees that an SPI connection is open and that its memory context is the current one,
         // so the descriptor, the slot, the tuplestore and what the converters allocate live until the connection is
-        // closed. (If the tuplestore was written to disk, the (sub)transaction's resource owner closes its file.) The
+        // closed. If the statement fails, the
+        // (sub)transaction's resource owner closes the tuplestore's file. The
         // descriptor has an attribute of the converter's type for each converter, and the slot was made for that
         // descriptor, so `fill` writes within the slot's arrays. tuplestore_puttupleslot copies the row before the
         // object's context is reset.
@@ -203,7 +212,8 @@ impl<'t> Merge<'t> {
                 rows::clear(slot);
                 pg_sys::MemoryContextReset(object_memory);
             }
-            spi::name_relation(PAGE_RELATION, descriptor, store, objects.len() as f64)
+            spi::name_relation(PAGE_RELATION, descriptor, store, objects.len() as f64)?;
+            Ok(store)
         }
     }
 

@@ -5,7 +5,7 @@ use crate::mirror::apply::tombstone;
 use crate::mirror::model::{DeleteMode, Mirror, Table};
 use crate::mirror::row_counts::{self, Counts, CountsByDay};
 use crate::mirror::timestamp::{self, Timestamp};
-use crate::pg::spi::Planned;
+use crate::pg::spi::PlanPolicy;
 
 /// Which rows of a table are removed: those that meet all conditions that are set.
 #[derive(Default, Clone, Copy)]
@@ -69,7 +69,7 @@ pub fn remove(
         listed.as_deref(),
         excepted.as_deref(),
     ];
-    let planned = if filter.ids.is_some() { Planned::EachTime } else { Planned::Once };
+    let planned = if filter.ids.is_some() { PlanPolicy::EachTime } else { PlanPolicy::Once };
     let mut ids = Vec::new();
     let mut change = CountsByDay::default();
     for row in table.rows(&statement, &values, planned)? {

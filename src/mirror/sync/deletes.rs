@@ -15,7 +15,7 @@ use crate::mirror::sync::log::Step;
 use crate::mirror::sync::session::SyncSession;
 use crate::mirror::timestamp::{self, Timestamp};
 use crate::pg::sandbox::as_extension_owner;
-use crate::pg::spi::{self, Stored};
+use crate::pg::spi::{self, StoredRows};
 use crate::pg::subtransaction::{Failure, retrying_deadlocks};
 
 /// If a sync would delete more than 20 % of a table's rows, and more than 50 rows, a wrong key or an emptied instance
@@ -57,7 +57,7 @@ pub fn delete_unseen(
     );
     let (rows, deletes, unseen_ids) = session.in_subtransaction(|| {
         let seen =
-            as_extension_owner(|| Stored::of(SEEN_IDS, &[Some(&session.mirror.key()), Some(table.object.name)]))?;
+            as_extension_owner(|| StoredRows::of(SEEN_IDS, &[Some(&session.mirror.key()), Some(table.object.name)]))?;
         let rows = row_counts::recount(session.mirror, table)?.live as u64;
         let select = |expression: &str| {
             table.sandboxed(|| {

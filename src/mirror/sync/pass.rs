@@ -34,12 +34,12 @@ pub fn resumable(session: &SyncSession, table: &Table) -> Result<Option<Pass>, F
     let Some([Some(started_at), expected, known_until]) = row.as_deref() else { return Ok(None) };
     let Some(started_at) = Timestamp::parse(started_at) else { return Ok(None) };
     let checkpoints = store::rows(
-        "SELECT mark FROM clerk_fdw_internal.sync_page WHERE mark IS NOT NULL
+        "SELECT checkpoint FROM clerk_fdw_internal.sync_page WHERE checkpoint IS NOT NULL
             AND mirror = $1::int4 AND object = $2
           ORDER BY number",
         &values,
     )?;
-    let checkpoints = checkpoints.iter().flatten().flatten().filter_map(|mark| serde_json::from_str(mark).ok());
+    let checkpoints = checkpoints.iter().flatten().flatten().filter_map(|checkpoint| serde_json::from_str(checkpoint).ok());
     Ok(Some(Pass {
         started_at,
         expected: expected.as_ref().and_then(|count| count.parse().ok()),
@@ -66,7 +66,7 @@ pub fn store_page(session: &SyncSession, table: &Table, page: &Page) -> Result<(
     let ids: Vec<_> = (0..page.len()).map(|object| page.id(object)).collect();
     let ids = serde_json::to_string(&ids).unwrap_or_default();
     store::run(
-        "INSERT INTO clerk_fdw_internal.sync_page (mirror, object, mark, ids)
+        "INSERT INTO clerk_fdw_internal.sync_page (mirror, object, checkpoint, ids)
          SELECT $1::int4, $2, $3::jsonb, ARRAY(SELECT jsonb_array_elements_text($4::jsonb))",
         &[Some(&session.mirror.key()), Some(table.object.name), checkpoint.as_deref(), Some(&ids)],
     )

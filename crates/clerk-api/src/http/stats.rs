@@ -31,12 +31,12 @@ impl Stats {
 
     /// How long requests waited before they were sent: for the rate limit, the minimum interval, a pause that Clerk
     /// asked for, or other requests in flight. This is the sum, also of requests that waited at the same time.
-    pub fn paced(&self) -> Duration {
+    pub fn pacing_time(&self) -> Duration {
         Duration::from_micros(self.paced.load(Relaxed))
     }
 
     /// How long requests waited for Clerk's answers. This is the sum, also of requests that waited at the same time.
-    pub fn asked(&self) -> Duration {
+    pub fn response_time(&self) -> Duration {
         Duration::from_micros(self.asked.load(Relaxed))
     }
 
