@@ -48,7 +48,11 @@ fn explain_shows_requests() {
             "clerk.users WHERE created_at > (SELECT now())",
             &["Clerk: GET /users?created_at_after={created_at}&order_by=created_at&limit=500"],
         ),
-        ("clerk.organizations WHERE slug = 'acme'", &["Clerk: GET /organizations/acme"]),
+        (
+            "clerk.organizations WHERE slug = 'acme'",
+            // A parameter without which Clerk does not send one of the columns.
+            &["Clerk: GET /organizations/acme?include_members_count=true"],
+        ),
         (
             "clerk.organization_memberships WHERE organization_id = 'o' AND role = 'org:admin'",
             &["Clerk: GET /organizations/o/memberships?role=org:admin&order_by=created_at&limit=500"],
