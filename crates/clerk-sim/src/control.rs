@@ -27,14 +27,15 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::answer::Answer;
+use crate::changes::ChangeError;
 use crate::error::ClerkError;
 use crate::fault::Fault;
 use crate::memberships;
 use crate::object::Fields;
 use crate::organizations::Extras;
 use crate::request::decode;
-use crate::server::Shared;
-use crate::state::{ChangeError, State};
+use crate::shared::Shared;
+use crate::state::State;
 use crate::webhook::Receiver;
 use crate::{lock, read, write};
 

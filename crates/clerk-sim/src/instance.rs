@@ -1,13 +1,11 @@
-//! The endpoint `/instance`, which says which Clerk instance the keys belong to.
+//! The Clerk instance that the keys belong to.
 
 use fake::rand::SeedableRng;
 use fake::rand::rngs::StdRng;
 use serde::Serialize;
 
 use crate::Config;
-use crate::error::ClerkError;
 use crate::generate::{START, id};
-use crate::state::State;
 
 /// The instance, as in Clerk's OpenAPI description.
 #[derive(Serialize)]
@@ -33,8 +31,4 @@ impl Instance {
             workspace_id: None,
         }
     }
-}
-
-pub(crate) fn get(state: &State) -> Result<Vec<u8>, ClerkError> {
-    serde_json::to_vec(&state.instance).map_err(ClerkError::bad_body)
 }

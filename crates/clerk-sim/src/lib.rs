@@ -28,6 +28,7 @@
 
 mod answer;
 mod api;
+mod changes;
 pub mod control;
 mod dispatcher;
 mod error;
@@ -45,6 +46,7 @@ mod rate_limit;
 mod request;
 mod schema;
 mod server;
+mod shared;
 mod state;
 mod table;
 mod users;
@@ -59,17 +61,18 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+pub use changes::ChangeError;
 pub use fault::{Fault, When};
 pub use query::{ENDPOINTS, Endpoint};
 pub use rate_limit::RateLimit;
 pub use request::{Outcome, Request};
-pub use state::{ChangeError, State};
+pub use state::State;
 
 use crate::fault::Plan;
 use crate::organizations::Extras;
 use crate::rate_limit::Limiter;
 use crate::request::Log;
-use crate::server::{Latency, Shared};
+use crate::shared::{Latency, Shared};
 use crate::table::Row;
 use crate::webhook::{Delivery, Receiver};
 

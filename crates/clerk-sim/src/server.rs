@@ -3,8 +3,7 @@
 use std::future::{pending, poll_fn};
 use std::io;
 use std::net::TcpListener as StdListener;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Response;
@@ -19,44 +18,13 @@ use tokio::sync::oneshot;
 
 use crate::answer::{Answer, SimBody};
 use crate::error::ClerkError;
-use crate::fault::{Distortions, Due, FaultKind, Plan};
-use crate::rate_limit::Limiter;
-use crate::request::{Log, Outcome, Request};
-use crate::state::State;
+use crate::fault::{Distortions, Due, FaultKind};
+use crate::request::{Outcome, Request};
+use crate::shared::Shared;
 use crate::{api, control, lock, read, write};
 
 const API_VERSION: HeaderName = HeaderName::from_static("clerk-api-version");
 const TRACE_ID: HeaderName = HeaderName::from_static("x-clerk-trace-id");
-
-/// The state that the connections share with the [`Sim`](crate::Sim).
-pub(crate) struct Shared {
-    pub(crate) state: RwLock<State>,
-    pub(crate) log: Mutex<Log>,
-    pub(crate) plan: Mutex<Plan>,
-    pub(crate) latency: Latency,
-    pub(crate) limiter: Limiter,
-    pub(crate) keys: Vec<String>,
-}
-
-/// The delay before every answer.
-pub(crate) struct Latency(AtomicU64);
-
-impl Latency {
-    pub(crate) fn new(latency: Duration) -> Latency {
-        let new = Latency(AtomicU64::new(0));
-        new.set(latency);
-        new
-    }
-
-    pub(crate) fn set(&self, latency: Duration) {
-        let microseconds = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        self.0.store(microseconds, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> Duration {
-        Duration::from_micros(self.0.load(Ordering::Relaxed))
-    }
-}
 
 /// Serves connections until `stop` is sent or its sender is dropped.
 pub(crate) async fn serve(listener: StdListener, shared: Arc<Shared>, stop: oneshot::Receiver<()>) -> io::Result<()> {

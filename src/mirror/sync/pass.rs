@@ -39,7 +39,8 @@ pub fn resumable(session: &SyncSession, table: &Table) -> Result<Option<Pass>, F
           ORDER BY number",
         &values,
     )?;
-    let checkpoints = checkpoints.iter().flatten().flatten().filter_map(|checkpoint| serde_json::from_str(checkpoint).ok());
+    let checkpoints =
+        checkpoints.iter().flatten().flatten().filter_map(|checkpoint| serde_json::from_str(checkpoint).ok());
     Ok(Some(Pass {
         started_at,
         expected: expected.as_ref().and_then(|count| count.parse().ok()),
