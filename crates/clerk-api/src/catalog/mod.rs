@@ -1,9 +1,9 @@
 //! The catalogue of Clerk's objects: their columns, endpoints, filters and events, with one file per object in
-//! [`objects`].
+//! `objects/`.
 //!
 //! Everything that depends on a kind of object reads it from here: the tables that IMPORT FOREIGN SCHEMA creates, the
 //! validator, pushdown, pagination, mirrors, webhooks, row security and the documentation. To add an object, add a file
-//! and name it once in [`objects`]; no other code in the project names an object.
+//! and name it once in `objects/mod.rs`; no other code in the project names an object.
 
 mod column;
 mod objects;
