@@ -1,4 +1,4 @@
--- Functions that create, change and drop mirrors. sync.sql has those that sync them.
+-- Functions that create, change and drop mirrors. 3_sync.sql has those that sync them.
 
 CREATE FUNCTION clerk_fdw.columns() RETURNS TABLE (
   object pg_catalog.text, column_name pg_catalog.text, aliases pg_catalog.text[], data_type pg_catalog.text,

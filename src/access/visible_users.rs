@@ -20,7 +20,7 @@ use crate::error::FdwError;
 use crate::mirror::invalidation;
 use crate::mirror::model::{Entry, MirrorRef, Table};
 use crate::pg::sandbox::run_as;
-use crate::pg::spi::Prepared;
+use crate::pg::spi::{Executing, Prepared};
 
 /// The statements that look up users in a mirror.
 struct Directory {
@@ -85,25 +85,9 @@ fn lookup(
     let Some((owner, prepared)) = found else { return Ok(empty()) };
     let mut values = vec![Some(&**user_id), claims.organization_id.as_deref()];
     values.extend(only_user_id.map(Some));
-    let _executing = Executing::begin();
+    let _executing = Executing::begin(&EXECUTING);
     let ids = run_as(owner, || prepared.datum(&values))?;
     Ok(ids.unwrap_or_else(empty))
-}
-
-/// Counts a statement that is being executed until it is dropped, which an error does as well.
-struct Executing;
-
-impl Executing {
-    fn begin() -> Self {
-        EXECUTING.set(EXECUTING.get() + 1);
-        Executing
-    }
-}
-
-impl Drop for Executing {
-    fn drop(&mut self) {
-        EXECUTING.set(EXECUTING.get() - 1);
-    }
 }
 
 impl Directory {

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::c_char;
 use std::ptr::null;
+use std::thread::LocalKey;
 
 use pgrx::{PgTupleDesc, pg_sys};
 
@@ -380,19 +381,20 @@ thread_local! {
 /// some dozens of mirrors; the plans of many more would take too much memory.
 const MAX_PREPARED: usize = 500;
 
-/// Counts a statement as being executed until this is dropped, by a return or by an error.
-struct Executing;
+/// Counts a statement as being executed until this is dropped, by a return or by an error. Prepared statements are not
+/// freed while their count is above zero.
+pub struct Executing(&'static LocalKey<Cell<u32>>);
 
 impl Executing {
-    fn begin() -> Self {
-        EXECUTING.set(EXECUTING.get() + 1);
-        Executing
+    pub fn begin(count: &'static LocalKey<Cell<u32>>) -> Self {
+        count.set(count.get() + 1);
+        Executing(count)
     }
 }
 
 impl Drop for Executing {
     fn drop(&mut self) {
-        EXECUTING.set(EXECUTING.get() - 1);
+        self.0.set(self.0.get() - 1);
     }
 }
 
@@ -437,7 +439,7 @@ pub fn execute_prepared(
             plan
         }
     };
-    let _executing = Executing::begin();
+    let _executing = Executing::begin(&EXECUTING);
     plan.rows(values, planned, read_only)
 }
 

@@ -1,6 +1,6 @@
 //! Turns a query into requests to Clerk. Pagination sends these requests, and EXPLAIN shows the first of them.
 
-use crate::catalog::{List, Lookup, Object, Paging};
+use crate::catalog::{List, Lookup, MAX_VALUES, Object, Paging};
 use crate::http::Request;
 use crate::query::{Fetch, Filters, OrderBy, Query, batches};
 use crate::time_range::TimeRange;
@@ -201,11 +201,11 @@ fn list(object: &'static Object, filters: Filters, order: Option<OrderBy>) -> Op
         Paging::Single => Listing::Single(Request::new(path)),
         Paging::Offset => by_offset(None),
         Paging::Cursor { cursor, count, created_after, created_before } => {
-            let created_at = stable_order.map_or("created_at", |order| order.parameter);
             // Clerk's cursor works only in the order of creation.
-            if order.is_some_and(|order| order.parameter != created_at) {
+            let is_by_creation = |stable: &OrderBy| order.is_none_or(|order| order.parameter == stable.parameter);
+            let Some(OrderBy { parameter: created_at, .. }) = stable_order.filter(is_by_creation) else {
                 return Some(by_offset(Some(Request::new(count).params(&filters))));
-            }
+            };
             let is_value = |name: &str| object.columns.iter().any(|column| column.is_found_by(name));
             let is_lookup = filters.iter().any(|(name, _)| is_value(name));
             Listing::ByCursor(CursorListing {
@@ -237,9 +237,7 @@ impl Fetch {
     /// query may have more values than are known yet.
     pub fn describe(&self, more_values: bool) -> String {
         let limit = self.limit_hint.map_or(self.page_size, |limit| limit.min(self.page_size));
-        let with_extra = |request: Request| {
-            self.extra_params.iter().fold(request, |request, (name, value)| request.param(name, value)).readable()
-        };
+        let with_extra = |request: Request| request.extra_params(&self.extra_params).readable();
         if let Query::Count { .. } = self.query {
             return match self.query.counting(self.object) {
                 Some(Counting::Endpoint(request) | Counting::Page { request, .. }) => request.readable(),
@@ -252,7 +250,7 @@ impl Fetch {
                 let count = if more_values { String::new() } else { format!("{} ", values.len()) };
                 let first = values.iter().take(1).cloned().collect();
                 let query = Query::Batches { parameter, values: first, filters: filters.clone() };
-                (query, format!(" ({count}values of {parameter}, at most 100 per request)"))
+                (query, format!(" ({count}values of {parameter}, at most {MAX_VALUES} per request)"))
             }
             Query::Lookup { key, values, filters, order } => {
                 let first = values.iter().take(1).cloned().collect();

@@ -81,6 +81,11 @@ impl Query {
         Query::Count { parent: None, filters: created_within(object, range) }
     }
 
+    /// Whether the query reads or counts the list of all objects of the instance.
+    pub(crate) fn needs_list(&self) -> bool {
+        !matches!(self, Query::Lookup { .. } | Query::Count { parent: Some(_), .. })
+    }
+
     /// Whether two of the query's lists may contain the same object. A user may have several of the requested email
     /// addresses, and each of them in upper or lower case; and an organization may be found both by its slug and by its
     /// id.

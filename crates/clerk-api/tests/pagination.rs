@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use clerk_api::catalog::object;
+use clerk_api::catalog::{Access, Mirroring, Object, object};
 use clerk_api::{Client, Error, Fetch, Filters, OrderBy, PageStream, Query, Settings};
 use clerk_sim::{Fault, State, When};
 use common::*;
@@ -465,4 +465,32 @@ fn equal_times_in_small_pages() {
             assert_eq!(sorted(found), every("organizations", &sim), "seed {seed}, {page_size} in a page");
         }
     }
+}
+
+/// An object that can only be listed below a parent has an error for a query of all objects, not an empty result.
+#[test]
+fn objects_without_a_list_are_an_error() {
+    let users = object("users").unwrap();
+    let child: &'static Object = Box::leak(Box::new(Object {
+        name: "children",
+        description: "Objects below a user.",
+        list: None,
+        key_columns: users.key_columns,
+        sort_columns: &[],
+        columns: users.columns,
+        events: &[],
+        access: Access::Nobody,
+        mirroring: Mirroring::Never,
+    }));
+    let sim = simulator(1, 0, 0);
+    for query in [
+        Query::all(),
+        Query::Batches { parameter: "user_id", values: vec!["a".to_owned()], filters: vec![] },
+        Query::Count { parent: None, filters: vec![] },
+        Query::Sample { wanted: 1, total: 2 },
+    ] {
+        let error = pages(&client(&sim), Fetch { query, ..Fetch::all(child, vec![]) }, usize::MAX).unwrap_err();
+        assert!(error.to_string().contains("children can only be listed below a parent"), "{error}");
+    }
+    assert_eq!(sim.request_count(), 0);
 }

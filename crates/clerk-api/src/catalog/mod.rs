@@ -258,14 +258,6 @@ impl Object {
     pub fn is_read_by_range(&self) -> bool {
         matches!(self.list, Some(List { paging: Paging::Cursor { .. }, .. }))
     }
-
-    /// The list of all objects of the instance.
-    ///
-    /// # Errors
-    /// Where there is no such list: the names of the columns of which a query must give one.
-    pub fn list_or_keys(&self) -> Result<List, Vec<&'static str>> {
-        self.list.ok_or_else(|| self.key_columns.iter().map(|key| key.column).collect())
-    }
 }
 
 #[cfg(test)]

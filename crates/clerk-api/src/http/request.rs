@@ -43,6 +43,11 @@ impl Request {
         params.into_iter().fold(self, |request, (name, value)| request.param(name, value))
     }
 
+    /// The same request with the query parameters that some columns need.
+    pub(crate) fn extra_params(self, params: &[(&'static str, &'static str)]) -> Self {
+        params.iter().fold(self, |request, (name, value)| request.param(name, value))
+    }
+
     /// The same request, with one more query parameter if there is a value for it.
     pub fn maybe(self, name: &'static str, value: Option<impl fmt::Display>) -> Self {
         match value {

@@ -70,7 +70,7 @@ impl PageFetcher {
 
     /// The request with the extra parameters that some of the query's columns need.
     pub(super) fn with_extra_params(&self, request: &Request) -> Request {
-        self.extra_params.iter().fold(request.clone(), |request, (name, value)| request.param(name, value))
+        request.clone().extra_params(&self.extra_params)
     }
 
     /// One page of a list.

@@ -63,6 +63,10 @@ pub const MIN_PAGES_TO_SPLIT: u64 = 8;
 pub(crate) async fn run(client: Arc<Client>, fetch: Fetch, sender: PageSender, stats: Arc<Stats>) {
     let fetcher = PageFetcher::new(client, &fetch, stats);
     let ended = match &fetch.query {
+        query if query.needs_list() && fetch.object.list.is_none() => {
+            // Without this error the query would look as if there were no objects.
+            Err(Error::Config(format!("{} can only be listed below a parent", fetch.object.name)).into())
+        }
         Query::Count { .. } => count(&fetcher, fetch.query.counting(fetch.object), &sender).await,
         Query::Sample { wanted, total } if wanted < total => {
             sample(&fetcher, fetch.object, *wanted, *total, &sender).await

@@ -46,9 +46,7 @@ impl Classified {
         parts.add_times()?;
         Some(parts.query(self.object, order, is_count))
     }
-}
 
-impl Classified {
     /// Whether the conditions leave one value of a column at most.
     fn has_one_value(&self, column: &str) -> bool {
         let is_single = |condition: &Condition| {
@@ -256,7 +254,7 @@ fn intersect_equalities(conditions: &[Condition], bound: &[BoundCondition]) -> O
         let mut texts: Vec<String> = texts.iter().filter(|text| seen.insert(text.as_str())).cloned().collect();
         match (0..index).find(is_same).map(|first| &mut combined[first]) {
             Some(BoundCondition::Texts(others)) => {
-                others.retain(|other| texts.contains(other));
+                others.retain(|other| seen.contains(other.as_str()));
                 texts.clone_from(others);
                 combined.push(BoundCondition::Redundant);
             }

@@ -90,10 +90,14 @@ impl Classified {
         self.pushdowns.iter().all(|pushdown| pushdown.is_some_and(|pushdown| pushdown.is_exact()))
     }
 
+    /// Whether there is a list or an endpoint to ask: the object has a list, or a condition names a parent.
+    fn is_readable(&self) -> bool {
+        self.object.list.is_some() || self.pushdowns().any(|pushdown| matches!(pushdown, Pushdown::Key(_)))
+    }
+
     /// Whether the query reads exactly one list, and Clerk can sort it.
     pub fn is_one_sorted_list(&self) -> bool {
-        let has_key = self.pushdowns().any(|pushdown| matches!(pushdown, Pushdown::Key(_)));
-        (has_key || self.object.list.is_some())
+        self.is_readable()
             && self.iter().all(|(condition, pushdown)| match pushdown {
                 Some(Pushdown::Key(key)) => {
                     condition.has_one_value && matches!(key.lookup, Lookup::List { is_sortable: true, .. })
@@ -105,9 +109,8 @@ impl Classified {
 
     /// Whether Clerk can count the objects with one request, in the instance's list or below one parent.
     pub fn is_countable(&self) -> bool {
-        let has_key = self.pushdowns().any(|pushdown| matches!(pushdown, Pushdown::Key(_)));
         let gets_one = |pushdown| matches!(pushdown, Pushdown::Key(key) if key.lookup == Lookup::Get);
-        (has_key || self.object.list.is_some())
+        self.is_readable()
             && self.conditions.iter().all(|condition| condition.has_one_value)
             && !self.pushdowns().any(gets_one)
     }
@@ -115,9 +118,9 @@ impl Classified {
     /// The columns of which the query must compare one with a value, because the object can only be listed below a
     /// parent. Empty if the query does so, or if the object has a list of its own.
     pub fn missing_keys(&self) -> Vec<&'static str> {
-        match self.pushdowns().any(|pushdown| matches!(pushdown, Pushdown::Key(_))) {
+        match self.is_readable() {
             true => Vec::new(),
-            false => self.object.list_or_keys().err().unwrap_or_default(),
+            false => self.object.key_columns.iter().map(|key| key.column).collect(),
         }
     }
 }
