@@ -73,7 +73,10 @@ fn lookup(
     // A statement can run code of the tables' owner, such as a cast to text, that calls this again. The statement's plan
     // must not be freed then, so directories are dropped only while none of their statements is being executed.
     if EXECUTING.get() == 0 && IS_STALE.swap(false, Ordering::Relaxed) {
-        DIRECTORIES.take().into_values().flatten().for_each(Directory::free);
+        for directory in DIRECTORIES.take().into_values().flatten() {
+            // SAFETY: EXECUTING says that no directory's statement is being executed.
+            unsafe { directory.free() };
+        }
     }
     if !DIRECTORIES.with_borrow(|directories| directories.contains_key(&mirror)) {
         let directory = Directory::load(mirror)?;
@@ -112,11 +115,18 @@ impl Directory {
         })
     }
 
-    /// Frees the statements, which must not be executing.
-    fn free(self) {
-        self.organizations.end();
-        self.users.end();
-        self.user.end();
+    /// Frees the statements.
+    ///
+    /// # Safety
+    /// None of them may be executing.
+    unsafe fn free(self) {
+        // SAFETY: the caller guarantees that no statement is being executed. The directory is the only one that has
+        // them, but for copies that live as long as an execution.
+        unsafe {
+            self.organizations.free();
+            self.users.free();
+            self.user.free();
+        }
     }
 }
 

@@ -277,7 +277,7 @@ impl Prepared {
     /// that an index finds, but an empty or small table would get a sequential scan, which would stay when the table
     /// has grown.
     fn plan(&self) {
-        // SAFETY: enable_seqscan is a boolean setting of Postgres. SPI_keepplan keeps the plan until `end`, and the
+        // SAFETY: enable_seqscan is a boolean setting of Postgres. SPI_keepplan keeps the plan until `free`, and the
         // callers have an SPI connection open. SPI_plan_get_cached_plan takes a reference for CurrentResourceOwner,
         // which ReleaseCachedPlan returns.
         unsafe {
@@ -297,7 +297,7 @@ impl Prepared {
         }
         self.check_count(values)?;
         let mut arguments = Arguments::new(values);
-        // SAFETY: SPI_keepplan keeps the plan until `end`, and it has as many parameters as there are values.
+        // SAFETY: SPI_keepplan keeps the plan until `free`, and it has as many parameters as there are values.
         unsafe {
             let (datums, nulls) = (arguments.datums.as_mut_ptr(), arguments.nulls.as_ptr());
             check(pg_sys::SPI_execute_plan(self.0, datums, nulls, read_only, 0))?;
@@ -307,7 +307,7 @@ impl Prepared {
 
     /// Fails unless there are as many values as parameters: SPI would read beyond the values.
     fn check_count(&self, values: &[Value]) -> Result<(), FdwError> {
-        // SAFETY: SPI_keepplan keeps the plan until `end`.
+        // SAFETY: SPI_keepplan keeps the plan until `free`.
         let parameters = unsafe { pg_sys::SPI_getargcount(self.0) };
         if usize::try_from(parameters) == Ok(values.len()) { Ok(()) } else { check(pg_sys::SPI_ERROR_ARGUMENT) }
     }
@@ -318,7 +318,7 @@ impl Prepared {
         let mut arguments = Arguments::new(values);
         connected(|| {
             self.check_count(values)?;
-            // SAFETY: SPI_keepplan keeps the plan until `end`, and it has as many parameters as there are values. The
+            // SAFETY: SPI_keepplan keeps the plan until `free`, and it has as many parameters as there are values. The
             // value is copied by the length of its column's type, before the connection ends.
             unsafe {
                 let (datums, nulls) = (arguments.datums.as_mut_ptr(), arguments.nulls.as_ptr());
@@ -337,10 +337,12 @@ impl Prepared {
         })
     }
 
-    /// Frees the statement. No copy of it may be used afterwards.
-    pub fn end(self) {
-        // SAFETY: SPI_keepplan has kept the plan until now. Those who keep prepared statements take a statement out of
-        // their map before they end it, and `execute_prepared` ends none while one is being executed.
+    /// Frees the statement.
+    ///
+    /// # Safety
+    /// No copy of the statement may be in use, or be used afterwards.
+    pub unsafe fn free(self) {
+        // SAFETY: SPI_keepplan has kept the plan until now, and the caller guarantees that nobody uses it any more.
         unsafe { pg_sys::SPI_freeplan(self.0) };
     }
 }
@@ -426,16 +428,20 @@ pub fn execute_prepared(
                 if !may_free {
                     return execute(statement, values, read_only);
                 }
-                PREPARED.take().into_values().for_each(|cached| cached.plan.end());
+                for cached in PREPARED.take().into_values() {
+                    // SAFETY: no statement is being executed, and these are not in the map any more.
+                    unsafe { cached.plan.free() };
+                }
             }
             let plan = Prepared::within(statement, values.len(), planned.options())?;
-            PREPARED
-                .with_borrow_mut(|prepared| {
-                    let uses = prepared.get(&key).map_or(0, |cached| cached.uses);
-                    prepared.insert(key, CachedStatement { plan: plan.clone(), uses })
-                })
-                .into_iter()
-                .for_each(|replaced| replaced.plan.end());
+            let replaced = PREPARED.with_borrow_mut(|prepared| {
+                let uses = prepared.get(&key).map_or(0, |cached| cached.uses);
+                prepared.insert(key, CachedStatement { plan: plan.clone(), uses })
+            });
+            if let Some(replaced) = replaced {
+                // SAFETY: a statement is replaced only while none is being executed, and it is not in the map any more.
+                unsafe { replaced.plan.free() };
+            }
             plan
         }
     };
