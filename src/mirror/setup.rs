@@ -98,12 +98,6 @@ impl NewMirror {
             let hint = format!("Objects: {}.", known.join(", "));
             return Err(invalid(format!("Clerk has no object {}", unknown.join(", ")), Some(hint)));
         }
-        let unlistable =
-            requested.iter().filter_map(|name| object(name)).find(|object| object.mirroring == Mirroring::Never);
-        if let Some(object) = unlistable {
-            let hint = "It can only be listed below a parent: query the foreign table with a condition.".to_owned();
-            return Err(invalid(format!("{} cannot be mirrored", object.name), Some(hint)));
-        }
         let without_table = self.columns.keys().filter(|name| !self.tables.contains_key(*name));
         let without_table: Vec<_> = without_table.map(|name| format!("\"{name}\"")).collect();
         if !without_table.is_empty() {
@@ -113,7 +107,12 @@ impl NewMirror {
             ));
         }
         let is_wanted = |name: &&str| requested.contains(name) || self.tables.contains_key(*name);
-        Ok(known.into_iter().filter(is_wanted).filter_map(object).collect())
+        let objects: Vec<&'static Object> = known.into_iter().filter(is_wanted).filter_map(object).collect();
+        if let Some(object) = objects.iter().find(|object| object.mirroring == Mirroring::Never) {
+            let hint = "It can only be listed below a parent: query the foreign table with a condition.".to_owned();
+            return Err(invalid(format!("{} cannot be mirrored", object.name), Some(hint)));
+        }
+        Ok(objects)
     }
 }
 

@@ -17,9 +17,10 @@ use crate::time_range::TimeRange;
 /// readings practically miss none.
 const MAX_READINGS: u32 = 20;
 
-/// After so many pages in a row without an object that this reading has not seen, the list is taken for one without an
-/// end. Pages in a changing order repeat objects, but hardly nothing else that often.
-const MAX_IDLE_PAGES: u32 = 8;
+/// After so many pages in a row that only repeat objects which this reading has seen, the list is taken for one without
+/// an end. Pages in a changing order repeat objects as well, but even the smallest of them, with three objects each, do
+/// not bring nothing new so many times in a row.
+const MAX_IDLE_PAGES: u32 = 32;
 
 /// After so many readings in a row that find the same number of objects, that number is trusted even if Clerk's count
 /// differs.
