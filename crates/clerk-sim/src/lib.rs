@@ -19,6 +19,9 @@
 //! dropped. The program `clerk-sim` provides the same for a shell; other programs control it under `/_sim` (see the
 //! `control` module).
 //!
+//! If `CLERK_SIM_REQUEST_LOG` names a file, every request but those under `/_sim` is appended to it, one JSON object with
+//! `method` and `target` a line. Many simulators may share the file. The tests hold it against Clerk's description.
+//!
 //! The modules: `query` has the endpoints and their parameters; `instance`, `users`, `organizations` and `memberships`
 //! answer them from `state`; `generate` makes the objects, in the forms of `schema`; `server` receives requests and
 //! applies what `fault` and `rate_limit` decide. Changes of `state` become webhooks: `event` has their data, `webhook`
@@ -44,6 +47,7 @@ mod page;
 mod query;
 mod rate_limit;
 mod request;
+mod request_file;
 mod schema;
 mod server;
 mod shared;
@@ -158,7 +162,7 @@ impl Sim {
         let state = State::generate(&config, runtime.handle().clone());
         let shared = Arc::new(Shared {
             state: RwLock::new(state),
-            log: Mutex::new(Log::new()),
+            log: Mutex::new(Log::new()?),
             plan: Mutex::new(Plan::default()),
             latency: Latency::new(config.latency),
             limiter: Limiter::new(config.rate_limit, &config.keys),

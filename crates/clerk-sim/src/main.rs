@@ -15,7 +15,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// A Clerk that runs on this machine
 #[derive(Parser)]
-#[command(version)]
+#[command(
+    version,
+    after_help = "If CLERK_SIM_REQUEST_LOG names a file, every request to the API is appended to it as a line of JSON, \
+                  with its method and its target as it was received."
+)]
 struct Options {
     /// The port to listen on; 0 is any free one
     #[arg(long, default_value_t = 0)]

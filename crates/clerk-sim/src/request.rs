@@ -1,10 +1,13 @@
 //! The log of the requests that the simulator received, and how they ended.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use hyper::{Method, Uri};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
+
+use crate::request_file::RequestFile;
 
 /// A request to Clerk's API as it arrived. Secret keys are not kept.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -103,15 +106,25 @@ pub(crate) struct Log {
     cleared: usize,
     in_flight: usize,
     max_in_flight: usize,
+    /// Where they are kept beyond the end of the simulator.
+    file: RequestFile,
 }
 
 impl Log {
-    pub(crate) fn new() -> Log {
-        Log { started: Instant::now(), requests: Vec::new(), cleared: 0, in_flight: 0, max_in_flight: 0 }
+    pub(crate) fn new() -> io::Result<Log> {
+        Ok(Log {
+            started: Instant::now(),
+            requests: Vec::new(),
+            cleared: 0,
+            in_flight: 0,
+            max_in_flight: 0,
+            file: RequestFile::from_environment()?,
+        })
     }
 
     /// Adds a request to the log and returns its number.
     pub(crate) fn begin(&mut self, mut request: Request) -> usize {
+        self.file.append(&request);
         self.in_flight += 1;
         self.max_in_flight = self.max_in_flight.max(self.in_flight);
         request.at = self.started.elapsed();

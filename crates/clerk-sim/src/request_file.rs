@@ -1,0 +1,37 @@
+//! The file to which requests are appended, so that something else than the simulator can judge them afterwards.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use crate::request::Request;
+
+/// The variable that names the file; without it there is none.
+const VARIABLE: &str = "CLERK_SIM_REQUEST_LOG";
+
+/// One line for each request: `{"method":"GET","target":"/v1/users?limit=500"}`, with the target as it was received.
+/// There is no header in it, and so no secret key.
+pub(crate) struct RequestFile(Option<File>);
+
+impl RequestFile {
+    pub(crate) fn from_environment() -> io::Result<RequestFile> {
+        let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) else {
+            return Ok(RequestFile(None));
+        };
+        let file =
+            OpenOptions::new().append(true).create(true).open(&path).map_err(|error| {
+                io::Error::new(error.kind(), format!("{VARIABLE}={}: {error}", path.to_string_lossy()))
+            })?;
+        Ok(RequestFile(Some(file)))
+    }
+
+    pub(crate) fn append(&self, request: &Request) {
+        let Some(mut file) = self.0.as_ref() else { return };
+        let line = json!({"method": request.method, "target": request.target});
+        // Simulators in other processes append to the same file: only a line that is written at once stays whole.
+        if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {
+            eprintln!("clerk-sim: {VARIABLE}: a request is missing from the file: {error}");
+        }
+    }
+}
