@@ -88,8 +88,7 @@ fn selected_objects(
 fn create_commands(server: &str, schema: &str, object: &Object) -> Vec<String> {
     let table = format!("{}.{}", quote_identifier(schema), quote_identifier(object.name));
     let columns: Vec<_> = object
-        .columns
-        .iter()
+        .public_columns()
         .map(|column| format!("{} {}", quote_identifier(column.name), column.kind.sql_type()))
         .collect();
     let create = format!(
@@ -99,7 +98,7 @@ fn create_commands(server: &str, schema: &str, object: &Object) -> Vec<String> {
         quote_literal(object.name)
     );
     let comment = format!("COMMENT ON FOREIGN TABLE {table} IS {}", quote_literal(object.description));
-    let comments = object.columns.iter().map(|column| {
+    let comments = object.public_columns().map(|column| {
         let (name, text) = (quote_identifier(column.name), quote_literal(column.description));
         format!("COMMENT ON COLUMN {table}.{name} IS {text}")
     });

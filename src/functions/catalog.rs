@@ -1,6 +1,6 @@
-//! The SQL function that shows the catalogue: see `sql/2_mirror.sql`.
+//! The SQL functions that show the catalogue: see `sql/2_mirror.sql`.
 
-use clerk_api::catalog::OBJECTS;
+use clerk_api::catalog::{Mirroring, OBJECTS};
 use pgrx::prelude::*;
 
 /// `clerk_fdw.columns()`.
@@ -34,5 +34,53 @@ fn columns() -> TableIterator<
                 column.visibility.name(),
             )
         })
+    }))
+}
+
+/// `clerk_fdw.objects()`.
+#[pg_extern(sql = false)]
+#[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written here")]
+fn objects() -> TableIterator<
+    'static,
+    (
+        name!(object, &'static str),
+        name!(aliases, Vec<&'static str>),
+        name!(endpoint, Option<&'static str>),
+        name!(parents, Vec<&'static str>),
+        name!(columns, Vec<&'static str>),
+        name!(secret_columns, Vec<&'static str>),
+        name!(key_columns, Vec<&'static str>),
+        name!(filter_columns, Vec<&'static str>),
+        name!(sort_columns, Vec<&'static str>),
+        name!(operations, Vec<&'static str>),
+        name!(mirrorable, bool),
+        name!(mirrored_by_default, bool),
+        name!(events, Vec<&'static str>),
+        name!(description, &'static str),
+    ),
+> {
+    TableIterator::new(OBJECTS.iter().map(|object| {
+        let parents = match object.list {
+            Some(_) => Vec::new(),
+            None => {
+                object.key_columns.iter().filter(|key| key.column != object.id().name).map(|key| key.column).collect()
+            }
+        };
+        (
+            object.name,
+            object.aliases.to_vec(),
+            object.list.map(|list| list.path),
+            parents,
+            object.public_columns().map(|column| column.name).collect(),
+            object.columns.iter().filter(|column| column.is_secret).map(|column| column.name).collect(),
+            object.key_columns.iter().map(|key| key.column).collect(),
+            object.columns.iter().filter(|column| !column.filters.is_empty()).map(|column| column.name).collect(),
+            object.sort_columns.iter().map(|sort| sort.column).collect(),
+            vec!["SELECT"],
+            object.mirroring != Mirroring::Never,
+            object.mirroring == Mirroring::ByDefault,
+            object.events.iter().map(|event| event.type_).collect(),
+            object.description,
+        )
     }))
 }

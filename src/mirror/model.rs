@@ -66,6 +66,7 @@ pub enum DeleteMode {
 }
 
 /// One table of a mirror.
+#[derive(Clone)]
 pub struct Table {
     pub object: &'static Object,
     /// Its qualified name, quoted.
@@ -78,6 +79,7 @@ pub struct Table {
 }
 
 /// A column of a mirror's table, and the expression over Clerk's object whose value is stored in it.
+#[derive(Clone)]
 pub struct ColumnMapping {
     /// The column's name, quoted.
     pub column: String,
@@ -204,6 +206,13 @@ impl Entry {
             Err(FdwError::NotMirrored { .. }) => Ok(None),
             table => table.map(Some),
         }
+    }
+
+    /// The tables whose rows are elements of objects of this kind, as email addresses are of users.
+    pub fn element_tables(&self, owner: &Object) -> Result<Vec<Table>, FdwError> {
+        let is_element = |object: &&&Object| object.elements.is_some_and(|elements| elements.of == owner.name);
+        let tables = OBJECTS.iter().filter(is_element).map(|object| self.find_table(object.name));
+        Ok(tables.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
     /// The table of the object that describes users, organizations or memberships, if the mirror has it.
@@ -397,6 +406,19 @@ impl Table {
 
     pub fn deleted_at(&self) -> &str {
         self.column("deleted_at").unwrap_or_default()
+    }
+
+    /// The same table without the columns that need another column of the object than these.
+    pub fn with_columns_of(&self, known: &[&str]) -> Table {
+        let unknown: Vec<_> =
+            self.object.columns.iter().map(|column| column.name).filter(|name| !known.contains(name)).collect();
+        let is_known = |mapping: &&ColumnMapping| {
+            known.contains(&&*mapping.expression)
+                || matches!(&*mapping.expression, "synced_at" | "deleted_at")
+                || unknown.iter().all(|name| !mapping.expression.contains(name))
+        };
+        let columns = self.columns.iter().filter(is_known).cloned().collect();
+        Table { columns, ..self.clone() }
     }
 
     /// Whether one of the table's columns needs this column of the object.

@@ -34,6 +34,8 @@ pub fn sync_user(mirror: &str, id: &str, fallback: bool) -> Option<String> {
     };
     run_and_return_row(&mirror, users, id, fallback, |client| {
         let mut responses = vec![fetch_by_id(&mirror, client, users, id)?];
+        let element_tables = mirror.element_tables(users.object)?;
+        let elements = fetch_elements(&mirror, client, users, &element_tables, id)?;
         let mut memberships = None;
         if let Some(table) = table_with(Access::Membership)
             && let Some(key) = table.object.parent(users.object).and_then(|user| table.object.key_column(user.name))
@@ -53,16 +55,13 @@ pub fn sync_user(mirror: &str, id: &str, fallback: bool) -> Option<String> {
         for response in &responses {
             response.apply(&mirror)?;
         }
-        let Some(memberships) = memberships else { return Ok(()) };
-        memberships.apply(&mirror)?;
-        let Some(user_id) = memberships.table.parent_with_access(Access::User) else { return Ok(()) };
-        let ended = RowFilter {
-            column: Some((user_id, id)),
-            written_before: Some(memberships.requested_at),
-            ids: None,
-            except_ids: Some(&memberships.ids),
-        };
-        remove(&mirror, memberships.table, ended, None).map(drop)
+        if let Some(memberships) = memberships {
+            memberships.apply(&mirror)?;
+            if let Some(user_id) = memberships.table.parent_with_access(Access::User) {
+                memberships.remove_others(&mirror, user_id, id)?;
+            }
+        }
+        replace_elements(&mirror, &elements, id)
     })
 }
 
@@ -110,7 +109,10 @@ fn warn_of_old_row(table: &Table, id: &str, failure: &Failure) -> Result<(), Fdw
 
 /// Fetches one object, or deletes its row if Clerk has deleted the object.
 fn sync_by_id(mirror: &Mirror, client: &Arc<Client>, table: &Table, id: &str) -> Result<(), FdwError> {
-    fetch_by_id(mirror, client, table, id)?.apply(mirror)
+    let element_tables = mirror.element_tables(table.object)?;
+    let elements = fetch_elements(mirror, client, table, &element_tables, id)?;
+    fetch_by_id(mirror, client, table, id)?.apply(mirror)?;
+    replace_elements(mirror, &elements, id)
 }
 
 /// Fetches one object through a lookup endpoint whose response contains it, or deletes its row.
@@ -122,7 +124,37 @@ pub fn sync_by_lookup(
     key: &'static KeyColumn,
     value: String,
 ) -> Result<(), FdwError> {
-    lookup(mirror, client, table, key, value, None)?.for_object(id).apply(mirror)
+    let element_tables = mirror.element_tables(table.object)?;
+    let elements = fetch_elements(mirror, client, table, &element_tables, id)?;
+    lookup(mirror, client, table, key, value, None)?.for_object(id).apply(mirror)?;
+    replace_elements(mirror, &elements, id)
+}
+
+/// Fetches the rows that are elements of an object, such as the email addresses of a user. Each response comes with the
+/// column of its table that holds the object's id.
+fn fetch_elements<'t>(
+    mirror: &Mirror,
+    client: &Arc<Client>,
+    owner: &Table,
+    tables: &'t [Table],
+    id: &str,
+) -> Result<Vec<(&'t str, Response<'t>)>, FdwError> {
+    let mut responses = Vec::new();
+    for table in tables {
+        let Some(parent) = table.object.parent(owner.object) else { continue };
+        let Some((column, key)) = table.column(parent.name).zip(table.object.key_column(parent.name)) else { continue };
+        responses.push((column, lookup(mirror, client, table, key, id.to_owned(), None)?));
+    }
+    Ok(responses)
+}
+
+/// Replaces the rows that are elements of an object by those that Clerk returned.
+fn replace_elements(mirror: &Mirror, elements: &[(&str, Response)], id: &str) -> Result<(), FdwError> {
+    for (column, response) in elements {
+        response.apply(mirror)?;
+        response.remove_others(mirror, column, id)?;
+    }
+    Ok(())
 }
 
 /// Fetches one object without changing the table.
@@ -207,6 +239,17 @@ impl Response<'_> {
     /// Marks the response as that to a request for one object.
     fn for_object(self, id: &str) -> Self {
         Response { requested_id: Some(id.to_owned()), ..self }
+    }
+
+    /// Removes the rows below a parent that the response does not contain.
+    fn remove_others(&self, mirror: &Mirror, parent_column: &str, parent_id: &str) -> Result<(), FdwError> {
+        let others = RowFilter {
+            column: Some((parent_column, parent_id)),
+            written_before: Some(self.requested_at),
+            ids: None,
+            except_ids: Some(&self.ids),
+        };
+        remove(mirror, self.table, others, None).map(drop)
     }
 
     /// Merges the response into the table.

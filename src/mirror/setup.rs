@@ -33,6 +33,9 @@ pub struct NewMirror {
     pub full_every: String,
 }
 
+/// What stands for every object that can be mirrored, where objects are named.
+const EVERY_OBJECT: &str = "*";
+
 /// For each column of a table, the expression whose value is stored in it.
 type ColumnMap = BTreeMap<String, String>;
 
@@ -86,6 +89,10 @@ impl NewMirror {
     fn objects(&self) -> Result<Vec<&'static Object>, FdwError> {
         let known = object_names();
         let requested: Vec<&str> = match &self.objects {
+            Some(objects) if objects.iter().any(|object| object == EVERY_OBJECT) => {
+                let mirrorable = OBJECTS.iter().filter(|object| object.mirroring != Mirroring::Never);
+                mirrorable.map(|object| object.name).collect()
+            }
             Some(objects) => objects.iter().map(String::as_str).collect(),
             None => {
                 let by_default = OBJECTS.iter().filter(|object| object.mirroring == Mirroring::ByDefault);
@@ -111,6 +118,15 @@ impl NewMirror {
         if let Some(object) = objects.iter().find(|object| object.mirroring == Mirroring::Never) {
             let hint = "It can only be listed below a parent: query the foreign table with a condition.".to_owned();
             return Err(invalid(format!("{} cannot be mirrored", object.name), Some(hint)));
+        }
+        let owner = |object: &&'static Object| object.elements.map(|elements| elements.of);
+        let without_owner =
+            objects.iter().find(|object| owner(object).is_some_and(|of| objects.iter().all(|other| other.name != of)));
+        if let Some(object) = without_owner {
+            let of = owner(object).unwrap_or_default();
+            let hint =
+                format!("Its rows change with events of {of}: name both, as in objects => '{{{of},{}}}'.", object.name);
+            return Err(invalid(format!("{} can only be mirrored together with {of}", object.name), Some(hint)));
         }
         Ok(objects)
     }
@@ -226,7 +242,7 @@ fn column_map(
         }
         None => {
             // Columns are mapped by name, and clerk_id to the object's id. A column "id" is the table's own.
-            let named = object.columns.iter().map(|column| (column.name, column.name));
+            let named = object.public_columns().map(|column| (column.name, column.name));
             let named =
                 named.chain([("clerk_id", id)]).filter(|(name, _)| find(name).is_some_and(|row| has_value(row, 1, "")));
             named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<ColumnMap>()
@@ -273,8 +289,7 @@ fn create_table(schema: &str, object: &Object) -> Result<String, FdwError> {
     let name = format!("{}.{}", quote_identifier(schema), quote_identifier(object.name));
     let id = object.id().name;
     let mut columns: Vec<_> = object
-        .columns
-        .iter()
+        .public_columns()
         .map(|column| format!("{} {}", quote_identifier(column.name), column.kind.sql_type()))
         .collect();
     columns.push("synced_at timestamptz NOT NULL DEFAULT now()".to_owned());
@@ -287,7 +302,7 @@ fn create_table(schema: &str, object: &Object) -> Result<String, FdwError> {
         format!("COMMENT ON COLUMN {name}.synced_at IS 'When the row last took Clerk''s state.'"),
         format!("COMMENT ON COLUMN {name}.deleted_at IS 'When Clerk was found not to have it any more.'"),
     ];
-    for column in object.columns {
+    for column in object.public_columns() {
         let quoted = quote_identifier(column.name);
         commands.push(format!("COMMENT ON COLUMN {name}.{quoted} IS {}", quote_literal(column.description)));
         if object.is_looked_up(column) && column.name != id {

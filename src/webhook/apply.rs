@@ -4,7 +4,7 @@
 //! time of the change that they report: `updated_at` for a state, the event's own time for a deletion. The newest one
 //! wins; of two with the same time, the one that arrives later.
 
-use clerk_api::catalog::Change;
+use clerk_api::catalog::{Change, Column, Source};
 use clerk_api::webhook::Event;
 use clerk_api::{Locator, Page, json};
 
@@ -34,13 +34,24 @@ pub fn apply(mirror: &Mirror, event: &Event, happened_at: i64, revalidate: bool)
     let Some(table) = mirror.find_table(object.name)? else {
         return Ok(Outcome::Ignored("the mirror has no table for the object"));
     };
-    if revalidate {
+    let can_be_looked_up = object.get_by_id().is_some() || !object.key_columns.is_empty();
+    if revalidate && can_be_looked_up {
         // The request is made before any lock is taken, so that no other transaction has to wait for Clerk's response.
         return refresh_object(mirror, &table, event, id);
     }
     lock::object(mirror, &table, id);
     match event.change {
-        Change::Upsert => upsert(mirror, &table, event.data, id, happened_at),
+        Change::Upsert => {
+            let outcome = upsert(mirror, &table, event.data, id, happened_at)?;
+            if matches!(outcome, Outcome::Applied) {
+                replace_elements(mirror, &table, event.data, id, happened_at)?;
+            }
+            Ok(outcome)
+        }
+        Change::Partial => {
+            let known = members(&table, event.data)?;
+            upsert(mirror, &table.with_columns_of(&known), event.data, id, happened_at)
+        }
         Change::Delete => delete(mirror, &table, id, happened_at),
     }
 }
@@ -87,6 +98,41 @@ fn upsert(mirror: &Mirror, table: &Table, data: &str, id: &str, happened_at: i64
         true => Ok(Outcome::Stale("the row has a newer state")),
         false => Ok(Outcome::Applied),
     }
+}
+
+/// The columns of the object that an event tells, which has only a part of the object.
+fn members(table: &Table, data: &str) -> Result<Vec<&'static str>, FdwError> {
+    let tells = |column: &&'static Column| match column.source {
+        Source::Path([first, ..]) => json::member(data, first).is_some(),
+        _ => false,
+    };
+    Ok(table.object.columns.iter().filter(tells).map(|column| column.name).collect())
+}
+
+/// Replaces the rows that are elements of an object, such as the email addresses of a user, by those that the event
+/// reports.
+fn replace_elements(
+    mirror: &Mirror,
+    owner: &Table,
+    data: &str,
+    owner_id: &str,
+    happened_at: i64,
+) -> Result<(), FdwError> {
+    for table in mirror.element_tables(owner.object)? {
+        let Some(owner_column) = table.object.parent(owner.object).and_then(|parent| table.column(parent.name)) else {
+            continue;
+        };
+        let merge = Merge::new(mirror, &table, None, false);
+        let page = Page::of_object(table.object, data, &merge.locators())
+            .map_err(|problem| FdwError::EventData { object: table.object.name, problem })?;
+        let mut ids: Vec<String> = (0..page.len()).map(|row| page.id(row).into_owned()).collect();
+        ids.sort();
+        ids.iter().for_each(|id| lock::object(mirror, &table, id));
+        merge.objects(&page, &(0..page.len()).collect::<Vec<_>>())?;
+        let gone = RowFilter { column: Some((owner_column, owner_id)), except_ids: Some(&ids), ..RowFilter::default() };
+        remove(mirror, &table, gone, Some(Timestamp::from_milliseconds(happened_at)))?;
+    }
+    Ok(())
 }
 
 /// The object's own `updated_at`, in Unix milliseconds.

@@ -1,20 +1,29 @@
 //! Turns a query into requests to Clerk. Pagination sends these requests, and EXPLAIN shows the first of them.
 
-use crate::catalog::{List, Lookup, MAX_VALUES, Object, Paging};
+use crate::catalog::{List, MAX_VALUES, Object, Paging};
 use crate::http::Request;
-use crate::query::{Fetch, Filters, OrderBy, Query, batches};
+use crate::query::{Fetch, Filters, OrderBy, Query, batches, is_in_parts};
 use crate::time_range::TimeRange;
 
 /// One of the lists or single objects that a query reads.
 pub(crate) enum Listing {
     Single(Request),
+    Whole(WholeListing),
     ByOffset(OffsetListing),
     ByCursor(CursorListing),
+}
+
+/// A list that Clerk returns in one answer.
+pub(crate) struct WholeListing {
+    pub(crate) request: Request,
+    pub(crate) parent: Option<Parent>,
 }
 
 /// A list that is read by offset, and whose pages may contain the total.
 pub(crate) struct OffsetListing {
     request: Request,
+    /// The largest page that Clerk returns, in objects.
+    pub(crate) max_page_size: u32,
     /// `None` where the list cannot be sorted.
     pub(crate) order: Option<OrderBy>,
     /// The order in which new objects come last and no object changes its position, if the list can be sorted so.
@@ -35,7 +44,7 @@ pub(crate) struct Parent {
 impl Parent {
     /// `None` when no URL can name that id.
     fn new(template: &'static str, id: &str) -> Option<Self> {
-        Request::with_id(template, id).map(|request| Parent { request, id: id.to_owned() })
+        Request::with_key(template, id).map(|request| Parent { request, id: id.to_owned() })
     }
 }
 
@@ -137,7 +146,14 @@ impl Query {
     /// The lists that the query reads. Empty for a query that counts or samples objects.
     pub(crate) fn listings(&self, object: &'static Object) -> Vec<Listing> {
         match self {
-            Query::List { filters, order } => list(object, filters.clone(), *order).into_iter().collect(),
+            Query::List { filters, order } => {
+                let apart = object.list.and_then(|list| list.apart).filter(|_| is_in_parts(object, filters));
+                let apart = apart.map(|(parameter, value)| {
+                    let filters = filters.iter().cloned().chain([(parameter, value.to_owned())]).collect();
+                    list(object, filters, None)
+                });
+                [list(object, filters.clone(), *order)].into_iter().chain(apart).flatten().collect()
+            }
             Query::Batches { parameter, values, filters } => {
                 let batch = |values: &[String]| {
                     let values = values.iter().map(|value| (*parameter, value.clone()));
@@ -149,19 +165,25 @@ impl Query {
                 .iter()
                 // Such values are left out: no object has an id that no URL can name, or that is the name of another
                 // endpoint.
-                .filter_map(|value| Some((Request::with_id(key.path, value)?, value)))
-                .filter(|(request, _)| key.lookup != Lookup::Get || !is_other_endpoint(object, request))
-                .map(|(request, value)| match key.lookup {
-                    Lookup::Get => Listing::Single(request),
-                    Lookup::List { parent, is_sortable } => {
-                        let stable_order = OrderBy::oldest_first(object).filter(|_| is_sortable);
-                        Listing::ByOffset(OffsetListing {
-                            request: request.params(filters),
-                            order: if is_sortable { order.or(stable_order) } else { None },
-                            stable_order,
-                            count: None,
-                            parent: Parent::new(parent, value),
-                        })
+                .filter_map(|value| Some((Request::with_key(key.list.path, value)?, value)))
+                .filter(|(request, _)| !key.is_single() || !is_other_endpoint(object, request))
+                .map(|(request, value)| {
+                    let request = request.extra_params(key.list.params).params(filters);
+                    let parent = key.parent.and_then(|parent| Parent::new(parent, value));
+                    match key.list.paging {
+                        Paging::Single => Listing::Single(request),
+                        Paging::Whole => Listing::Whole(WholeListing { request, parent }),
+                        Paging::Offset { .. } | Paging::Cursor { .. } => {
+                            let stable_order = OrderBy::oldest_first(object).filter(|_| key.is_sortable);
+                            Listing::ByOffset(OffsetListing {
+                                request,
+                                max_page_size: key.list.max_page_size,
+                                order: if key.is_sortable { order.or(stable_order) } else { None },
+                                stable_order,
+                                count: None,
+                                parent,
+                            })
+                        }
                     }
                 })
                 .collect(),
@@ -173,33 +195,34 @@ impl Query {
     /// count is 0.
     pub(crate) fn counting(&self, object: &'static Object) -> Option<Counting> {
         let Query::Count { parent, filters } = self else { return None };
-        let (request, parent) = match (parent, object.list) {
+        let (list, request, parent) = match (parent, object.list) {
             (None, Some(List { paging: Paging::Cursor { count, .. }, .. })) => {
                 return Some(Counting::Endpoint(Request::new(count).params(filters)));
             }
-            (None, list) => (Request::new(list?.path), None),
+            (None, list) => (list?, Request::new(list?.path), None),
             (Some((key, value)), _) => {
-                let parent = match key.lookup {
-                    Lookup::List { parent, .. } => Parent::new(parent, value),
-                    Lookup::Get => None,
-                };
-                (Request::with_id(key.path, value)?, parent)
+                let parent = key.parent.and_then(|parent| Parent::new(parent, value));
+                (key.list, Request::with_key(key.list.path, value)?, parent)
             }
         };
-        Some(Counting::Page { request: request.params(filters).param("limit", 1), parent })
+        let limit = (list.paging != Paging::Whole).then_some(1);
+        let request = request.extra_params(list.params).params(filters).maybe("limit", limit);
+        Some(Counting::Page { request, parent })
     }
 }
 
 fn list(object: &'static Object, filters: Filters, order: Option<OrderBy>) -> Option<Listing> {
-    let List { path, paging } = object.list?;
+    let List { path, paging, params, max_page_size, .. } = object.list?;
     let stable_order = OrderBy::oldest_first(object);
+    let request = Request::new(path).extra_params(params).params(&filters);
     let by_offset = |count| {
-        let request = Request::new(path).params(&filters);
-        Listing::ByOffset(OffsetListing { request, order: order.or(stable_order), stable_order, count, parent: None })
+        let (request, order) = (request.clone(), order.or(stable_order));
+        Listing::ByOffset(OffsetListing { request, max_page_size, order, stable_order, count, parent: None })
     };
     Some(match paging {
-        Paging::Single => Listing::Single(Request::new(path)),
-        Paging::Offset => by_offset(None),
+        Paging::Single => Listing::Single(request),
+        Paging::Whole => Listing::Whole(WholeListing { request, parent: None }),
+        Paging::Offset { .. } => by_offset(None),
         Paging::Cursor { cursor, count, created_after, created_before } => {
             // Clerk's cursor works only in the order of creation.
             let is_by_creation = |stable: &OrderBy| order.is_none_or(|order| order.parameter == stable.parameter);
@@ -264,8 +287,8 @@ impl Fetch {
             other => (other.clone(), String::new()),
         };
         let request = match query.listings(self.object).into_iter().next() {
-            Some(Listing::Single(request)) => with_extra(request),
-            Some(Listing::ByOffset(list)) => with_extra(list.page(0, limit.into())),
+            Some(Listing::Single(request) | Listing::Whole(WholeListing { request, .. })) => with_extra(request),
+            Some(Listing::ByOffset(list)) => with_extra(list.page(0, limit.min(list.max_page_size).into())),
             Some(Listing::ByCursor(mut list)) => {
                 let range = list.take_range();
                 with_extra(list.page(range, list.is_descending(), limit, None))

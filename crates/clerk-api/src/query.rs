@@ -4,7 +4,7 @@ use std::fmt;
 
 use url::form_urlencoded::byte_serialize;
 
-use crate::catalog::{KeyColumn, Lookup, MAX_VALUES, Object, Paging, SortColumn};
+use crate::catalog::{KeyColumn, MAX_VALUES, Object, Paging, SortColumn};
 use crate::checkpoint::Checkpoint;
 use crate::decode::Locator;
 use crate::time_range::TimeRange;
@@ -42,6 +42,19 @@ impl Fetch {
             resume_from: None,
         }
     }
+}
+
+/// The query parameters that columns need, without those that several columns share.
+pub fn extra_params(
+    params: impl IntoIterator<Item = (&'static str, &'static str)>,
+) -> Vec<(&'static str, &'static str)> {
+    let mut distinct = Vec::new();
+    for param in params {
+        if !distinct.contains(&param) {
+            distinct.push(param);
+        }
+    }
+    distinct
 }
 
 /// Which objects of one kind to fetch.
@@ -89,13 +102,21 @@ impl Query {
     /// Whether two of the query's lists may contain the same object. A user may have several of the requested email
     /// addresses, and each of them in upper or lower case; and an organization may be found both by its slug and by its
     /// id.
-    pub(crate) fn may_overlap(&self) -> bool {
+    pub(crate) fn may_overlap(&self, object: &Object) -> bool {
         match self {
+            // A server may put objects into both parts.
+            Query::List { filters, .. } => is_in_parts(object, filters),
             Query::Batches { values, .. } => batches(values).nth(1).is_some(),
-            Query::Lookup { key, values, .. } => key.lookup == Lookup::Get && values.len() > 1,
+            Query::Lookup { key, values, .. } => key.is_single() && values.len() > 1,
             _ => false,
         }
     }
+}
+
+/// Whether the object's list is read in two parts: see [`crate::catalog::List::apart`].
+pub(crate) fn is_in_parts(object: &Object, filters: &Filters) -> bool {
+    let apart = object.list.and_then(|list| list.apart);
+    apart.is_some_and(|(parameter, _)| filters.iter().all(|(name, _)| *name != parameter))
 }
 
 /// The filters for a range of creation time; none for a list that cannot be filtered so.
@@ -127,8 +148,8 @@ impl OrderBy {
 
     /// The order that is used where the query has none: new objects come last, and no object changes its position.
     /// `None` if Clerk cannot sort the list by creation.
-    pub fn oldest_first(object: &Object) -> Option<OrderBy> {
-        object.by_creation().map(OrderBy::ascending)
+    pub fn oldest_first(object: &'static Object) -> Option<OrderBy> {
+        object.listed().by_creation().map(OrderBy::ascending)
     }
 }
 

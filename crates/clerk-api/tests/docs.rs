@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use clerk_api::catalog::{Column, Filter, FilterOp, KeyColumn, Lookup, MAX_VALUES, OBJECTS, Object, Paging};
+use clerk_api::catalog::{Column, Filter, FilterOp, KeyColumn, List, MAX_VALUES, OBJECTS, Object, Paging};
 
 const PAGE: &str = "../../docs/pushdown.md";
 
@@ -54,18 +54,22 @@ fn form(object: &Object) -> String {
         true => format!("`{}` (any number of rows)", order.column),
         false => format!("`{}` (one page: with a `LIMIT`, and every condition exact)", order.column),
     });
-    let unordered =
-        object.key_columns.iter().filter(|key| matches!(key.lookup, Lookup::List { is_sortable: false, .. }));
+    let unordered = object.key_columns.iter().filter(|key| !key.is_single() && !key.is_sortable);
     let unordered = unordered.map(|key| format!("; none by `{}`", key.column));
     text += &format!("- **Orders,** either way: {}{}.\n", listed(orders), unordered.collect::<String>());
-    let whole = object.list.and_then(|list| match list.paging {
-        Paging::Cursor { count, .. } => Some(format!("`GET {count}`")),
-        Paging::Offset => Some(format!("`GET {}?limit=1`", list.path)),
-        Paging::Single => None,
-    });
-    let below = object.key_columns.iter().filter(|key| key.lookup != Lookup::Get);
-    let below = below.map(|key| format!("`GET {}?limit=1`", key.path));
-    text + &format!("- **Counts:** {}.\n", listed(whole.into_iter().chain(below)))
+    let lists = object.list.into_iter().chain(object.key_columns.iter().map(|key| key.list));
+    let counts = lists.filter(|_| object.elements.is_none()).filter_map(count);
+    text + &format!("- **Counts:** {}.\n", listed(counts))
+}
+
+/// The request that counts the objects of a list, if there is one.
+fn count(list: List) -> Option<String> {
+    let separator = if list.path.contains('?') { '&' } else { '?' };
+    list.is_countable().then(|| match list.paging {
+        Paging::Cursor { count, .. } => format!("`GET {count}`"),
+        Paging::Whole => format!("`GET {}`", list.path),
+        _ => format!("`GET {}{separator}limit=1`", list.path),
+    })
 }
 
 fn names(column: &Column) -> String {
@@ -87,22 +91,27 @@ fn conditions(object: &Object, column: &Column) -> String {
             FilterOp::After => "`>`, `>=`, `=`".to_owned(),
             FilterOp::Before { .. } => "`<`, `<=`, `=`".to_owned(),
             FilterOp::Contains => "`LIKE`, `ILIKE`".to_owned(),
+            FilterOp::One { values: [] } => "`=`".to_owned(),
+            FilterOp::One { values } => format!("`=` {}", values.join(", ")),
             FilterOp::Is => format!("`{0}`, `NOT {0}`", column.name),
         };
         let strength = if filter.is_exact { "exact" } else { "narrows" };
         format!("{operators} → `{}`: {strength}", filter.parameter)
     });
-    let owned = object.key_columns.iter().filter(|key| key.filters.iter().any(|(name, _)| *name == column.name));
-    let owned = owned.map(|key| format!("`=`, `IN` beside one on `{}`: exact", key.column));
+    let owned = object.key_columns.iter().flat_map(|key| key.filters.iter().map(move |filter| (key, filter)));
+    let owned = owned.filter(|(_, (name, _))| *name == column.name).map(|(key, (_, filter))| {
+        let strength = if filter.is_exact { "exact" } else { "narrows" };
+        format!("`=`, `IN` beside one on `{}`: {strength}", key.column)
+    });
     key.clone().into_iter().chain(filters).chain(owned).collect::<Vec<_>>().join("; ")
 }
 
 /// Which requests a condition on a key column leads to.
 fn by_value(object: &Object, key: &KeyColumn) -> String {
     let column = object.column(key.column, true).unwrap();
-    let path = format!("`GET {}`", key.path);
-    match key.lookup {
-        Lookup::Get => match column.filter(|test| matches!(test, FilterOp::Equal { .. })) {
+    let path = format!("`GET {}`", key.list.path);
+    match key.is_single() {
+        true => match column.filter(|test| matches!(test, FilterOp::Equal { .. })) {
             Some(filter) => {
                 let list = object.list.expect("a filter is one of the object's list").path;
                 let many = format!("`GET {list}?{}=…`", filter.parameter);
@@ -110,12 +119,12 @@ fn by_value(object: &Object, key: &KeyColumn) -> String {
             }
             None => format!("{path}, a request for each value"),
         },
-        Lookup::List { .. } => {
+        false => {
             let with = match key.filters {
                 [] => String::new(),
                 filters => {
-                    let parameters = filters.iter().map(|(_, parameter)| format!("`{parameter}`"));
-                    format!(", with {}, of up to {MAX_VALUES} values each", listed(parameters))
+                    let parameters = filters.iter().map(|(_, filter)| format!("`{}`", filter.parameter));
+                    format!(", with {}", listed(parameters))
                 }
             };
             format!("{path}, a list for each value{with}")

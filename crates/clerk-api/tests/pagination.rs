@@ -473,8 +473,10 @@ fn objects_without_a_list_are_an_error() {
     let users = object("users").unwrap();
     let child: &'static Object = Box::leak(Box::new(Object {
         name: "children",
+        aliases: &[],
         description: "Objects below a user.",
         list: None,
+        elements: None,
         key_columns: users.key_columns,
         sort_columns: &[],
         columns: users.columns,

@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 
-use clerk_api::{Fetch, Query};
+use clerk_api::{Fetch, Query, extra_params};
 use pgrx::{PgMemoryContexts, PgTupleDesc, pg_guard, pg_sys};
 
 use crate::error::{FdwError, OrRaise};
@@ -66,34 +66,57 @@ unsafe extern "C-unwind" fn acquire_sample_rows(
             .collect();
         let list = Fetch {
             columns: converters.iter().map(|converter| converter.locator.clone()).collect(),
-            extra_params: converters.iter().filter_map(|converter| converter.extra_param).collect(),
+            extra_params: extra_params(converters.iter().filter_map(|converter| converter.extra_param)),
             page_size: table.page_size,
             ..Fetch::all(table.object, Vec::new())
         };
-        let count = Fetch { query: Query::Count { parent: None, filters: Vec::new() }, ..list.clone() };
-        let mut pages = Pages::start(count, client.clone()).or_raise();
-        let total = pages.next().map_err(&clerk_error).or_raise().and_then(|page| page.total_count()).unwrap_or(0);
-        *total_rows = total as f64;
-        *total_dead_rows = 0.0;
+        let total = match table.object.is_countable() {
+            true => {
+                let count = Fetch { query: Query::Count { parent: None, filters: Vec::new() }, ..list.clone() };
+                let mut pages = Pages::start(count, client.clone()).or_raise();
+                pages.next().map_err(&clerk_error).or_raise().and_then(|page| page.total_count())
+            }
+            false => None,
+        };
 
-        let query = Query::Sample { wanted: max_rows.max(0) as u64, total };
+        // What Clerk does not count is read as a whole.
+        let query = match total {
+            Some(total) => Query::Sample { wanted: max_rows.max(0) as u64, total },
+            None => Query::all(),
+        };
         let sample = Fetch { query, ..list };
         let slot = pg_sys::MakeSingleTupleTableSlot((*relation).rd_att, &raw const pg_sys::TTSOpsVirtual);
         let mut row_memory = PgMemoryContexts::new("clerk_fdw row of a sample");
-        let mut sampled = 0;
+        let mut sampled: c_int = 0;
+        let mut read: u64 = 0;
         let mut pages = Pages::start(sample, client).or_raise();
         'pages: while let Some(page) = pages.next().map_err(&clerk_error).or_raise() {
             for row in 0..page.len() {
-                if sampled == max_rows {
-                    break 'pages;
+                read += 1;
+                // Once there are enough rows, each further row of a table that is read as a whole replaces one of them,
+                // or is left out, so that all rows are equally likely to be in the sample.
+                let place = match (sampled < max_rows, total) {
+                    (true, _) => sampled as u64,
+                    (false, Some(_)) => break 'pages,
+                    (false, None) => fastrand::u64(0..read),
+                };
+                if place >= max_rows.max(0) as u64 {
+                    continue;
                 }
                 row_memory.switch_to(|_| fill(slot, &page, row, &converters, table.object));
                 let tuple = pg_sys::heap_form_tuple((*relation).rd_att, (*slot).tts_values, (*slot).tts_isnull);
-                rows.add(sampled as usize).write(tuple);
-                sampled += 1;
+                let place = rows.add(place as usize);
+                if sampled == max_rows {
+                    pg_sys::heap_freetuple(place.read());
+                } else {
+                    sampled += 1;
+                }
+                place.write(tuple);
                 row_memory.reset();
             }
         }
+        *total_rows = total.unwrap_or(read) as f64;
+        *total_dead_rows = 0.0;
         pg_sys::ExecDropSingleTupleTableSlot(slot);
         sampled
     }

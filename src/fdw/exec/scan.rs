@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clerk_api::catalog::Object;
 use clerk_api::pushdown::{BoundCondition, Classified};
-use clerk_api::{Fetch, OrderBy, Page, Query, Stats, batches};
+use clerk_api::{Fetch, OrderBy, Page, Query, Stats, batches, extra_params};
 use pgrx::{PgList, PgMemoryContexts, PgTupleDesc, pg_guard, pg_sys};
 
 use crate::error::{FdwError, OrRaise};
@@ -305,7 +305,7 @@ impl Scan {
             object: self.object,
             query,
             columns: self.converters.iter().map(|converter| converter.locator.clone()).collect(),
-            extra_params: self.converters.iter().filter_map(|converter| converter.extra_param).collect(),
+            extra_params: extra_params(self.converters.iter().filter_map(|converter| converter.extra_param)),
             page_size: self.page_size,
             limit_hint: self.plan.limit,
             resume_from: None,

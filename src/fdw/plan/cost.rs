@@ -1,7 +1,7 @@
 //! Estimates how many rows a path returns, how many requests it takes and what it costs.
 
 use clerk_api::MIN_PAGES_TO_SPLIT;
-use clerk_api::catalog::{FilterOp, List, Lookup, MAX_VALUES, Paging};
+use clerk_api::catalog::{FilterOp, List, MAX_VALUES, Paging};
 use clerk_api::pushdown::{Operator, Pushdown};
 use pgrx::pg_sys;
 
@@ -79,9 +79,9 @@ impl Estimate {
         };
         if let Some((clause, Pushdown::Key(key))) = find(|pushdown| matches!(pushdown, Pushdown::Key(_))) {
             let values = values(clause);
-            return match key.lookup {
-                Lookup::Get => looked_up(values),
-                Lookup::List { .. } => {
+            return match key.is_single() {
+                true => looked_up(values),
+                false => {
                     let is_filter = |pushdown: &Pushdown| matches!(pushdown, Pushdown::KeyFilter { .. });
                     let rows = values * if find(is_filter).is_some() { MIN_ROWS } else { LIST_ROWS };
                     let requests = values * (LIST_ROWS / page).ceil();

@@ -1,7 +1,7 @@
 //! Merges pages of Clerk's objects into a mirror's table.
 
 use clerk_api::catalog::Column;
-use clerk_api::{Fetch, Locator, Page};
+use clerk_api::{Fetch, Locator, Page, extra_params};
 use pgrx::pg_sys;
 
 use crate::error::FdwError;
@@ -66,7 +66,7 @@ impl<'t> Merge<'t> {
 
     /// Extends a fetch by the values that the merge needs.
     pub fn fetch(&self, fetch: Fetch) -> Fetch {
-        let extra_params = self.columns.iter().filter_map(|column| column.extra_param).collect();
+        let extra_params = extra_params(self.columns.iter().filter_map(|column| column.extra_param));
         Fetch { columns: self.locators(), extra_params, ..fetch }
     }
 

@@ -31,7 +31,7 @@ pub struct StepOutcome<'r> {
 /// Checks that the key belongs to the Clerk instance that the mirror was first read from: the data of another instance
 /// must not get into it. The first sync stores the instance's id.
 pub fn check_instance(mirror: &Mirror, client: &Arc<Client>, is_dry: bool) -> Result<(), FdwError> {
-    let fetch = Fetch::all(&INSTANCE, Vec::new());
+    let fetch = Fetch::all(INSTANCE, Vec::new());
     let page = next(mirror, &mut Pages::start(fetch, Arc::clone(client))?)?;
     let id = page.map(|page| page.id(0).into_owned());
     match (&mirror.instance_id, id) {
@@ -90,8 +90,11 @@ impl SyncSession<'_> {
         page
     }
 
-    /// The number of objects that Clerk has.
+    /// The number of objects that Clerk has; `None` if Clerk does not count them.
     pub fn count_all(&self, step: &mut Step, table: &Table) -> Result<Option<u64>, Failure> {
+        if !table.object.is_countable() {
+            return Ok(None);
+        }
         self.count_query(step, table, Query::Count { parent: None, filters: Vec::new() })
     }
 

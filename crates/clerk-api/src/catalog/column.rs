@@ -23,6 +23,9 @@ pub struct Column {
     pub extra_param: Option<(&'static str, &'static str)>,
     /// Which of the application's users may see the column, in rows that they may see.
     pub visibility: Visibility,
+    /// Whether whoever knows the value can act in somebody's name. Such a column is not part of imported tables and of
+    /// mirrors, unless it is named.
+    pub is_secret: bool,
 }
 
 /// What a column means for its object.
@@ -100,10 +103,16 @@ pub enum Source {
     /// The member `value` of one element of the array `list`: the element whose own `id` equals the object's member
     /// named by `id`.
     Primary { id: &'static str, list: &'static str, value: &'static str },
+    /// The member of the object that contains the row, where rows are [`super::Elements`].
+    Owner(&'static str),
+    /// Whether the element's own `id` equals this member of the object that contains it.
+    IsPrimary { id: &'static str },
+    /// The value of the [`super::KeyColumn`] by which the object was asked for. Clerk's object does not contain it.
+    Key,
 }
 
 /// A condition on a column that Clerk can evaluate.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filter {
     pub op: FilterOp,
     /// The query parameter of the object's list.
@@ -118,6 +127,8 @@ pub enum FilterOp {
     /// `=`, `IN` and `= ANY`, with up to 100 values in one request. Where `has_prefix`, Clerk reads a `+` or `-` before
     /// a value as a prefix that includes or excludes the value.
     Equal { has_prefix: bool },
+    /// `=` with one value: one of these, or any value if there are none here. Several values are left to Postgres.
+    One { values: &'static [&'static str] },
     /// `>=` and `>` on a time. Clerk's bound is exclusive.
     After,
     /// `<=` and `<` on a time. Clerk's bound is exclusive. The time that Clerk compares may be up to `within`
@@ -142,6 +153,7 @@ pub(super) const fn column(name: &'static str, kind: Kind, source: Source, descr
         filters: &[],
         extra_param: None,
         visibility: Visibility::Own,
+        is_secret: false,
     }
 }
 
@@ -221,6 +233,13 @@ impl Column {
     /// Shows the column to users who share an organization: see [`Visibility::Shared`].
     pub(super) const fn shared(mut self) -> Self {
         self.visibility = Visibility::Shared;
+        self
+    }
+
+    /// Marks a secret: see [`Column::is_secret`].
+    pub(super) const fn secret(mut self) -> Self {
+        self.is_secret = true;
+        self.visibility = Visibility::Private;
         self
     }
 

@@ -17,9 +17,9 @@ pub const API_VERSION: &str = "2026-05-12";
 /// How many values Clerk accepts for one query parameter in one request.
 pub const MAX_VALUES: usize = 100;
 
-/// The object that has this name.
+/// The object that has this name or alias.
 pub fn object(name: &str) -> Option<&'static Object> {
-    OBJECTS.iter().find(|object| object.name == name).copied()
+    OBJECTS.iter().find(|object| object.name == name || object.aliases.contains(&name)).copied()
 }
 
 /// The object that row security uses in this way, such as the object whose rows are users: see [`Access`].
@@ -40,12 +40,16 @@ pub fn object_of_event(event_type: &str) -> Option<(&'static Object, Change)> {
 pub struct Object {
     /// The value of a foreign table's `object` option, and the name of the imported table.
     pub name: &'static str,
+    /// Other values of the option, such as the names that Supabase's Clerk wrapper has for the object.
+    pub aliases: &'static [&'static str],
     /// One sentence for the table's comment.
     pub description: &'static str,
     /// The list of all objects of the instance. `None` for an object that can only be listed below a parent; one of the
     /// `key_columns` then holds the parent's id.
     pub list: Option<List>,
-    /// The columns whose value is part of an endpoint's path.
+    /// Where the rows are not the listed objects themselves, but the elements of an array in each of them.
+    pub elements: Option<Elements>,
+    /// The columns whose value is part of an endpoint's path or query.
     pub key_columns: &'static [KeyColumn],
     /// The columns by which Clerk sorts the list.
     pub sort_columns: &'static [SortColumn],
@@ -59,12 +63,78 @@ pub struct Object {
     pub mirroring: Mirroring,
 }
 
-/// An endpoint that lists all objects of the instance.
+/// An endpoint that answers with objects: with a list, or with a single one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct List {
+    /// The endpoint's path. That of a [`KeyColumn`] contains the column's name in braces in place of a value: as a
+    /// segment (`/organizations/{organization_id}/memberships`) or as a parameter (`/sessions?user_id={user_id}`).
     pub path: &'static str,
     pub paging: Paging,
+    /// Parameters of every request, without which Clerk leaves out objects or their total.
+    pub params: &'static [(&'static str, &'static str)],
+    /// The largest page that Clerk returns, in objects.
+    pub max_page_size: u32,
+    /// The member of the answer that contains the objects, where the answer is not a bare array.
+    pub member: &'static str,
+    /// A parameter with its value without which Clerk leaves out objects, and with which it leaves out the others. Such a
+    /// list is read in two parts. A condition on the parameter's column needs only one of them.
+    pub apart: Option<(&'static str, &'static str)>,
 }
+
+impl List {
+    /// A list that is read with `limit` and `offset`, and whose pages contain the `total_count`.
+    const fn by_offset(path: &'static str) -> List {
+        List::new(path, Paging::Offset { has_total: true })
+    }
+
+    /// A list that is read with `limit` and `offset`, and whose pages may be bare arrays.
+    const fn bare(path: &'static str) -> List {
+        List::new(path, Paging::Offset { has_total: false }).params(PAGINATED)
+    }
+
+    /// A list that Clerk returns in one answer.
+    const fn whole(path: &'static str) -> List {
+        List::new(path, Paging::Whole)
+    }
+
+    /// An endpoint that answers with a single object, or with status 404.
+    const fn single(path: &'static str) -> List {
+        List::new(path, Paging::Single)
+    }
+
+    /// Whether the number of all objects can be asked for without reading them.
+    pub fn is_countable(&self) -> bool {
+        matches!(self.paging, Paging::Cursor { .. } | Paging::Offset { has_total: true } | Paging::Whole)
+    }
+
+    const fn new(path: &'static str, paging: Paging) -> List {
+        List { path, paging, params: &[], max_page_size: 500, member: "data", apart: None }
+    }
+
+    const fn params(mut self, params: &'static [(&'static str, &'static str)]) -> List {
+        self.params = params;
+        self
+    }
+
+    const fn max_page_size(mut self, objects: u32) -> List {
+        self.max_page_size = objects;
+        self
+    }
+
+    const fn apart(mut self, parameter: &'static str, value: &'static str) -> List {
+        self.apart = Some((parameter, value));
+        self
+    }
+
+    const fn member(mut self, name: &'static str) -> List {
+        self.member = name;
+        self
+    }
+}
+
+/// The parameter with which Clerk adds the `total_count` to lists that were bare arrays at first. Its description leaves
+/// open whether it does, so these lists are read with and without a total.
+const PAGINATED: &[(&str, &str)] = &[("paginated", "true")];
 
 /// How a list is read from its first page to its last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,39 +150,70 @@ pub enum Paging {
         /// The parameter for the latest time of creation. The bound is exclusive.
         created_before: &'static str,
     },
-    /// The list is read with `limit` and `offset`, oldest object first. Each page contains the `total_count`.
-    Offset,
-    /// The endpoint is no list: it answers with the only object that there is.
+    /// The list is read with `limit` and `offset`, oldest object first where it can be sorted. If `has_total`, each page
+    /// contains the `total_count`.
+    Offset { has_total: bool },
+    /// The list has no pages: one answer contains all objects.
+    Whole,
+    /// The endpoint is no list: it answers with a single object.
     Single,
 }
 
-/// A column whose value is part of an endpoint's path.
+/// The members of a listed object whose elements are the rows of a table, such as the email addresses of users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elements {
+    /// The object that the endpoints answer with.
+    pub of: &'static str,
+    /// Its member that contains the array.
+    pub member: &'static str,
+}
+
+/// A column whose value is part of an endpoint's path or query.
 #[derive(Debug, PartialEq, Eq)]
 pub struct KeyColumn {
     /// The column's name.
     pub column: &'static str,
-    /// The endpoint's path, with the column's name in braces in place of the value.
-    pub path: &'static str,
-    /// What the endpoint answers with.
-    pub lookup: Lookup,
-    /// Columns by which the endpoint's list can be filtered, each with its query parameter, which takes up to
-    /// [`MAX_VALUES`] values.
-    pub filters: &'static [(&'static str, &'static str)],
+    /// The endpoint that answers with the objects that have the value.
+    pub list: List,
+    /// The endpoint of the parent itself. If the list is answered with 404, it is empty only where this endpoint
+    /// answers with 404 as well. `None` where a parent that does not exist has an empty list.
+    pub parent: Option<&'static str>,
+    /// Whether the list has the parameter `order_by`.
+    pub is_sortable: bool,
+    /// Columns by which the endpoint's list can be filtered.
+    pub filters: &'static [(&'static str, Filter)],
 }
 
-/// What the endpoint of a [`KeyColumn`] answers with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lookup {
-    /// With the object that has the value, or with status 404.
-    Get,
-    /// With the list of the objects below a parent, which is read by offset.
-    List {
-        /// The endpoint of the parent itself. If the list is answered with 404, it is empty only where this endpoint
-        /// answers with 404 as well.
-        parent: &'static str,
-        /// Whether the list has the parameter `order_by`.
-        is_sortable: bool,
-    },
+impl KeyColumn {
+    /// An endpoint that answers with the object that has the value, or with status 404.
+    const fn get(column: &'static str, path: &'static str) -> KeyColumn {
+        KeyColumn::list(column, List::single(path))
+    }
+
+    /// A list of the objects that have the value.
+    const fn list(column: &'static str, list: List) -> KeyColumn {
+        KeyColumn { column, list, parent: None, is_sortable: false, filters: &[] }
+    }
+
+    const fn parent(mut self, path: &'static str) -> KeyColumn {
+        self.parent = Some(path);
+        self
+    }
+
+    const fn sortable(mut self) -> KeyColumn {
+        self.is_sortable = true;
+        self
+    }
+
+    const fn filters(mut self, filters: &'static [(&'static str, Filter)]) -> KeyColumn {
+        self.filters = filters;
+        self
+    }
+
+    /// Whether the endpoint answers with at most one object for each value.
+    pub fn is_single(&self) -> bool {
+        self.list.paging == Paging::Single
+    }
 }
 
 /// A column by which Clerk sorts a list.
@@ -135,10 +236,20 @@ pub struct Event {
     pub change: Change,
 }
 
+impl SortColumn {
+    /// The time of creation, by which Clerk sorts most lists.
+    const BY_CREATION: SortColumn = SortColumn { column: "created_at", parameter: "created_at", is_stable: true };
+}
+
 impl Event {
     /// An event whose `data` is the whole object after the change.
     const fn upsert(type_: &'static str) -> Event {
         Event { type_, change: Change::Upsert }
+    }
+
+    /// An event whose `data` is a part of the object after the change.
+    const fn partial(type_: &'static str) -> Event {
+        Event { type_, change: Change::Partial }
     }
 
     /// An event about an object that was deleted.
@@ -152,6 +263,8 @@ impl Event {
 pub enum Change {
     /// The object was created or changed, and `data` is the whole object.
     Upsert,
+    /// The object was created or changed, and `data` has only some of its members.
+    Partial,
     /// The object was deleted, and `data` holds little more than its id.
     Delete,
 }
@@ -181,6 +294,21 @@ pub enum Mirroring {
 }
 
 impl Object {
+    /// An object with the most common properties: it belongs to the backend alone, and mirrors contain it on request.
+    const BLANK: Object = Object {
+        name: "",
+        aliases: &[],
+        description: "",
+        list: None,
+        elements: None,
+        key_columns: &[],
+        sort_columns: &[],
+        columns: &[],
+        events: &[],
+        access: Access::Nobody,
+        mirroring: Mirroring::OnRequest,
+    };
+
     /// The object's column for a table's column of this name, if there is one. `scalar` says whether the table declares
     /// the column with a scalar type: see [`Column::scalar_aliases`].
     pub fn column(&self, name: &str, scalar: bool) -> Option<&'static Column> {
@@ -251,12 +379,34 @@ impl Object {
 
     /// The endpoint that answers with one object by its id, if there is one.
     pub fn get_by_id(&self) -> Option<&'static KeyColumn> {
-        self.key_column(self.id().name).filter(|key| key.lookup == Lookup::Get)
+        self.key_column(self.id().name).filter(|key| key.is_single())
+    }
+
+    /// The object that the endpoints answer with: the object itself, unless its rows are [`Elements`] of another one.
+    pub fn listed(&'static self) -> &'static Object {
+        self.elements.and_then(|elements| object(elements.of)).unwrap_or(self)
+    }
+
+    /// Whether some column is a secret. The column with the whole object contains it as well.
+    pub fn has_secret(&self) -> bool {
+        self.columns.iter().any(|column| column.is_secret)
+    }
+
+    /// The columns of imported tables and of mirrors: all but secrets and what contains them.
+    pub fn public_columns(&self) -> impl Iterator<Item = &'static Column> {
+        let (columns, has_secret): (&'static [Column], _) = (self.columns, self.has_secret());
+        columns.iter().filter(move |column| !(column.is_secret || (has_secret && column.source == Source::Whole)))
     }
 
     /// Whether the list is read by cursor, so that ranges of creation time can be counted and read separately.
     pub fn is_read_by_range(&self) -> bool {
-        matches!(self.list, Some(List { paging: Paging::Cursor { .. }, .. }))
+        self.elements.is_none() && matches!(self.list, Some(List { paging: Paging::Cursor { .. }, .. }))
+    }
+
+    /// Whether the number of all rows can be asked for without reading them. That of elements cannot, because Clerk
+    /// counts the objects that contain them.
+    pub fn is_countable(&self) -> bool {
+        self.elements.is_none() && self.list.is_some_and(|list| list.is_countable())
     }
 }
 

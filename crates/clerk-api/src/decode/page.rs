@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use serde_json::value::RawValue;
 
 use super::json::{self, Key};
-use crate::catalog::{self, Source};
+use crate::catalog::{self, Paging, Source};
 use crate::checkpoint::Checkpoint;
 
 /// Where in an object one value is.
@@ -21,6 +21,12 @@ pub enum Locator {
     Path(Vec<String>),
     /// See [`Source::Primary`].
     Primary { id: &'static str, list: &'static str, value: &'static str },
+    /// See [`Source::Owner`].
+    Owner(&'static str),
+    /// See [`Source::IsPrimary`].
+    IsPrimary { id: &'static str },
+    /// See [`Source::Key`].
+    Key,
 }
 
 impl From<Source> for Locator {
@@ -29,6 +35,9 @@ impl From<Source> for Locator {
             Source::Whole => Locator::Whole,
             Source::Path(keys) => Locator::Path(keys.iter().map(|key| (*key).to_owned()).collect()),
             Source::Primary { id, list, value } => Locator::Primary { id, list, value },
+            Source::Owner(member) => Locator::Owner(member),
+            Source::IsPrimary { id } => Locator::IsPrimary { id },
+            Source::Key => Locator::Key,
         }
     }
 }
@@ -48,6 +57,25 @@ pub(crate) struct Projection {
     primaries: Vec<(usize, Locator)>,
     /// How many raw members are collected for `primaries`: each of them needs two, its id and its list.
     raw_members: usize,
+    /// The slots that take the key of the request.
+    keys: Vec<usize>,
+    /// The member of an answer that contains the objects.
+    list_member: &'static str,
+    /// Whether objects without an id are refused.
+    requires_id: bool,
+    /// Where the rows are elements of the objects: what they take from each element and from its owner.
+    elements: Option<Box<ElementProjection>>,
+}
+
+/// The values that a query uses of the elements of an object's array, where these are its rows.
+struct ElementProjection {
+    /// The owner's slot that holds the array.
+    list: usize,
+    element: Projection,
+    /// The rows' slots for values of the owner, each with the owner's slot that holds it.
+    owned: Vec<(usize, usize)>,
+    /// The rows' slots that say whether the element's id is the one in this slot of the owner.
+    primary: Vec<(usize, usize)>,
 }
 
 /// What is done with the text of a member.
@@ -60,8 +88,37 @@ enum Destination {
 
 impl Projection {
     /// The projection of a query on an object of the catalogue.
-    pub(crate) fn new(object: &catalog::Object, columns: &[Locator]) -> Self {
-        Projection::with_roles(object.id().source, object.created_at().map(|column| column.source), columns)
+    pub(crate) fn new(object: &'static catalog::Object, columns: &[Locator]) -> Self {
+        let roles = |object: &catalog::Object| (object.id().source, object.created_at().map(|column| column.source));
+        let Some(elements) = object.elements else {
+            let (id, created_at) = roles(object);
+            return Projection::with_roles(id, created_at, columns).of_list(object);
+        };
+        // The first slot after the roles is the array, and those after it are what the columns take from the owner.
+        let mut owned = vec![Locator::Path(vec![elements.member.to_owned()])];
+        let (mut from_owner, mut primary) = (Vec::new(), Vec::new());
+        for (index, locator) in columns.iter().enumerate() {
+            let (member, slots) = match locator {
+                Locator::Owner(member) => (member, &mut from_owner),
+                Locator::IsPrimary { id } => (id, &mut primary),
+                _ => continue,
+            };
+            slots.push((FIRST_COLUMN + index, FIRST_COLUMN + owned.len()));
+            owned.push(Locator::Path(vec![(*member).to_owned()]));
+        }
+        let element = Projection { requires_id: false, ..Projection::with_roles(object.id().source, None, columns) };
+        let (id, created_at) = roles(object.listed());
+        Projection {
+            elements: Some(Box::new(ElementProjection { list: FIRST_COLUMN, element, owned: from_owner, primary })),
+            ..Projection::with_roles(id, created_at, &owned).of_list(object)
+        }
+    }
+
+    /// The same projection for the lists of an object, which name the member that contains the objects.
+    fn of_list(self, object: &catalog::Object) -> Self {
+        let lists = object.list.into_iter().chain(object.key_columns.iter().map(|key| key.list));
+        let mut lists = lists.filter(|list| list.paging != Paging::Single);
+        Projection { list_member: lists.next().map_or(self.list_member, |list| list.member), ..self }
     }
 
     /// The projection of a list's parent, of which only the id is needed.
@@ -76,6 +133,10 @@ impl Projection {
             members: HashMap::new(),
             primaries: Vec::new(),
             raw_members: 0,
+            keys: Vec::new(),
+            list_member: "data",
+            requires_id: true,
+            elements: None,
         };
         projection.add(ID, &id.into());
         if let Some(created_at) = created_at {
@@ -105,6 +166,9 @@ impl Projection {
                 }
                 self.primaries.push((slot, locator.clone()));
             }
+            Locator::Key => self.keys.push(slot),
+            // The rows' slots are filled from their owner: see `ElementProjection`.
+            Locator::Owner(_) | Locator::IsPrimary { .. } => {}
         }
     }
 }
@@ -115,8 +179,20 @@ pub struct Page {
     width: usize,
     /// The values' positions in the body: `width` entries for each object, one object after the other.
     spans: Vec<Option<Span>>,
+    /// The rows, where they are elements of the objects.
+    rows: Option<Rows>,
+    /// The JSON text of the key with which the objects were asked for.
+    key: Option<String>,
     total_count: Option<u64>,
     checkpoint: Option<Checkpoint>,
+}
+
+/// The elements of a page's objects.
+struct Rows {
+    width: usize,
+    spans: Vec<Option<Span>>,
+    /// The object that contains each row.
+    owners: Vec<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -124,6 +200,11 @@ struct Span {
     start: u32,
     end: u32,
 }
+
+/// Values that are not in the body: their spans begin behind any body.
+const FALSE: Span = Span { start: u32::MAX, end: 0 };
+const TRUE: Span = Span { start: u32::MAX, end: 1 };
+const KEY: Span = Span { start: u32::MAX, end: 2 };
 
 impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -143,7 +224,7 @@ impl Page {
         let expected = "a list of objects";
         Self::parse(body, projection, expected, |json, objects| match json.trim_start().as_bytes().first() {
             Some(b'[') => parse(json, objects).map(|()| None),
-            _ => parse(json, Envelope(objects)),
+            _ => parse(json, Envelope { objects, list_member: projection.list_member }),
         })
     }
 
@@ -156,6 +237,7 @@ impl Page {
     }
 
     /// A page of one object that does not come from a [`crate::PageStream`], such as the `data` of a webhook event.
+    /// Where the rows are elements of an object, such as the email addresses of a user, the text is that object.
     ///
     /// # Errors
     /// If the text is not an object with an id: the reason.
@@ -169,8 +251,9 @@ impl Page {
     /// assert_eq!((page.id(0).as_ref(), page.value(0, 0)), ("user_1", Some("\"ada\"")));
     /// # Ok::<(), String>(())
     /// ```
-    pub fn of_object(object: &catalog::Object, json: &str, columns: &[Locator]) -> Result<Self, String> {
-        Self::single(json.as_bytes().to_vec(), &Projection::new(object, columns)).map_err(|malformed| malformed.problem)
+    pub fn of_object(object: &'static catalog::Object, json: &str, columns: &[Locator]) -> Result<Self, String> {
+        let page = Self::single(json.as_bytes().to_vec(), &Projection::new(object, columns));
+        page.map(Page::into_rows).map_err(|malformed| malformed.problem)
     }
 
     /// A list that is read for its `total_count`. A list without it is an error, so that it does not count as empty.
@@ -210,13 +293,37 @@ impl Page {
         let body = String::from_utf8(body).map_err(|error| malformed(error.utf8_error().to_string()))?;
         let mut spans = Vec::new();
         let objects = Objects { body: &body, projection, spans: &mut spans };
-        let total_count = read(&body, objects).map_err(|error| {
+        let problem = |error: serde_json::Error| {
             malformed(match error.is_eof() {
                 true => format!("it is cut short after {} bytes", body.len()),
                 false => error.to_string(),
             })
-        })?;
-        Ok(Page { body, width: projection.width, spans, total_count, checkpoint: None })
+        };
+        let total_count = read(&body, objects).map_err(problem)?;
+        let rows = match &projection.elements {
+            Some(elements) => Some(elements.rows(&body, projection.width, &spans).map_err(problem)?),
+            None => None,
+        };
+        Ok(Page { body, width: projection.width, spans, rows, key: None, total_count, checkpoint: None })
+    }
+
+    /// Fills in the key with which the objects were asked for.
+    pub(crate) fn set_key(&mut self, projection: &Projection, key: &str) {
+        if projection.keys.is_empty() {
+            return;
+        }
+        self.key = Some(serde_json::Value::from(key).to_string());
+        for object in self.spans.chunks_mut(self.width) {
+            projection.keys.iter().for_each(|slot| object[*slot] = Some(KEY));
+        }
+    }
+
+    /// The page of the rows, where they are elements of the objects; otherwise the page itself.
+    pub(crate) fn into_rows(self) -> Page {
+        match self.rows {
+            Some(Rows { width, spans, .. }) => Page { width, spans, rows: None, ..self },
+            None => self,
+        }
     }
 
     /// How many objects the page holds.
@@ -268,11 +375,57 @@ impl Page {
             slot += 1;
             is_kept[(slot - 1) / width]
         });
+        if let Some(rows) = &mut self.rows {
+            let mut slot = 0;
+            rows.spans.retain(|_| {
+                slot += 1;
+                is_kept[rows.owners[(slot - 1) / rows.width]]
+            });
+            // From now on the objects that were kept are counted from 0.
+            let renumbered: Vec<usize> = is_kept
+                .iter()
+                .scan(0, |next, is_kept| Some(std::mem::replace(next, *next + usize::from(*is_kept))))
+                .collect();
+            rows.owners.retain(|owner| is_kept[*owner]);
+            rows.owners.iter_mut().for_each(|owner| *owner = renumbered[*owner]);
+        }
     }
 
     fn slot(&self, object: usize, slot: usize) -> Option<&str> {
-        let span = (*self.spans.get(object * self.width + slot)?)?;
-        Some(&self.body[span.start as usize..span.end as usize])
+        match (*self.spans.get(object * self.width + slot)?)? {
+            Span { start: u32::MAX, end } if end == KEY.end => self.key.as_deref(),
+            Span { start: u32::MAX, end } => Some(if end == TRUE.end { "true" } else { "false" }),
+            span => Some(span.of(&self.body)),
+        }
+    }
+}
+
+impl Span {
+    fn of(self, body: &str) -> &str {
+        &body[self.start as usize..self.end as usize]
+    }
+}
+
+impl ElementProjection {
+    /// The rows of objects, each of which has `width` spans.
+    fn rows(&self, body: &str, width: usize, objects: &[Option<Span>]) -> Result<Rows, serde_json::Error> {
+        let mut rows = Rows { width: self.element.width, spans: Vec::new(), owners: Vec::new() };
+        for (owner, object) in objects.chunks(width).enumerate() {
+            let Some(list) = object[self.list] else { continue };
+            let first = rows.spans.len();
+            parse(list.of(body), Objects { body, projection: &self.element, spans: &mut rows.spans })?;
+            for row in rows.spans[first..].chunks_mut(rows.width) {
+                for (slot, owned) in &self.owned {
+                    row[*slot] = object[*owned];
+                }
+                for (slot, id) in &self.primary {
+                    let is_same = row[ID].zip(object[*id]).is_some_and(|(row, id)| row.of(body) == id.of(body));
+                    row[*slot] = Some(if is_same { TRUE } else { FALSE });
+                }
+                rows.owners.push(owner);
+            }
+        }
+        Ok(rows)
     }
 }
 
@@ -314,8 +467,11 @@ impl<'de> Visitor<'de> for Objects<'_> {
     }
 }
 
-/// Deserializes `{"data": […], "total_count": n}`.
-struct Envelope<'a>(Objects<'a>);
+/// Deserializes `{"data": […], "total_count": n}`, in which the list may have another name.
+struct Envelope<'a> {
+    objects: Objects<'a>,
+    list_member: &'static str,
+}
 
 impl<'de> DeserializeSeed<'de> for Envelope<'_> {
     type Value = Option<u64>;
@@ -332,13 +488,13 @@ impl<'de> Visitor<'de> for Envelope<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut objects = Some(self.0);
+        let mut objects = Some(self.objects);
         let mut total_count = None;
         while let Some(key) = map.next_key_seed(Key)? {
             match &*key {
-                "data" => match objects.take() {
+                key if key == self.list_member => match objects.take() {
                     Some(objects) => map.next_value_seed(objects)?,
-                    None => return Err(A::Error::duplicate_field("data")),
+                    None => return Err(A::Error::duplicate_field(self.list_member)),
                 },
                 "total_count" => total_count = Some(map.next_value()?),
                 _ => {
@@ -348,7 +504,7 @@ impl<'de> Visitor<'de> for Envelope<'_> {
         }
         match objects {
             None => Ok(total_count),
-            Some(_) => Err(A::Error::missing_field("data")),
+            Some(_) => Err(A::Error::missing_field(self.list_member)),
         }
     }
 }
@@ -426,6 +582,7 @@ impl<'de> Visitor<'de> for Object<'_> {
         }
         match self.spans[first + ID] {
             Some(span) if self.body.as_bytes()[span.start as usize] == b'"' => Ok(()),
+            _ if !projection.requires_id => Ok(()),
             _ => Err(A::Error::missing_field("id")),
         }
     }

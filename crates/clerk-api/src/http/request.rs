@@ -11,25 +11,38 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// A path below the API's base URL and its query parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The path, with a placeholder in braces where `id` belongs.
+    /// The path, with a placeholder in braces where the key belongs if it is a segment of the path.
     template: &'static str,
-    id: Option<String>,
+    /// The value for which objects are requested, such as an id.
+    key: Option<String>,
     params: Vec<(&'static str, String)>,
 }
 
 impl Request {
     /// A request for a path that holds no data, such as `/users`.
     pub fn new(path: &'static str) -> Self {
-        Request { template: path, id: None, params: Vec::new() }
+        Request { template: path, key: None, params: Vec::new() }
     }
 
-    /// A request for a path with one placeholder in braces, such as `/users/{user_id}`.
+    /// A request for a path with one placeholder in braces, which is a segment, such as in `/users/{user_id}`, or the
+    /// value of a parameter, such as in `/sessions?user_id={user_id}`.
     ///
-    /// `None` if no URL can name that id: an empty segment or a dot segment would lead to another path (`/users/..` is
-    /// `/`). No object has such an id.
-    pub fn with_id(template: &'static str, id: &str) -> Option<Self> {
-        let is_segment = !matches!(id, "" | "." | "..") && placeholder(template).is_some();
-        is_segment.then(|| Request { template, id: Some(id.to_owned()), params: Vec::new() })
+    /// `None` if no URL can name that key: an empty segment or a dot segment would lead to another path (`/users/..` is
+    /// `/`), and an empty parameter would not count. No object has such an id.
+    pub fn with_key(template: &'static str, key: &str) -> Option<Self> {
+        let (path, parameter) = match template.split_once('?') {
+            Some((path, query)) => (path, Some(query.split_once('=')?.0)),
+            None => (template, None),
+        };
+        placeholder(template)?;
+        let is_usable = if parameter.is_some() { !key.is_empty() } else { !matches!(key, "" | "." | "..") };
+        let params = parameter.map(|name| (name, key.to_owned())).into_iter().collect();
+        is_usable.then(|| Request { template: path, key: Some(key.to_owned()), params })
+    }
+
+    /// The key of [`Self::with_key`].
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
     /// The same request with one more query parameter. A name that is added twice is sent twice.
@@ -43,7 +56,7 @@ impl Request {
         params.into_iter().fold(self, |request, (name, value)| request.param(name, value))
     }
 
-    /// The same request with the query parameters that some columns need.
+    /// The same request with query parameters that the catalogue names.
     pub(crate) fn extra_params(self, params: &[(&'static str, &'static str)]) -> Self {
         params.iter().fold(self, |request, (name, value)| request.param(name, value))
     }
@@ -86,8 +99,8 @@ impl Request {
     }
 
     fn path(&self, encoded: impl Fn(&str) -> String) -> String {
-        match (&self.id, placeholder(self.template)) {
-            (Some(id), Some((before, after))) => format!("{before}{}{after}", encoded(id)),
+        match (&self.key, placeholder(self.template)) {
+            (Some(key), Some((before, after))) => format!("{before}{}{after}", encoded(key)),
             _ => self.template.to_owned(),
         }
     }
@@ -112,7 +125,7 @@ mod tests {
 
     #[test]
     fn an_id_stays_one_segment() {
-        let path = |id| Request::with_id("/users/{user_id}/memberships", id).map(|request| request.target());
+        let path = |id| Request::with_key("/users/{user_id}/memberships", id).map(|request| request.target());
         assert_eq!(path("user_1").as_deref(), Some("/users/user_1/memberships"));
         assert_eq!(
             path("../organizations?x=1#y%2f").as_deref(),
@@ -123,6 +136,17 @@ mod tests {
         for nobody in ["", ".", ".."] {
             assert_eq!(path(nobody), None);
         }
+    }
+
+    #[test]
+    fn a_key_can_be_a_parameter() {
+        let request = |key| Request::with_key("/sessions?user_id={user_id}", key);
+        let sessions = request("../a&b=c").unwrap().param("limit", 5);
+        assert_eq!(sessions.target(), "/sessions?user_id=..%2Fa%26b%3Dc&limit=5");
+        assert_eq!(sessions.readable(), "GET /sessions?user_id=../a&b=c&limit=5");
+        assert_eq!(sessions.key(), Some("../a&b=c"));
+        assert_eq!(request("..").unwrap().target(), "/sessions?user_id=..");
+        assert_eq!(request(""), None, "Clerk would ignore the parameter");
     }
 
     #[test]

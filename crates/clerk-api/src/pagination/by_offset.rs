@@ -31,7 +31,7 @@ pub(super) async fn read(fetcher: &PageFetcher, listing: &OffsetListing, sender:
     let mut progress = match fetcher.resume_from.clone().and_then(ResumePoint::of) {
         Some(ResumePoint { offset, frontier }) => Progress { next_offset: offset, frontier, ..Progress::default() },
         None => {
-            let limit = fetcher.first_page.into();
+            let limit = reader.first_page();
             let page = reader.page(0, limit).await?;
             if times(&page, listing.is_descending()).is_none() {
                 return unstable_order::read(&reader, sender).await;

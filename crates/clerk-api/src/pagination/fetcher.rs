@@ -98,6 +98,10 @@ impl PageFetcher {
             let body = client.get(&request, &stats).await?;
             let beginning = body[..body.len().min(512)].to_vec();
             parse(body, &projection)
+                .map(|mut page| {
+                    request.key().into_iter().for_each(|key| page.set_key(&projection, key));
+                    page
+                })
                 .map_err(|error| client.malformed(error.expected, error.problem, &beginning, &request))
         }))
     }

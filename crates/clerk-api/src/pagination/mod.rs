@@ -10,6 +10,7 @@
 //! | `frontier` | Which objects were handed over? |
 //! | `resume` | What is left to read of a list that was interrupted? |
 //! | `single` | How is one object read? |
+//! | `whole` | How is a list read that has no pages? |
 //! | `cursor`, `cursor_reader` | What is a position in a list by cursor, and what does reading one need? |
 //! | `moment` | What if more objects were created in one moment than fit into a page? |
 //! | `next_page` | How does reading get from one page by cursor to the next? |
@@ -39,6 +40,7 @@ mod sender;
 mod shares;
 mod single;
 mod unstable_order;
+mod whole;
 
 pub use resume::remaining;
 pub(crate) use sender::{Demand, PageSender, channel};
@@ -47,11 +49,11 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use crate::catalog::{List, Object};
+use crate::catalog::{List, Object, Paging};
 use crate::decode::Page;
 use crate::http::Error;
 use crate::http::{Client, Request, Stats};
-use crate::listing::{Counting, Listing};
+use crate::listing::{Counting, Listing, Parent};
 use crate::query::{Fetch, OrderBy, Query};
 use fetcher::{PageFetcher, Stop};
 
@@ -68,7 +70,7 @@ pub(crate) async fn run(client: Arc<Client>, fetch: Fetch, sender: PageSender, s
             Err(Error::Config(format!("{} can only be listed below a parent", fetch.object.name)).into())
         }
         Query::Count { .. } => count(&fetcher, fetch.query.counting(fetch.object), &sender).await,
-        Query::Sample { wanted, total } if wanted < total => {
+        Query::Sample { wanted, total } if wanted < total && is_paged(fetch.object) => {
             sample(&fetcher, fetch.object, *wanted, *total, &sender).await
         }
         Query::Sample { .. } => listings(&fetcher, Query::all().listings(fetch.object), &sender).await,
@@ -80,6 +82,11 @@ pub(crate) async fn run(client: Arc<Client>, fetch: Fetch, sender: PageSender, s
         Err(Stop::Error(error)) => drop(sender.send_result(Err(error)).await),
         Err(Stop::Closed) => {}
     }
+}
+
+/// Whether any page of the object's list can be read without those before it.
+fn is_paged(object: &Object) -> bool {
+    object.list.is_some_and(|list| matches!(list.paging, Paging::Cursor { .. } | Paging::Offset { .. }))
 }
 
 /// Reads several lists in parallel.
@@ -99,12 +106,26 @@ async fn one_listing(fetcher: &PageFetcher, listing: Listing, sender: &PageSende
     match listing {
         Listing::Single(request) => single::read(fetcher, request, sender).await,
         Listing::ByCursor(listing) => by_cursor::read(fetcher, listing, sender).await,
-        Listing::ByOffset(listing) => match by_offset::read(fetcher, &listing, sender).await {
-            Err(Stop::Error(error)) if error.is_not_found() => {
-                single::check_parent_missing(fetcher, listing.parent.as_ref(), error).await
-            }
-            ended => ended,
-        },
+        Listing::Whole(listing) => {
+            let ended = whole::read(fetcher, &listing, sender).await;
+            unless_parent_is_missing(fetcher, listing.parent.as_ref(), ended).await
+        }
+        Listing::ByOffset(listing) => {
+            let ended = by_offset::read(fetcher, &listing, sender).await;
+            unless_parent_is_missing(fetcher, listing.parent.as_ref(), ended).await
+        }
+    }
+}
+
+/// How reading a list below a parent ended. A list that was answered with 404 is empty if its parent does not exist.
+async fn unless_parent_is_missing(
+    fetcher: &PageFetcher,
+    parent: Option<&Parent>,
+    ended: Result<(), Stop>,
+) -> Result<(), Stop> {
+    match ended {
+        Err(Stop::Error(error)) if error.is_not_found() => single::check_parent_missing(fetcher, parent, error).await,
+        ended => ended,
     }
 }
 
@@ -116,12 +137,13 @@ async fn sample(
     total: u64,
     sender: &PageSender,
 ) -> Result<(), Stop> {
-    let Some(List { path, .. }) = object.list else { return Ok(()) };
-    let size = u64::from(fetcher.page_size);
+    let Some(List { path, params, max_page_size, .. }) = object.list else { return Ok(()) };
+    let size = u64::from(fetcher.page_size.min(max_page_size));
     let mut page_numbers: Vec<u64> = (0..total.div_ceil(size)).collect();
     fastrand::shuffle(&mut page_numbers);
     page_numbers.truncate(wanted.div_ceil(size) as usize);
-    let list = Request::new(path).maybe("order_by", OrderBy::oldest_first(object)).param("limit", size);
+    let list = Request::new(path).extra_params(params).maybe("order_by", OrderBy::oldest_first(object));
+    let list = list.param("limit", size);
     let mut pages = stream::iter(page_numbers)
         .map(|page_number| {
             let request = list.clone().param("offset", page_number * size);

@@ -22,7 +22,12 @@ pub(super) struct OffsetReader<'l> {
 impl OffsetReader<'_> {
     /// How many objects a page has: at least one more than the overlap, so that each page can bring a new object.
     pub(super) fn page_size(&self) -> u64 {
-        u64::from(self.fetcher.page_size).max(1 + OVERLAP)
+        u64::from(self.fetcher.page_size.min(self.listing.max_page_size)).max(1 + OVERLAP)
+    }
+
+    /// How many objects the first page has.
+    pub(super) fn first_page(&self) -> u64 {
+        self.fetcher.first_page.min(self.listing.max_page_size).into()
     }
 
     pub(super) async fn page(&self, offset: u64, limit: u64) -> Result<Page, Error> {

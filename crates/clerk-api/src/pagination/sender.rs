@@ -74,6 +74,7 @@ impl PageSender {
             let new: Vec<bool> = (0..page.len()).map(|object| ids.insert(page.id(object).into_owned())).collect();
             page.retain(|_, object| new[object]);
         }
+        let page = page.into_rows();
         match page.is_empty() {
             true => Ok(()),
             false => self.send_result(Ok(page)).await,

@@ -20,7 +20,7 @@ pub(super) async fn read(reader: &OffsetReader<'_>, sender: &PageSender) -> Resu
     let mut handed_over = HashSet::new();
     // The objects that were seen since reading last began at offset 0.
     let mut seen: HashSet<u64> = HashSet::new();
-    let (mut offset, mut limit) = (0, reader.fetcher.first_page.into());
+    let (mut offset, mut limit) = (0, reader.first_page());
     let (mut searches, mut step, mut readings, mut was_short) = (0, 0, 1, false);
     loop {
         let mut page = reader.page(offset, limit).await?;

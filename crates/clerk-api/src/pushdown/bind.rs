@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Classified, Condition, Operator, Pushdown};
-use crate::catalog::{Column, Filter, FilterOp, KeyColumn, Lookup, Object};
+use crate::catalog::{Column, Filter, FilterOp, KeyColumn, Object};
 use crate::pushdown::like::literal_part;
 use crate::query::{Filters, OrderBy, Query, fit_one_request, fits};
 use crate::time_range::TimeRange;
@@ -36,8 +36,12 @@ impl Classified {
             let Some(pushdown) = pushdown else { continue };
             let is_possible = match pushdown {
                 Pushdown::Key(key) => parts.add_key(self.object, key, self.has_one_value(key.column), bound),
-                Pushdown::KeyFilter { parameter, .. } => parts.add_key_filter(parameter, bound),
-                Pushdown::Filter(filter) => parts.add_filter(condition, filter, bound),
+                Pushdown::KeyFilter { filter, .. } if matches!(filter.op, FilterOp::Equal { .. }) => {
+                    parts.add_key_filter(filter.parameter, bound)
+                }
+                Pushdown::KeyFilter { filter, .. } | Pushdown::Filter(filter) => {
+                    parts.add_filter(condition, filter, bound, is_count)
+                }
             };
             if !is_possible {
                 return None;
@@ -111,9 +115,17 @@ impl Parts {
         true
     }
 
-    fn add_filter(&mut self, condition: &Condition, filter: &'static Filter, bound: &BoundCondition) -> bool {
+    /// Adds a condition that a parameter can evaluate. Returns false if no object can satisfy it together with the
+    /// others.
+    fn add_filter(
+        &mut self,
+        condition: &Condition,
+        filter: &'static Filter,
+        bound: &BoundCondition,
+        is_count: bool,
+    ) -> bool {
         match bound {
-            BoundCondition::Texts(values) => self.add_texts(condition, filter, values),
+            BoundCondition::Texts(values) => self.add_texts(condition, filter, values, is_count),
             BoundCondition::Times(range) => self.times.push((condition.column, *range)),
             BoundCondition::Flag(value) => {
                 let value = value.to_string();
@@ -136,7 +148,7 @@ impl Parts {
         true
     }
 
-    fn add_texts(&mut self, condition: &Condition, filter: &'static Filter, values: &[String]) {
+    fn add_texts(&mut self, condition: &Condition, filter: &'static Filter, values: &[String], is_count: bool) {
         // If a value is too long for a URL, the condition is left to Postgres. An empty value is sent like any other:
         // Clerk may find no user, or ignore the filter and return all users, whom Postgres then filters out. No count
         // depends on this, because such filters are not exact.
@@ -151,6 +163,15 @@ impl Parts {
                     self.filters.extend(values.into_iter().map(|value| (filter.parameter, value)));
                 } else if self.batches.is_none() {
                     self.batches = Some((filter.parameter, values));
+                }
+            }
+            FilterOp::One { values: allowed } => {
+                let [value] = values else { return };
+                // Clerk refuses another value than these. Postgres finds the objects that have it. But a count has no
+                // objects, so that there Clerk's own error is better than a count without the condition.
+                let is_known = if allowed.is_empty() { !value.trim().is_empty() } else { allowed.contains(&&**value) };
+                if is_known || is_count {
+                    self.filters.push((filter.parameter, value.clone()));
                 }
             }
             FilterOp::Contains => {
@@ -195,7 +216,7 @@ impl Parts {
             if let (true, [value]) = (is_count, &values[..]) {
                 return Query::Count { parent: Some((key, value.clone())), filters };
             }
-            if key.lookup == Lookup::Get && values.len() > 1 {
+            if key.is_single() && values.len() > 1 {
                 let column = object.column(key.column, true);
                 let by_value = column.and_then(|column| column.filter(|op| matches!(op, FilterOp::Equal { .. })));
                 if let Some(Filter { parameter, .. }) = by_value {

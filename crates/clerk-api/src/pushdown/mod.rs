@@ -13,7 +13,7 @@ mod time;
 pub use bind::BoundCondition;
 pub use time::{TimeValue, compare};
 
-use crate::catalog::{Column, Filter, FilterOp, KeyColumn, Lookup, Object};
+use crate::catalog::{Column, Filter, FilterOp, KeyColumn, Object};
 
 /// A condition of a query on one column of an object.
 #[derive(Debug, Clone, Copy)]
@@ -41,13 +41,13 @@ pub enum Operator {
 /// How a condition is pushed down.
 #[derive(Debug, Clone, Copy)]
 pub enum Pushdown {
-    /// Its values become part of an endpoint's path.
+    /// Its values become part of an endpoint's path or query.
     Key(&'static KeyColumn),
     /// Its values become a parameter of the object's list.
     Filter(&'static Filter),
     /// Its values become a parameter of the key column's list. If they do not fit into one request, the condition is
     /// left to Postgres.
-    KeyFilter { parameter: &'static str, has_one_value: bool },
+    KeyFilter { filter: &'static Filter, has_one_value: bool },
 }
 
 impl Pushdown {
@@ -55,7 +55,7 @@ impl Pushdown {
     pub fn is_exact(&self) -> bool {
         match self {
             Pushdown::Key(_) => true,
-            Pushdown::KeyFilter { has_one_value, .. } => *has_one_value,
+            Pushdown::KeyFilter { filter, has_one_value } => filter.is_exact && *has_one_value,
             Pushdown::Filter(filter) => filter.is_exact,
         }
     }
@@ -87,7 +87,13 @@ impl Classified {
 
     /// Whether Clerk evaluates every condition exactly.
     pub fn is_exact(&self) -> bool {
-        self.pushdowns.iter().all(|pushdown| pushdown.is_some_and(|pushdown| pushdown.is_exact()))
+        self.iter().all(|(condition, pushdown)| match pushdown {
+            // Several values are left to Postgres.
+            Some(Pushdown::Filter(Filter { op: FilterOp::One { .. }, is_exact, .. })) => {
+                *is_exact && condition.has_one_value
+            }
+            pushdown => pushdown.is_some_and(|pushdown| pushdown.is_exact()),
+        })
     }
 
     /// Whether there is a list or an endpoint to ask: the object has a list, or a condition names a parent.
@@ -97,11 +103,13 @@ impl Classified {
 
     /// Whether the query reads exactly one list, and Clerk can sort it.
     pub fn is_one_sorted_list(&self) -> bool {
+        // A list in two parts is one list only where a condition names the part.
+        let apart = self.object.list.and_then(|list| list.apart);
+        let is_part = |pushdown| matches!((pushdown, apart), (Pushdown::Filter(filter), Some((name, _))) if filter.parameter == name);
         self.is_readable()
+            && (apart.is_none() || self.pushdowns().any(is_part))
             && self.iter().all(|(condition, pushdown)| match pushdown {
-                Some(Pushdown::Key(key)) => {
-                    condition.has_one_value && matches!(key.lookup, Lookup::List { is_sortable: true, .. })
-                }
+                Some(Pushdown::Key(key)) => condition.has_one_value && key.is_sortable,
                 Some(Pushdown::Filter(_)) if condition.operator == Operator::Equal => condition.has_one_value,
                 _ => true,
             })
@@ -109,10 +117,14 @@ impl Classified {
 
     /// Whether Clerk can count the objects with one request, in the instance's list or below one parent.
     pub fn is_countable(&self) -> bool {
-        let gets_one = |pushdown| matches!(pushdown, Pushdown::Key(key) if key.lookup == Lookup::Get);
-        self.is_readable()
+        let key = self.pushdowns().find_map(|pushdown| match pushdown {
+            Pushdown::Key(key) => Some(key),
+            _ => None,
+        });
+        // Where the rows are elements of the listed objects, the total is that of the listed objects.
+        self.object.elements.is_none()
+            && key.map(|key| key.list).or(self.object.list).is_some_and(|list| list.is_countable())
             && self.conditions.iter().all(|condition| condition.has_one_value)
-            && !self.pushdowns().any(gets_one)
     }
 
     /// The columns of which the query must compare one with a value, because the object can only be listed below a
@@ -120,7 +132,12 @@ impl Classified {
     pub fn missing_keys(&self) -> Vec<&'static str> {
         match self.is_readable() {
             true => Vec::new(),
-            false => self.object.key_columns.iter().map(|key| key.column).collect(),
+            // The columns of lists come first, because who has no id looks for a parent.
+            false => {
+                let (single, lists): (Vec<&KeyColumn>, Vec<&KeyColumn>) =
+                    self.object.key_columns.iter().partition(|key| key.is_single());
+                lists.into_iter().chain(single).map(|key| key.column).collect()
+            }
         }
     }
 }
@@ -137,7 +154,7 @@ fn classify(object: &'static Object, conditions: &[Condition]) -> Vec<Option<Pus
         let is_used = |filter: &Filter| {
             let is_same =
                 |other: &Pushdown| matches!(other, Pushdown::Filter(other) if other.parameter == filter.parameter);
-            filter.op == FilterOp::Contains && pushdowns.iter().flatten().any(is_same)
+            matches!(filter.op, FilterOp::Contains | FilterOp::One { .. }) && pushdowns.iter().flatten().any(is_same)
         };
         pushdowns.push(filter.filter(|filter| !is_used(filter)).map(Pushdown::Filter));
     }
@@ -149,9 +166,10 @@ fn beside_key(condition: &Condition, key: &'static KeyColumn) -> Option<Pushdown
     if is_key(condition, key) {
         return Some(Pushdown::Key(key));
     }
-    let (_, parameter) = key.filters.iter().find(|(column, _)| *column == condition.column.name)?;
-    let has_one_value = condition.has_one_value;
-    (condition.operator == Operator::Equal).then_some(Pushdown::KeyFilter { parameter, has_one_value })
+    let filters: &'static [(&str, Filter)] = key.filters;
+    let mut filters = filters.iter().filter(|(column, _)| *column == condition.column.name).map(|(_, filter)| filter);
+    let filter = filters.find(|filter| evaluates(filter.op, condition.operator))?;
+    Some(Pushdown::KeyFilter { filter, has_one_value: condition.has_one_value })
 }
 
 fn is_key(condition: &Condition, key: &KeyColumn) -> bool {
@@ -160,14 +178,18 @@ fn is_key(condition: &Condition, key: &KeyColumn) -> bool {
 
 /// The filter of the object's list that can evaluate an operator on a column.
 fn filter(column: &'static Column, operator: Operator) -> Option<&'static Filter> {
-    column.filter(|op| match op {
-        FilterOp::Equal { .. } => operator == Operator::Equal,
+    column.filter(|op| evaluates(op, operator))
+}
+
+fn evaluates(op: FilterOp, operator: Operator) -> bool {
+    match op {
+        FilterOp::Equal { .. } | FilterOp::One { .. } => operator == Operator::Equal,
         // `=` on a time sends both bounds. It is classified by the lower one.
         FilterOp::After => matches!(operator, Operator::AtLeast | Operator::Above | Operator::Equal),
         FilterOp::Before { .. } => matches!(operator, Operator::AtMost | Operator::Below),
         FilterOp::Contains => matches!(operator, Operator::Like | Operator::ILike),
         FilterOp::Is => matches!(operator, Operator::Is(_) | Operator::Equal),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -1,34 +1,32 @@
 //! Organization memberships: which user belongs to which organization, and in which role.
 
+use crate::catalog::FilterOp::Equal;
 use crate::catalog::Kind::{Json, Text, TextArray, Time};
 use crate::catalog::Source::{Path, Whole};
-use crate::catalog::column::column;
-use crate::catalog::{Access, Event, KeyColumn, List, Lookup, Mirroring, Object, Paging, SortColumn};
+use crate::catalog::column::{column, exact};
+use crate::catalog::{Access, Event, KeyColumn, List, Mirroring, Object, SortColumn};
 
 pub(super) const OBJECT: Object = Object {
     name: "organization_memberships",
     description: "Which user belongs to which organization of the Clerk instance, and in which role.",
-    list: Some(List { path: "/organization_memberships", paging: Paging::Offset }),
+    list: Some(List::by_offset("/organization_memberships")),
     key_columns: &[
-        KeyColumn {
-            column: "organization_id",
-            path: "/organizations/{organization_id}/memberships",
-            lookup: Lookup::List { parent: "/organizations/{organization_id}", is_sortable: true },
-            filters: &[("user_id", "user_id"), ("role", "role")],
-        },
-        KeyColumn {
-            column: "user_id",
-            path: "/users/{user_id}/organization_memberships",
-            lookup: Lookup::List { parent: "/users/{user_id}", is_sortable: false },
-            filters: &[],
-        },
+        KeyColumn::list("organization_id", List::by_offset("/organizations/{organization_id}/memberships"))
+            .parent("/organizations/{organization_id}")
+            .sortable()
+            .filters(&[
+                ("user_id", exact(Equal { has_prefix: true }, "user_id")),
+                ("role", exact(Equal { has_prefix: false }, "role")),
+            ]),
+        KeyColumn::list("user_id", List::by_offset("/users/{user_id}/organization_memberships"))
+            .parent("/users/{user_id}"),
     ],
-    sort_columns: &[SortColumn { column: "created_at", parameter: "created_at", is_stable: true }],
+    sort_columns: &[SortColumn::BY_CREATION],
     columns: &[
         column("membership_id", Text, Path(&["id"]), "The membership's id, which begins with orgmem_.")
             .id()
             .shared()
-            .aliases(&["id"]),
+            .aliases(&["id", "organization_membership_id"]),
         column("organization_id", Text, Path(&["organization", "id"]), "The organization's id.")
             .parent("organizations")
             .shared(),
@@ -57,4 +55,5 @@ pub(super) const OBJECT: Object = Object {
     ],
     access: Access::Membership,
     mirroring: Mirroring::ByDefault,
+    ..Object::BLANK
 };

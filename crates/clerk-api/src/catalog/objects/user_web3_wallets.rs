@@ -1,0 +1,35 @@
+//! The web3 wallets of users: one row for each, read from the users' own pages.
+
+use super::users;
+use crate::catalog::FilterOp::Equal;
+use crate::catalog::Kind::{Boolean, Json, Text, Time};
+use crate::catalog::Source::{IsPrimary, Owner, Path, Whole};
+use crate::catalog::column::{column, exact, narrowing};
+use crate::catalog::{Elements, Object};
+
+pub(super) const OBJECT: Object = Object {
+    name: "user_web3_wallets",
+    description: "The web3 wallets of users, one row for each.",
+    list: Some(users::LIST),
+    elements: Some(Elements { of: "users", member: "web3_wallets" }),
+    key_columns: users::BY_ID,
+    columns: &[
+        column("user_web3_wallet_id", Text, Path(&["id"]), "The wallet's id.").id().aliases(&["id"]),
+        column("user_id", Text, Owner("id"), "The user's id.")
+            .parent("users")
+            .filters(&[exact(Equal { has_prefix: true }, "user_id")]),
+        column("web3_wallet", Text, Path(&["web3_wallet"]), "The address of the wallet.")
+            .filters(&[narrowing(Equal { has_prefix: false }, "web3_wallet")]),
+        column(
+            "is_primary",
+            Boolean,
+            IsPrimary { id: "primary_web3_wallet_id" },
+            "Whether it is the user's primary wallet.",
+        ),
+        column("created_at", Time, Path(&["created_at"]), "When it was added.").creation_time(),
+        column("updated_at", Time, Path(&["updated_at"]), "When it last changed.").update_time(),
+        column("verification", Json, Path(&["verification"]), "How it was verified."),
+        column("attrs", Json, Whole, "The whole wallet exactly as Clerk sent it.").private(),
+    ],
+    ..Object::BLANK
+};
