@@ -284,6 +284,11 @@ impl Fetch {
                 };
                 (Query::Lookup { key, values: first, filters: filters.clone(), order: *order }, more)
             }
+            Query::List { filters, .. } if is_in_parts(self.object, filters) => {
+                let apart = self.object.list.and_then(|list| list.apart);
+                let more = apart.map(|(name, value)| format!(" (and the list with {name}={value})"));
+                (self.query.clone(), more.unwrap_or_default())
+            }
             other => (other.clone(), String::new()),
         };
         let request = match query.listings(self.object).into_iter().next() {
@@ -329,6 +334,27 @@ mod tests {
                 "users",
                 Query::Batches { parameter: "user_id", values: values(), filters: vec![] },
                 "GET /users?user_id=a&order_by=created_at&limit=500 (2 values of user_id, at most 100 per request)",
+            ),
+            (
+                "invitations",
+                Query::all(),
+                "GET /invitations?paginated=true&order_by=created_at&limit=500 (and the list with status=revoked)",
+            ),
+            (
+                "invitations",
+                Query::List { filters: vec![("status", "pending".to_owned())], order: None },
+                "GET /invitations?paginated=true&status=pending&order_by=created_at&limit=500",
+            ),
+            ("domains", Query::all(), "GET /domains"),
+            (
+                "api_keys",
+                Query::Lookup {
+                    key: &object("api_keys").unwrap().key_columns[1],
+                    values: vec!["org_1".to_owned()],
+                    filters: vec![],
+                    order: None,
+                },
+                "GET /api_keys?subject=org_1&include_invalid=true&limit=100",
             ),
             (
                 "users",

@@ -11,6 +11,9 @@ use super::*;
 /// Noon of 10 March 2024 in UTC, when Ada signed up.
 pub const NOON: i64 = 1_710_072_000_000;
 
+/// The imported tables that every oracle has copies of.
+const COPIED: &[&str] = &["users", "organizations", "organization_memberships"];
+
 /// A world that a few users and organizations with known names live in, each of whose foreign tables `clerk.x` has a
 /// copy `copy.x`.
 pub struct Oracle {
@@ -39,15 +42,25 @@ impl Oracle {
 
     /// Of a world that is settled already.
     pub fn of(world: World, tables: &str) -> Oracle {
+        let existing =
+            "SELECT relname::text FROM pg_class WHERE relnamespace = 'clerk'::regnamespace AND relkind = 'f'";
+        let imported = world.column::<String>(existing);
         world.run(tables);
         world.run("CREATE SCHEMA copy");
-        let copied = "SELECT relname::text FROM pg_class WHERE relnamespace = 'clerk'::regnamespace AND relkind = 'f'";
-        for table in world.column::<String>(copied) {
-            world.run(&format!("CREATE TABLE copy.{table} AS TABLE clerk.{table}; ANALYZE copy.{table}"));
-        }
-        world.requests();
-        world.notices();
-        Oracle { world }
+        let mut copied = world.column::<String>(existing);
+        copied.retain(|table| COPIED.contains(&&**table) || !imported.contains(table));
+        let oracle = Oracle { world };
+        copied.iter().for_each(|table| oracle.copy(table, "true"));
+        oracle.requests();
+        oracle.notices();
+        oracle
+    }
+
+    /// Copies the rows of another foreign table that meet a condition.
+    pub fn copy(&self, table: &str, condition: &str) {
+        self.run(&format!(
+            "CREATE TABLE copy.{table} AS SELECT * FROM clerk.{table} WHERE {condition}; ANALYZE copy.{table}"
+        ));
     }
 
     /// The rows of the last of these statements that has any, as text.

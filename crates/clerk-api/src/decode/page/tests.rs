@@ -80,3 +80,52 @@ fn objects_can_be_dropped() {
     page.retain(|page, object| page.id(object) != "b");
     assert_eq!((page.len(), page.id(0), page.id(1)), (2, "a".into(), "c".into()));
 }
+
+#[test]
+fn elements_are_the_rows_of_their_owners() {
+    let addresses = object("user_email_addresses").unwrap();
+    let asked = [Locator::Owner("id"), path("email_address"), Locator::IsPrimary { id: "primary_email_address_id" }];
+    let body = r#"[
+        {"id":"u1","created_at":1,"primary_email_address_id":"b","email_addresses":
+            [{"id":"a","email_address":"a@x"},{"email_address":"b@x","id":"b"}]},
+        {"id":"u2","created_at":2,"primary_email_address_id":null,"email_addresses":[]},
+        {"id":"u3","created_at":3},
+        {"id":"u4","created_at":4,"primary_email_address_id":"c","email_addresses":[{"id":"c"},{"email_address":"d@x"}]}]"#;
+    let projection = Projection::new(addresses, &asked);
+    let page = || Page::list(body.as_bytes().to_vec(), &projection).map_err(|error| error.problem).unwrap();
+    let rows = |page: Page| {
+        let row = |row| (0..asked.len()).map(|column| page.value(row, column).unwrap_or("-").to_owned()).collect();
+        (0..page.len()).map(row).collect::<Vec<Vec<_>>>()
+    };
+    let users = page();
+    assert_eq!((users.len(), users.id(3).into_owned(), users.created_at(3)), (4, "u4".to_owned(), Some(4)));
+    let first = [[r#""u1""#, r#""a@x""#, "false"], [r#""u1""#, r#""b@x""#, "true"]];
+    let last = [[r#""u4""#, "-", "true"], [r#""u4""#, r#""d@x""#, "false"]];
+    assert_eq!(rows(page().into_rows()), [first, last].concat());
+    let mut kept = page();
+    kept.retain(|page, user| page.id(user) != "u1");
+    kept.retain(|page, user| page.id(user) != "u2");
+    let kept = kept.into_rows();
+    assert_eq!((kept.id(0).into_owned(), kept.id(1).into_owned()), ("c".to_owned(), String::new()));
+    assert_eq!(rows(kept), last);
+    let wrong = r#"[{"id":"u1","email_addresses":["a@x"]}]"#;
+    assert!(Page::list(wrong.as_bytes().to_vec(), &projection).is_err());
+}
+
+#[test]
+fn the_key_fills_the_columns_that_clerk_leaves_out() {
+    let subscriptions = object("user_billing_subscriptions").unwrap();
+    let projection = Projection::new(subscriptions, &[Locator::Key, path("status")]);
+    let body = br#"{"id":"sub_1","status":"active"}"#.to_vec();
+    let mut page = Page::single(body, &projection).map_err(|error| error.problem).unwrap();
+    page.set_key(&projection, "user_\"1");
+    assert_eq!((page.value(0, 0), page.value(0, 1)), (Some(r#""user_\"1""#), Some(r#""active""#)));
+}
+
+#[test]
+fn a_list_may_have_another_name() {
+    let tokens = Projection::new(object("m2m_tokens").unwrap(), &[]);
+    let page = Page::list(br#"{"m2m_tokens":[{"id":"mt_1"}],"total_count":1}"#.to_vec(), &tokens);
+    assert_eq!(page.map_err(|error| error.problem).unwrap().len(), 1);
+    assert!(Page::list(br#"{"data":[],"total_count":0}"#.to_vec(), &tokens).is_err(), "it has another name there");
+}
