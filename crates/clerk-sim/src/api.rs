@@ -9,7 +9,7 @@ use crate::fault::Distortions;
 use crate::query::{self, Query};
 use crate::request::{Request, decode};
 use crate::state::State;
-use crate::{memberships, organizations, users};
+use crate::{memberships, organizations, resources, users};
 
 /// The index of the key that the request was sent with.
 pub(crate) fn authenticate(head: &Parts, keys: &[String]) -> Result<usize, ClerkError> {
@@ -62,6 +62,7 @@ pub(crate) fn answer(
             memberships::of_organization(state, &read(&query::ORGANIZATION_MEMBERSHIPS)?, id)
         }
         ["v1", "organization_memberships"] => Ok(memberships::list(state, &read(&query::MEMBERSHIPS)?)),
+        ["v1", path @ ..] => resources::answer(state, head, request, distortions, path),
         _ => Err(ClerkError::no_such_route()),
     }
 }

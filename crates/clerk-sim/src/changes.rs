@@ -15,11 +15,14 @@ pub enum ChangeError {
     /// There is no object of this kind with this id.
     #[error("no {kind} has the id {id}")]
     NotFound {
-        /// `user`, `organization` or `membership`.
+        /// Such as `user` or `invitation`; `owner` for that to which a new object is to belong.
         kind: &'static str,
         /// The id that was looked for.
         id: String,
     },
+    /// There are no objects of this name.
+    #[error("there are no objects called {0}")]
+    UnknownObject(String),
     /// The id of an object cannot be changed, and a new object cannot have the id of another one.
     #[error("the id {0} is taken, or is not this object's")]
     WrongId(String),
@@ -71,7 +74,7 @@ impl State {
         Ok(())
     }
 
-    /// Deletes a user and, as Clerk does, its memberships.
+    /// Deletes a user and, as Clerk does, its memberships and what else belongs to it.
     ///
     /// # Errors
     /// [`ChangeError::NotFound`].
@@ -84,6 +87,7 @@ impl State {
         for membership in self.take_memberships_of(id) {
             self.end_membership(&membership);
         }
+        self.delete_belongings(id)?;
         if let Some(user) = self.remove_user(id) {
             self.emit("user.deleted", event::deleted_user(&user));
         }
@@ -145,7 +149,7 @@ impl State {
         Ok(())
     }
 
-    /// Deletes an organization and, as Clerk does, its memberships.
+    /// Deletes an organization and, as Clerk does, its memberships and what else belongs to it.
     ///
     /// # Errors
     /// [`ChangeError::NotFound`].
@@ -157,6 +161,7 @@ impl State {
         for membership in self.take_members_of(id) {
             self.end_membership(&membership);
         }
+        self.delete_belongings(id)?;
         if let Some(organization) = self.organizations.remove(id) {
             self.emit("organization.deleted", event::deleted_organization(&organization));
         }
@@ -238,13 +243,13 @@ impl State {
         if self.end_membership(id) { Ok(()) } else { Err(not_found("membership", id)) }
     }
 
-    fn tick(&mut self) -> i64 {
+    pub(crate) fn tick(&mut self) -> i64 {
         self.clock += 1000;
         self.clock
     }
 
     /// Emits a webhook event for a change that was just made.
-    fn emit(&mut self, kind: &str, data: String) {
+    pub(crate) fn emit(&mut self, kind: &str, data: String) {
         self.dispatcher.dispatch(Delivery::new(&self.instance.id, kind, &data, self.clock));
     }
 
@@ -262,18 +267,18 @@ impl State {
 #[derive(Serialize)]
 struct Empty {}
 
-fn read_fields(fields: impl Serialize) -> serde_json::Result<Fields> {
+pub(crate) fn read_fields(fields: impl Serialize) -> serde_json::Result<Fields> {
     serde_json::from_str(&serde_json::to_string(&fields)?)
 }
 
 /// Sets `updated_at` to the given `created_at`, unless it is given as well.
-fn default_updated_at(fields: &mut Fields) {
+pub(crate) fn default_updated_at(fields: &mut Fields) {
     if let Some(created) = fields.get("created_at").cloned() {
         fields.entry("updated_at".to_owned()).or_insert(created);
     }
 }
 
-fn set_updated_at(fields: &mut Fields, now: i64) -> serde_json::Result<()> {
+pub(crate) fn set_updated_at(fields: &mut Fields, now: i64) -> serde_json::Result<()> {
     let now = raw(now)?;
     fields.entry("updated_at".to_owned()).or_insert(now);
     Ok(())
@@ -291,13 +296,13 @@ fn expand_role(fields: &mut Fields) -> serde_json::Result<()> {
     Ok(())
 }
 
-fn require_free(is_taken: bool, id: &str) -> Result<(), ChangeError> {
+pub(crate) fn require_free(is_taken: bool, id: &str) -> Result<(), ChangeError> {
     if is_taken {
         return Err(ChangeError::WrongId(id.to_owned()));
     }
     Ok(())
 }
 
-fn not_found(kind: &'static str, id: &str) -> ChangeError {
+pub(crate) fn not_found(kind: &'static str, id: &str) -> ChangeError {
     ChangeError::NotFound { kind, id: id.to_owned() }
 }

@@ -14,8 +14,10 @@
 //! | `DELETE /_sim/webhooks` | forgets them |
 //! | `PUT /_sim/receiver` | `{"url":"http://…","secret":"whsec_…"}`: events are POSTed there from now on |
 //! | `DELETE /_sim/receiver` | events are POSTed nowhere |
-//! | `POST /_sim/users`, `…/organizations`, `…/memberships` | creates one from the fields given, answers with it |
+//! | `POST /_sim/users`, `…/organizations`, `…/memberships`, `…/invitations`, … | creates one from the fields given, answers with it |
 //! | `GET`, `PATCH`, `DELETE /_sim/users/{id}`, … | reads, changes or deletes one |
+//!
+//! The names of the objects are those of [`State::create`].
 
 use std::time::Duration;
 
@@ -34,6 +36,7 @@ use crate::memberships;
 use crate::object::Fields;
 use crate::organizations::Extras;
 use crate::request::decode;
+use crate::resources;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::webhook::Receiver;
@@ -92,10 +95,10 @@ pub(crate) async fn answer(shared: &Shared, head: &Parts, body: Incoming) -> Ans
             write(&shared.state).dispatcher.set_receiver(None);
             Ok(Vec::new())
         }
-        ("POST", [kind]) => create(&mut write(&shared.state), kind, &body),
-        ("GET", [kind, id]) => show(&read(&shared.state), kind, id),
-        ("PATCH", [kind, id]) => update(&mut write(&shared.state), kind, id, &body),
-        ("DELETE", [kind, id]) => delete(&mut write(&shared.state), kind, id),
+        ("POST", [object]) => create(&mut write(&shared.state), object, &body),
+        ("GET", [object, id]) => show(&read(&shared.state), object, id),
+        ("PATCH", [object, id]) => update(&mut write(&shared.state), object, id, &body),
+        ("DELETE", [object, id]) => delete(&mut write(&shared.state), object, id),
         _ => Err(ClerkError::no_such_route()),
     };
     match done {
@@ -121,15 +124,6 @@ struct NewReceiver {
     secret: String,
 }
 
-/// The fields of a new membership.
-#[derive(Deserialize)]
-struct NewMembership {
-    user_id: String,
-    organization_id: String,
-    #[serde(flatten)]
-    rest: serde_json::Map<String, serde_json::Value>,
-}
-
 fn refuse(error: &ClerkError) -> Answer {
     Answer::error(error, "simulator")
 }
@@ -143,62 +137,50 @@ fn new_receiver(body: &Bytes) -> Result<Receiver, ClerkError> {
     Receiver::new(&new.url, &new.secret).map_err(ClerkError::bad_body)
 }
 
-fn create(state: &mut State, kind: &str, body: &Bytes) -> Result<Vec<u8>, ClerkError> {
-    let id = match kind {
-        "users" => state.create_user(parse::<Fields>(body)?),
-        "organizations" => state.create_organization(parse::<Fields>(body)?),
-        "memberships" => {
-            let new: NewMembership = parse(body)?;
-            state.create_membership(&new.user_id, &new.organization_id, new.rest)
-        }
-        _ => return Err(ClerkError::no_such_route()),
-    };
-    show(state, kind, &id.map_err(refused)?)
+fn create(state: &mut State, object: &str, body: &Bytes) -> Result<Vec<u8>, ClerkError> {
+    let id = state.create(object, parse::<Fields>(body)?).map_err(refused)?;
+    show(state, object, &id)
 }
 
-fn show(state: &State, kind: &str, id: &str) -> Result<Vec<u8>, ClerkError> {
-    let json = match kind {
-        "users" => state.users.get(id).map(|user| user.json.clone().into_bytes()),
+fn show(state: &State, object: &str, id: &str) -> Result<Vec<u8>, ClerkError> {
+    let (noun, json) = match object {
+        "users" => ("user", state.users.get(id).map(|user| user.json.clone().into_bytes())),
         "organizations" => {
             let organization = state.organizations.get(id);
-            organization.map(|organization| organization.json.clone().into_bytes())
+            ("organization", organization.map(|organization| organization.json.clone().into_bytes()))
         }
-        "memberships" => state.memberships.get(id).map(|membership| {
-            let mut json = Vec::new();
-            memberships::write(state, membership, Extras::NONE, &mut json);
-            json
-        }),
-        _ => return Err(ClerkError::no_such_route()),
+        "organization_memberships" | "memberships" => {
+            let membership = state.memberships.get(id).map(|membership| {
+                let mut json = Vec::new();
+                memberships::write(state, membership, Extras::NONE, &mut json);
+                json
+            });
+            ("membership", membership)
+        }
+        _ => {
+            let kind = resources::kind(object).ok_or_else(ClerkError::no_such_route)?;
+            let entry = state.entry(kind.name, id);
+            (kind.noun, entry.map(|entry| kind.shown(state, entry).into_bytes()))
+        }
     };
-    json.ok_or_else(|| ClerkError::not_found(kind.trim_end_matches('s'), id))
+    json.ok_or_else(|| ClerkError::not_found(noun, id))
 }
 
-fn update(state: &mut State, kind: &str, id: &str, body: &Bytes) -> Result<Vec<u8>, ClerkError> {
+fn update(state: &mut State, object: &str, id: &str, body: &Bytes) -> Result<Vec<u8>, ClerkError> {
     let fields: &RawValue = parse(body)?;
-    match kind {
-        "users" => state.update_user(id, fields),
-        "organizations" => state.update_organization(id, fields),
-        "memberships" => state.update_membership(id, fields),
-        _ => return Err(ClerkError::no_such_route()),
-    }
-    .map_err(refused)?;
-    show(state, kind, id)
+    state.update(object, id, fields).map_err(refused)?;
+    show(state, object, id)
 }
 
-fn delete(state: &mut State, kind: &str, id: &str) -> Result<Vec<u8>, ClerkError> {
-    match kind {
-        "users" => state.delete_user(id),
-        "organizations" => state.delete_organization(id),
-        "memberships" => state.delete_membership(id),
-        _ => return Err(ClerkError::no_such_route()),
-    }
-    .map_err(refused)?;
+fn delete(state: &mut State, object: &str, id: &str) -> Result<Vec<u8>, ClerkError> {
+    state.delete(object, id).map_err(refused)?;
     Ok(Vec::new())
 }
 
 fn refused(error: ChangeError) -> ClerkError {
     match error {
         ChangeError::NotFound { kind, id } => ClerkError::not_found(kind, &id),
+        ChangeError::UnknownObject(_) => ClerkError::no_such_route(),
         other => ClerkError::bad_body(other),
     }
 }

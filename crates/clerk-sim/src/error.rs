@@ -99,6 +99,11 @@ impl ClerkError {
         .about(parameter)
     }
 
+    pub(crate) fn required(parameter: &str) -> ClerkError {
+        ClerkError::new(422, "form_param_missing", "is missing", format!("{parameter} must be included."))
+            .about(parameter)
+    }
+
     pub(crate) fn missing(parameter: &str, because_of: &str) -> ClerkError {
         ClerkError::new(
             422,

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! The simulator answers the endpoints of [`ENDPOINTS`] as Clerk's OpenAPI description (2026-05-12) says, with
-//! generated users, organizations and memberships that are the same, to the byte, for the same seed and sizes. It runs
+//! generated objects that are the same, to the byte, for the same seed and sizes. It runs
 //! on threads of its own, so that blocking and asynchronous programs can use it alike, and stops when the [`Sim`] is
 //! dropped. The program `clerk-sim` provides the same for a shell; other programs control it under `/_sim` (see the
 //! `control` module).
@@ -23,8 +23,8 @@
 //! `method` and `target` a line. Many simulators may share the file. The tests hold it against Clerk's description.
 //!
 //! The modules: `query` has the endpoints and their parameters; `instance`, `users`, `organizations` and `memberships`
-//! answer them from `state`; `generate` makes the objects, in the forms of `schema`; `server` receives requests and
-//! applies what `fault` and `rate_limit` decide. Changes of `state` become webhooks: `event` has their data, `webhook`
+//! answer them from `state`; `generate` makes the objects, in the forms of `schema`; `resources` does all of this for
+//! every other kind of objects; `server` receives requests and applies what `fault` and `rate_limit` decide. Changes of `state` become webhooks: `event` has their data, `webhook`
 //! their messages, and `dispatcher` keeps and sends them.
 
 #![forbid(unsafe_code)]
@@ -48,6 +48,7 @@ mod query;
 mod rate_limit;
 mod request;
 mod request_file;
+mod resources;
 mod schema;
 mod server;
 mod shared;
@@ -95,6 +96,9 @@ pub struct Config {
     pub organizations: usize,
     /// How many memberships there are at first; at most one for each user in each organization.
     pub memberships: usize,
+    /// About how many objects there are at first of each other kind that can be many, such as invitations or sessions.
+    /// There are always a few roles, permissions, plans and settings.
+    pub others: usize,
     /// Whether some metadata contains half a surrogate pair, as Clerk's may. Clerk's Python client cannot read it.
     pub lone_surrogates: bool,
     /// The delay before every answer.
@@ -116,6 +120,7 @@ impl Default for Config {
             users: 100,
             organizations: 10,
             memberships: 150,
+            others: 25,
             lone_surrogates: true,
             latency: Duration::ZERO,
             rate_limit: RateLimit::default(),
@@ -309,9 +314,47 @@ impl Sim {
             .collect()
     }
 
+    /// Every object of a kind, the oldest first, as its list shows it. `object` is the name of the kind, as in
+    /// [`State::create`]; there are none of an unknown one.
+    pub fn objects(&self, object: &str) -> Vec<Object> {
+        match object {
+            "users" => return self.users(),
+            "organizations" => return self.organizations(),
+            "organization_memberships" | "memberships" => return self.memberships(),
+            _ => {}
+        }
+        let state = read(&self.shared.state);
+        let Some(kind) = resources::kind(object) else { return Vec::new() };
+        state.entries(kind.name).map(|entry| self::object(entry, kind.shown(&state, entry))).collect()
+    }
+
     /// Makes several changes at once. Requests see either none or all of them.
     pub fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         change(&mut write(&self.shared.state))
+    }
+
+    /// See [`State::create`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn create(&self, object: &str, fields: impl Serialize) -> Result<String, ChangeError> {
+        self.change(|state| state.create(object, fields))
+    }
+
+    /// See [`State::update`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn update(&self, object: &str, id: &str, fields: impl Serialize) -> Result<(), ChangeError> {
+        self.change(|state| state.update(object, id, fields))
+    }
+
+    /// See [`State::delete`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn delete(&self, object: &str, id: &str) -> Result<(), ChangeError> {
+        self.change(|state| state.delete(object, id))
     }
 
     /// See [`State::create_user`].

@@ -45,6 +45,10 @@ struct Options {
     #[arg(long, default_value_t = 1500)]
     memberships: usize,
 
+    /// About how many objects there are of each other kind, such as invitations
+    #[arg(long, default_value_t = 25)]
+    others: usize,
+
     /// Leave out the metadata that holds half a surrogate pair, which Clerk's Python client cannot read
     #[arg(long)]
     no_lone_surrogates: bool,
@@ -87,6 +91,7 @@ impl Options {
             users: self.users,
             organizations: self.organizations,
             memberships: self.memberships,
+            others: self.others,
             lone_surrogates: !self.no_lone_surrogates,
             latency: Duration::from_millis(self.latency_ms),
             rate_limit: match self.rate_limit {

@@ -6,6 +6,7 @@ use crate::error::ClerkError;
 use crate::object::Organization;
 use crate::page;
 use crate::query::Query;
+use crate::resources::Entry;
 use crate::state::State;
 use crate::table::Row;
 
@@ -95,7 +96,10 @@ pub(crate) fn write(state: &State, organization: &Organization, extras: Extras, 
     page::write_unclosed(&organization.json, out);
     if extras.members_count {
         let count = state.members_count(&organization.id);
-        let counts = format!(r#","members_count":{count},"pending_invitations_count":0"#);
+        let invitations = state.entries("organization_invitations");
+        let is_pending = |entry: &Entry| entry.is("organization_id", &organization.id) && entry.is("status", "pending");
+        let pending = invitations.filter(|entry| is_pending(entry)).count();
+        let counts = format!(r#","members_count":{count},"pending_invitations_count":{pending}"#);
         out.extend_from_slice(counts.as_bytes());
     }
     if extras.missing_admin {

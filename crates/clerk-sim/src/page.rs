@@ -93,7 +93,12 @@ pub(crate) fn array<R>(rows: &[&R], mut write: impl FnMut(&R, &mut Vec<u8>)) -> 
 
 /// `{"data":[…],"total_count":n}`
 pub(crate) fn counted<R>(rows: &[&R], total: usize, write: impl FnMut(&R, &mut Vec<u8>)) -> Vec<u8> {
-    let mut json = br#"{"data":"#.to_vec();
+    counted_as("data", rows, total, write)
+}
+
+/// As [`counted`], with the rows in a member of another name.
+pub(crate) fn counted_as<R>(member: &str, rows: &[&R], total: usize, write: impl FnMut(&R, &mut Vec<u8>)) -> Vec<u8> {
+    let mut json = format!(r#"{{"{member}":"#).into_bytes();
     json.append(&mut array(rows, write));
     json.extend_from_slice(format!(r#","total_count":{total}}}"#).as_bytes());
     json

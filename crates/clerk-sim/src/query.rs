@@ -5,10 +5,11 @@
 
 use crate::error::ClerkError;
 use crate::fault::Distortions;
+use crate::resources::{ROUTE_COUNT, ROUTES};
 
 /// How many values an array parameter may have.
 const MAX_VALUES: usize = 100;
-const DEFAULT_LIMIT: i64 = 10;
+const DEFAULT_LIMIT: usize = 10;
 const MAX_PER_PAGE: i64 = 500;
 
 /// An endpoint: its path, as in Clerk's OpenAPI file, and its query parameters.
@@ -16,7 +17,7 @@ const MAX_PER_PAGE: i64 = 500;
 pub struct Endpoint {
     /// Such as `/users/{user_id}`.
     pub path: &'static str,
-    parameters: &'static [&'static [Parameter]],
+    pub(crate) parameters: &'static [&'static [Parameter]],
 }
 
 impl Endpoint {
@@ -30,39 +31,77 @@ impl Endpoint {
     }
 }
 
+/// A query parameter of an endpoint.
 #[derive(Debug)]
-struct Parameter {
+pub(crate) struct Parameter {
     name: &'static str,
     kind: ParameterKind,
+    condition: Option<Condition>,
+}
+
+/// What a parameter demands of an object. Endpoints of users, organizations and memberships have code for theirs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Condition {
+    /// This field has the value, or one of the values.
+    Is(&'static str),
+    /// The value is a part of one of these fields, in lower or upper case, or exactly one of the others.
+    Matches {
+        /// The fields of which the value may be a part.
+        part: &'static [&'static str],
+        /// The fields that the value may be.
+        exactly: &'static [&'static str],
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
-enum ParameterKind {
+pub(crate) enum ParameterKind {
     /// Repeated values, one of which has to match.
     List,
     /// Like `List`, for phone numbers, whose plus sign many clients do not encode.
     Phones,
     /// Repeated values with a prefix: `+` to include and `-` to exclude objects.
     IncludeExclude,
+    /// Like `IncludeExclude`, of these values.
+    Choices(&'static [&'static str]),
     Text,
+    /// A text without which the request is refused.
+    Required,
+    /// A text without which the request is refused, unless it has the parameter of this name.
+    RequiredWithout(&'static str),
+    /// A text that is not blank.
+    Phrase,
+    /// One of these texts.
+    Choice(&'static [&'static str]),
     Integer,
     Boolean,
-    Limit,
+    /// A number from 1 to this one.
+    Limit(i64),
     Offset,
     OrderBy(&'static [&'static str]),
+    /// Like `OrderBy`, where the oldest objects come first unless another order is requested.
+    OldestFirst(&'static [&'static str]),
 }
 
 impl ParameterKind {
     fn is_array(self) -> bool {
-        matches!(self, ParameterKind::List | ParameterKind::Phones | ParameterKind::IncludeExclude)
+        matches!(
+            self,
+            ParameterKind::List | ParameterKind::Phones | ParameterKind::IncludeExclude | ParameterKind::Choices(_)
+        )
     }
 }
 
-const fn parameter(name: &'static str, kind: ParameterKind) -> Parameter {
-    Parameter { name, kind }
+pub(crate) const fn parameter(name: &'static str, kind: ParameterKind) -> Parameter {
+    Parameter { name, kind, condition: None }
 }
 
-const PAGE: &[Parameter] = &[parameter("limit", ParameterKind::Limit), parameter("offset", ParameterKind::Offset)];
+/// A parameter that objects are filtered by.
+pub(crate) const fn filter(name: &'static str, kind: ParameterKind, condition: Condition) -> Parameter {
+    Parameter { name, kind, condition: Some(condition) }
+}
+
+pub(crate) const PAGE: &[Parameter] =
+    &[parameter("limit", ParameterKind::Limit(MAX_PER_PAGE)), parameter("offset", ParameterKind::Offset)];
 
 const USER_FILTERS: &[Parameter] = &[
     parameter("email_address", ParameterKind::List),
@@ -179,7 +218,30 @@ pub(crate) const MEMBERSHIPS: Endpoint =
     Endpoint { path: "/organization_memberships", parameters: &[&[parameter("order_by", MEMBERSHIP_ORDER)], PAGE] };
 
 /// Every endpoint of Clerk's Backend API that the simulator answers, all of them with GET.
-pub const ENDPOINTS: &[Endpoint] = &[
+pub const ENDPOINTS: &[Endpoint] = &all_endpoints();
+
+const fn all_endpoints() -> [Endpoint; OWN.len() + ROUTE_COUNT] {
+    let mut all = [INSTANCE; OWN.len() + ROUTE_COUNT];
+    let mut place = 0;
+    while place < OWN.len() {
+        all[place] = OWN[place];
+        place += 1;
+    }
+    let mut group = 0;
+    while group < ROUTES.len() {
+        let mut route = 0;
+        while route < ROUTES[group].len() {
+            all[place] = ROUTES[group][route].endpoint;
+            place += 1;
+            route += 1;
+        }
+        group += 1;
+    }
+    all
+}
+
+/// The endpoints that are not routes of `resources`.
+const OWN: &[Endpoint] = &[
     INSTANCE,
     USERS,
     USER_COUNT,
@@ -218,6 +280,9 @@ enum Value {
 #[derive(Debug)]
 pub(crate) struct Query {
     values: Vec<(&'static str, Value)>,
+    conditions: Vec<(&'static str, Condition)>,
+    /// How many objects a page has unless the request says so.
+    default_limit: usize,
     distortions: Distortions,
 }
 
@@ -232,18 +297,37 @@ impl Query {
         distortions: Distortions,
     ) -> Result<Query, ClerkError> {
         let mut values = Vec::new();
+        let mut conditions = Vec::new();
+        let mut default_limit = usize::MAX;
         for parameter in endpoint.parameters() {
+            if let ParameterKind::Limit(_) = parameter.kind {
+                default_limit = DEFAULT_LIMIT;
+            }
             let given: Vec<&str> =
                 pairs.iter().filter(|(name, _)| name == parameter.name).map(|(_, value)| value.as_str()).collect();
             // If a parameter that takes one value is repeated, Clerk uses the first value. An empty one counts as
-            // missing.
+            // missing, unless the parameter refuses blank values.
+            let takes_empty = parameter.kind.is_array() || matches!(parameter.kind, ParameterKind::Phrase);
             if let Some(first) = given.first()
-                && (parameter.kind.is_array() || !first.is_empty())
+                && (takes_empty || !first.is_empty())
             {
                 values.push((parameter.name, read_value(parameter, first, &given)?));
+                conditions.extend(parameter.condition.map(|condition| (parameter.name, condition)));
+                continue;
+            }
+            let is_given = |name: &str| pairs.iter().any(|(other, value)| other == name && !value.is_empty());
+            match parameter.kind {
+                ParameterKind::OldestFirst(_) => {
+                    values.push((parameter.name, Value::Order(Order { field: "created_at", descending: false })));
+                }
+                ParameterKind::Required => return Err(ClerkError::required(parameter.name)),
+                ParameterKind::RequiredWithout(other) if !is_given(other) => {
+                    return Err(ClerkError::required(parameter.name));
+                }
+                _ => {}
             }
         }
-        Ok(Query { values, distortions })
+        Ok(Query { values, conditions, default_limit, distortions })
     }
 
     fn get(&self, name: &str) -> Option<&Value> {
@@ -267,6 +351,11 @@ impl Query {
             }
             _ => IncludeExclude::default(),
         }
+    }
+
+    /// The conditions of the parameters that were given, each with its parameter.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = (&'static str, Condition)> {
+        self.conditions.iter().copied()
     }
 
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
@@ -299,8 +388,8 @@ impl Query {
     }
 
     pub(crate) fn limit(&self) -> usize {
-        let limit = self.integer("limit").unwrap_or(DEFAULT_LIMIT);
-        let limit = usize::try_from(limit).unwrap_or_default();
+        let limit = self.integer("limit").and_then(|limit| usize::try_from(limit).ok());
+        let limit = limit.unwrap_or(self.default_limit);
         self.distortions.max_objects.map_or(limit, |max| limit.min(max))
     }
 
@@ -328,30 +417,39 @@ fn read_value(parameter: &Parameter, first: &str, given: &[&str]) -> Result<Valu
     Ok(match parameter.kind {
         ParameterKind::List => Value::List(list()?),
         ParameterKind::Phones => Value::List(list()?.iter().map(|value| restore_plus(value)).collect()),
-        ParameterKind::IncludeExclude => {
-            let mut values = IncludeExclude::default();
-            for value in list()? {
-                let value = restore_plus(&value);
-                match value.strip_prefix('-') {
-                    Some(excluded) => values.exclude.push(excluded.to_owned()),
-                    None => values.include.push(value.strip_prefix('+').unwrap_or(&value).to_owned()),
-                }
+        ParameterKind::IncludeExclude => Value::IncludeExclude(read_prefixes(list()?)),
+        ParameterKind::Choices(choices) => {
+            let values = list()?;
+            let unknown = |value: &String| {
+                let value = restore_plus(value);
+                !choices.contains(&value.trim_start_matches(['+', '-']))
+            };
+            if values.iter().any(unknown) {
+                return Err(not_one_of(name, choices));
             }
-            Value::IncludeExclude(values)
+            Value::IncludeExclude(read_prefixes(values))
         }
-        ParameterKind::Text => Value::Text(first.to_owned()),
+        ParameterKind::Text | ParameterKind::Required | ParameterKind::RequiredWithout(_) => {
+            Value::Text(first.to_owned())
+        }
+        ParameterKind::Phrase if first.trim().is_empty() => {
+            return Err(ClerkError::invalid_value(name, "it is blank"));
+        }
+        ParameterKind::Phrase => Value::Text(first.to_owned()),
+        ParameterKind::Choice(choices) if choices.contains(&first) => Value::Text(first.to_owned()),
+        ParameterKind::Choice(choices) => return Err(not_one_of(name, choices)),
         ParameterKind::Integer => Value::Integer(integer()?),
         ParameterKind::Boolean => match first {
             "true" => Value::Boolean(true),
             "false" => Value::Boolean(false),
             _ => return Err(ClerkError::wrong_type(name, "boolean")),
         },
-        ParameterKind::Limit => match integer()? {
+        ParameterKind::Limit(max) => match integer()? {
             limit if limit < 1 => {
                 return Err(ClerkError::invalid_value(name, "it has to be 1 or more"));
             }
-            limit if limit > MAX_PER_PAGE => {
-                return Err(ClerkError::too_large(name, MAX_PER_PAGE));
+            limit if limit > max => {
+                return Err(ClerkError::too_large(name, max));
             }
             limit => Value::Integer(limit),
         },
@@ -361,8 +459,27 @@ fn read_value(parameter: &Parameter, first: &str, given: &[&str]) -> Result<Valu
             }
             offset => Value::Integer(offset),
         },
-        ParameterKind::OrderBy(fields) => Value::Order(read_order(name, &restore_plus(first), fields)?),
+        ParameterKind::OrderBy(fields) | ParameterKind::OldestFirst(fields) => {
+            Value::Order(read_order(name, &restore_plus(first), fields)?)
+        }
     })
+}
+
+/// Values to include, with or without a plus sign, and values to exclude, with a minus sign.
+fn read_prefixes(given: Vec<String>) -> IncludeExclude {
+    let mut values = IncludeExclude::default();
+    for value in given {
+        let value = restore_plus(&value);
+        match value.strip_prefix('-') {
+            Some(excluded) => values.exclude.push(excluded.to_owned()),
+            None => values.include.push(value.strip_prefix('+').unwrap_or(&value).to_owned()),
+        }
+    }
+    values
+}
+
+fn not_one_of(name: &str, choices: &[&str]) -> ClerkError {
+    ClerkError::invalid_value(name, &format!("it is not one of {}", choices.join(", ")))
 }
 
 /// Replaces a leading space, which was a plus sign that the client did not encode.
@@ -379,8 +496,6 @@ fn read_order(name: &str, value: &str, fields: &[&'static str]) -> Result<Order,
         None => (false, value.strip_prefix('+').unwrap_or(value)),
     };
     let mut known = fields.iter();
-    let field = known
-        .find(|field| **field == wanted)
-        .ok_or_else(|| ClerkError::invalid_value(name, &format!("it is not one of {}", fields.join(", "))))?;
+    let field = known.find(|field| **field == wanted).ok_or_else(|| not_one_of(name, fields))?;
     Ok(Order { field, descending })
 }

@@ -12,9 +12,10 @@ use crate::dispatcher::Dispatcher;
 use crate::generate::{self};
 use crate::instance::Instance;
 use crate::object::{Membership, Organization, User};
+use crate::resources::{self, Tables};
 use crate::table::Table;
 
-/// Users, organizations and memberships, and the clock by which they change.
+/// Users, organizations, memberships and all other objects, and the clock by which they change.
 ///
 /// The clock starts at 1 November 2026, 00:00 UTC, and advances by one second with every change, so that every run of a
 /// test sees the same times.
@@ -24,13 +25,17 @@ use crate::table::Table;
 /// that Clerk does not know are kept.
 ///
 /// Every change causes the events that Clerk would send to webhooks. Deleting a user or an organization also causes one
-/// for each of its memberships.
+/// for each of its memberships, and for those of its other objects whose deletion Clerk tells of.
 pub struct State {
     pub(crate) instance: Instance,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) users: Table<User>,
     pub(crate) organizations: Table<Organization>,
     pub(crate) memberships: Table<Membership>,
+    /// The objects of all other kinds.
+    pub(crate) tables: Tables,
+    /// About how many objects there are at first of each other kind.
+    pub(crate) others: usize,
     /// From the id of a user or an organization to the ids of its memberships.
     by_user: IdIndex,
     by_organization: IdIndex,
@@ -55,6 +60,8 @@ impl State {
             users: Table::new(generated.users),
             organizations: Table::new(generated.organizations),
             memberships: Table::new(generated.memberships),
+            tables: Tables::new(),
+            others: 0,
             by_user: IdIndex::new(),
             by_organization: IdIndex::new(),
             by_identifier: IdIndex::new(),
@@ -70,6 +77,7 @@ impl State {
             link(&mut state.by_user, &membership.user_id, &membership.id);
             link(&mut state.by_organization, &membership.organization_id, &membership.id);
         }
+        resources::generate(&mut state, config);
         state
     }
 

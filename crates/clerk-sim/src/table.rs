@@ -35,6 +35,16 @@ impl<R: Row> Table<R> {
         self.by_id.get(id).map(Arc::as_ref)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// One of `count` rows at equal distances over the whole table.
+    pub(crate) fn spread(&self, place: usize, count: usize) -> Option<&R> {
+        let place = place.checked_mul(self.rows.len())?.checked_div(count)?;
+        self.rows.get(place).map(Arc::as_ref)
+    }
+
     /// Every row, the oldest first.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &R> + ExactSizeIterator {
         self.rows.iter().map(Arc::as_ref)

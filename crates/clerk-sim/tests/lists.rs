@@ -210,7 +210,7 @@ fn status_404() {
         "/users/",
         "/organizations/unknown",
         "/organizations/unknown/memberships",
-        "/sessions",
+        "/dragons",
     ] {
         let reply = get(&sim, target);
         assert_eq!((reply.status, reply.code().as_str()), (404, "resource_not_found"), "{target}");

@@ -7,37 +7,11 @@ mod support;
 use std::collections::BTreeSet;
 
 use clerk_sim::ENDPOINTS;
-use serde_json::{Value, json};
-use support::description::{self, Schemas, resolve};
+use serde_json::json;
+use support::description::{self, Checker, resolve};
 use support::{encode, get, id, request, start};
 
 const FILE: &str = "bapi-2026-05-12.yml";
-
-struct Checker {
-    description: Value,
-    schemas: Schemas,
-}
-
-impl Checker {
-    fn new(description: Value) -> Checker {
-        Checker { schemas: Schemas::of(&description), description }
-    }
-
-    /// Checks an answer against what the description says about this path and status.
-    fn check(&self, path: &str, status: u16, answer: &Value) {
-        let wrong = self.errors(path, status, answer);
-        assert!(wrong.is_empty(), "{path} {status}: {wrong:#?}");
-    }
-
-    fn errors(&self, path: &str, status: u16, answer: &Value) -> Vec<String> {
-        let responses = &self.description["paths"][path]["get"]["responses"];
-        let response = responses.get(status.to_string());
-        // Statuses that are not written at the endpoint, 429 among them, have the body of all errors.
-        let general = json!({ "$ref": "#/components/responses/ClerkErrors" });
-        let response = resolve(&self.description, response.unwrap_or(&general));
-        self.schemas.errors(&response["content"]["application/json"]["schema"], answer)
-    }
-}
 
 /// Answers are as Clerk's OpenAPI file describes them.
 #[test]

@@ -1,10 +1,10 @@
 //! Generates users, organizations and memberships with the variety of real ones.
 
 pub(crate) mod id;
-mod metadata;
-mod name;
+pub(crate) mod metadata;
+pub(crate) mod name;
 mod organization;
-mod time;
+pub(crate) mod time;
 mod user;
 
 use fake::rand::Rng;

@@ -3,10 +3,14 @@
 //! They are not part of this project. They are looked for in the directory `CLERK_OPENAPI_DIR`, by default
 //! `shared/clerk` beside the checkout.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
+use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
 /// A file of Clerk's description, where there is one.
@@ -59,10 +63,50 @@ impl Schemas {
 
     /// What is wrong with a value by one of the description's schemas.
     pub fn errors(&self, schema: &Value, value: &Value) -> Vec<String> {
+        errors(&self.validator(schema), value)
+    }
+
+    fn validator(&self, schema: &Value) -> Validator {
         let mut schema = to_json_schema(schema);
         schema["components"] = self.0.clone();
-        let validator = jsonschema::validator_for(&schema).expect("a schema");
-        let errors = validator.iter_errors(value);
-        errors.map(|error| format!("{} at {}", error, error.instance_path())).collect()
+        jsonschema::validator_for(&schema).expect("a schema")
+    }
+}
+
+fn errors(validator: &Validator, value: &Value) -> Vec<String> {
+    let errors = validator.iter_errors(value);
+    errors.map(|error| format!("{} at {}", error, error.instance_path())).collect()
+}
+
+/// Checks answers against the description of the API.
+pub struct Checker {
+    description: Value,
+    schemas: Schemas,
+    validators: RefCell<HashMap<(String, u16), Rc<Validator>>>,
+}
+
+impl Checker {
+    pub fn new(description: Value) -> Checker {
+        Checker { schemas: Schemas::of(&description), description, validators: RefCell::default() }
+    }
+
+    /// Checks an answer against what the description says about this path and status.
+    pub fn check(&self, path: &str, status: u16, answer: &Value) {
+        let wrong = self.errors(path, status, answer);
+        assert!(wrong.is_empty(), "{path} {status}: {wrong:#?}");
+    }
+
+    pub fn errors(&self, path: &str, status: u16, answer: &Value) -> Vec<String> {
+        let make = || {
+            let responses = &self.description["paths"][path]["get"]["responses"];
+            let response = responses.get(status.to_string());
+            // Statuses that are not written at the endpoint, 429 among them, have the body of all errors.
+            let general = json!({ "$ref": "#/components/responses/ClerkErrors" });
+            let response = resolve(&self.description, response.unwrap_or(&general));
+            Rc::new(self.schemas.validator(&response["content"]["application/json"]["schema"]))
+        };
+        let mut validators = self.validators.borrow_mut();
+        let validator = Rc::clone(validators.entry((path.to_owned(), status)).or_insert_with(make));
+        errors(&validator, answer)
     }
 }
