@@ -66,14 +66,15 @@ impl Schemas {
         errors(&self.validator(schema), value)
     }
 
-    fn validator(&self, schema: &Value) -> Validator {
+    pub fn validator(&self, schema: &Value) -> Validator {
         let mut schema = to_json_schema(schema);
         schema["components"] = self.0.clone();
         jsonschema::validator_for(&schema).expect("a schema")
     }
 }
 
-fn errors(validator: &Validator, value: &Value) -> Vec<String> {
+/// What is wrong with a value by a validator.
+pub fn errors(validator: &Validator, value: &Value) -> Vec<String> {
     let errors = validator.iter_errors(value);
     errors.map(|error| format!("{} at {}", error, error.instance_path())).collect()
 }
