@@ -6,10 +6,10 @@ use hyper::http::request::Parts;
 
 use crate::error::ClerkError;
 use crate::fault::Distortions;
-use crate::query::{self, Query};
+use crate::query::Query;
 use crate::request::{Request, decode};
 use crate::state::State;
-use crate::{memberships, organizations, resources, users};
+use crate::{endpoint, memberships, organizations, resources, users};
 
 /// The index of the key that the request was sent with.
 pub(crate) fn authenticate(head: &Parts, keys: &[String]) -> Result<usize, ClerkError> {
@@ -44,24 +44,24 @@ pub(crate) fn answer(
     match segments.as_slice() {
         ["v1", _, ""] | ["v1", _, "", ..] => Err(ClerkError::no_such_route()),
         ["v1", "instance"] => {
-            read(&query::INSTANCE)?;
+            read(&endpoint::INSTANCE)?;
             serde_json::to_vec(&state.instance).map_err(ClerkError::bad_body)
         }
-        ["v1", "users"] => users::list(state, &read(&query::USERS)?),
-        ["v1", "users", "count"] => users::count(state, &read(&query::USER_COUNT)?),
+        ["v1", "users"] => users::list(state, &read(&endpoint::USERS)?),
+        ["v1", "users", "count"] => users::count(state, &read(&endpoint::USER_COUNT)?),
         ["v1", "users", id] => {
-            read(&query::USER)?;
+            read(&endpoint::USER)?;
             users::get(state, id)
         }
         ["v1", "users", id, "organization_memberships"] => {
-            memberships::of_user(state, &read(&query::USER_MEMBERSHIPS)?, id)
+            memberships::of_user(state, &read(&endpoint::USER_MEMBERSHIPS)?, id)
         }
-        ["v1", "organizations"] => Ok(organizations::list(state, &read(&query::ORGANIZATIONS)?)),
-        ["v1", "organizations", id] => organizations::get(state, &read(&query::ORGANIZATION)?, id),
+        ["v1", "organizations"] => Ok(organizations::list(state, &read(&endpoint::ORGANIZATIONS)?)),
+        ["v1", "organizations", id] => organizations::get(state, &read(&endpoint::ORGANIZATION)?, id),
         ["v1", "organizations", id, "memberships"] => {
-            memberships::of_organization(state, &read(&query::ORGANIZATION_MEMBERSHIPS)?, id)
+            memberships::of_organization(state, &read(&endpoint::ORGANIZATION_MEMBERSHIPS)?, id)
         }
-        ["v1", "organization_memberships"] => Ok(memberships::list(state, &read(&query::MEMBERSHIPS)?)),
+        ["v1", "organization_memberships"] => Ok(memberships::list(state, &read(&endpoint::MEMBERSHIPS)?)),
         ["v1", path @ ..] => resources::answer(state, head, request, distortions, path),
         _ => Err(ClerkError::no_such_route()),
     }

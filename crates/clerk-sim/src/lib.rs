@@ -22,7 +22,7 @@
 //! If `CLERK_SIM_REQUEST_LOG` names a file, every request but those under `/_sim` is appended to it, one JSON object with
 //! `method` and `target` a line. Many simulators may share the file. The tests hold it against Clerk's description.
 //!
-//! The modules: `query` has the endpoints and their parameters; `instance`, `users`, `organizations` and `memberships`
+//! The modules: `endpoint` has the endpoints and their parameters, which `query` reads; `instance`, `users`, `organizations` and `memberships`
 //! answer them from `state`; `generate` makes the objects, in the forms of `schema`; `resources` does all of this for
 //! every other kind of objects; `server` receives requests and applies what `fault` and `rate_limit` decide. Changes of `state` become webhooks: `event` has their data, `webhook`
 //! their messages, and `dispatcher` keeps and sends them.
@@ -34,6 +34,7 @@ mod api;
 mod changes;
 pub mod control;
 mod dispatcher;
+mod endpoint;
 mod error;
 mod event;
 mod fault;
@@ -67,8 +68,8 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 pub use changes::ChangeError;
+pub use endpoint::{ENDPOINTS, Endpoint};
 pub use fault::{Fault, When};
-pub use query::{ENDPOINTS, Endpoint};
 pub use rate_limit::RateLimit;
 pub use request::{Outcome, Request};
 pub use state::State;

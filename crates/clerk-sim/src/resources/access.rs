@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::route::{COUNTED, Shape};
 use super::{Amount, Kind, Maker, Route, no_event, same_data};
-use crate::query::ParameterKind::Boolean;
-use crate::query::{Endpoint, PAGE, parameter};
+use crate::endpoint::ParameterKind::Boolean;
+use crate::endpoint::{Endpoint, PAGE, parameter};
 
 pub(super) const KINDS: &[Kind] = &[
     Kind {

@@ -12,8 +12,15 @@ use crate::state::State;
 use crate::table::Row;
 
 impl State {
-    /// Adds an object and returns its id. `object` is the name of its kind, such as `invitations`, `sessions` or
-    /// `users`.
+    /// Adds an object and returns its id.
+    ///
+    /// `object` is the name of its kind: `users`, `organizations`, `organization_memberships` (or `memberships`),
+    /// `invitations`, `organization_invitations`, `organization_domains`, `organization_roles`,
+    /// `organization_permissions`, `role_sets`, `sessions`, `waitlist_entries`, `allowlist_identifiers`,
+    /// `blocklist_identifiers`, `domains`, `redirect_urls`, `jwt_templates`, `oauth_applications`, `saml_connections`,
+    /// `enterprise_connections`, `directories`, `machines`, `api_keys`, `m2m_tokens`, `organization_settings`, and of
+    /// billing `plans`, `prices`, `subscriptions`, `subscription_items`, `statements` and `payment_attempts`, also with
+    /// `billing_` before them.
     ///
     /// The object is generated, and the fields replace its own. What it belongs to is among the fields: `user_id`,
     /// `organization_id`, `subject`, `statement_id` and so on. Where that is left out, it belongs to one of those that

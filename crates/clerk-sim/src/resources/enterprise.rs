@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::route::COUNTED;
 use super::{Amount, Kind, Maker, Route, no_event, same_data};
-use crate::query::Condition::{Is, Matches};
-use crate::query::ParameterKind::{Boolean, IncludeExclude, OldestFirst, OrderBy, Text};
-use crate::query::{Endpoint, PAGE, filter, parameter};
+use crate::endpoint::Condition::{Is, Matches};
+use crate::endpoint::ParameterKind::{Boolean, IncludeExclude, OldestFirst, OrderBy, Text};
+use crate::endpoint::{Endpoint, PAGE, filter, parameter};
 use crate::table::Row;
 
 /// A kind of these, none of which webhooks tell of.

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::route::{COUNTED, Form, Shape};
 use super::{Amount, Kind, Maker, Route, no_event, same_data};
-use crate::query::ParameterKind::Boolean;
-use crate::query::{Endpoint, PAGE, Parameter, parameter};
+use crate::endpoint::ParameterKind::Boolean;
+use crate::endpoint::{Endpoint, PAGE, Parameter, parameter};
 
 pub(super) const KINDS: &[Kind] = &[
     Kind {

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::route::COUNTED;
 use super::{Amount, Change, Kind, Maker, Route, no_event, same_data};
-use crate::query::Condition::{Is, Matches};
-use crate::query::ParameterKind::{Boolean, Choice, OrderBy, Text};
-use crate::query::{Endpoint, PAGE, filter, parameter};
+use crate::endpoint::Condition::{Is, Matches};
+use crate::endpoint::ParameterKind::{Boolean, Choice, OrderBy, Text};
+use crate::endpoint::{Endpoint, PAGE, filter, parameter};
 use crate::resources::route::{Form, Shape};
 
 pub(super) const STATUSES: &[&str] = &["pending", "accepted", "revoked", "expired"];
@@ -15,7 +15,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         name: "invitations",
         noun: "invitation",
-        hidden: &[],
+        hidden: &["revoked"],
         owners: &[],
         amount: Amount::Many,
         make: invitation,
@@ -36,6 +36,8 @@ pub(super) const KINDS: &[Kind] = &[
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
+        // It follows from the status, also after a change.
+        embed: |_, entry| Some(("revoked", entry.is("status", "revoked").to_string())),
         answer: Form::List {
             shape: Shape::Bare,
             // Revoked invitations are only listed on request.
@@ -77,20 +79,18 @@ pub(super) const ROUTES: &[Route] = &[
 
 fn invitation(maker: &mut Maker) -> Option<Value> {
     let id = maker.id("inv_");
-    let status = maker.given_text("status").map_or(maker.turn(STATUSES).to_owned(), str::to_owned);
     let mut invitation = json!({
         "object": "invitation",
         "id": id,
         "email_address": maker.email(),
         "public_metadata": maker.metadata(),
-        "revoked": status == "revoked",
-        "status": status,
+        "status": maker.turn(STATUSES),
         "url": format!("https://accounts.example.com/v1/tickets/accept?ticket={}", maker.secret()),
         "expires_at": maker.days(30),
         "created_at": maker.at,
         "updated_at": maker.updated(),
     });
-    maker.thin(&mut invitation, &["url", "revoked"], &["expires_at"]);
+    maker.thin(&mut invitation, &["url"], &["expires_at"]);
     Some(invitation)
 }
 

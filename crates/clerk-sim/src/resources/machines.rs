@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::route::{COUNTED, Form, Shape};
 use super::{Amount, Kind, Maker, Route, no_event, same_data};
-use crate::query::Condition::{Is, Matches};
-use crate::query::ParameterKind::{Boolean, Limit, Offset, OrderBy, Required, Text};
-use crate::query::{Endpoint, PAGE, Parameter, filter, parameter};
+use crate::endpoint::Condition::{Is, Matches};
+use crate::endpoint::ParameterKind::{Boolean, Limit, Offset, OrderBy, Required, Text};
+use crate::endpoint::{Endpoint, PAGE, Parameter, filter, parameter};
 use crate::table::Row;
 
 pub(super) const KINDS: &[Kind] = &[

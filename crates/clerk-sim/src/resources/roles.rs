@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::route::{COUNTED, Form};
 use super::{Amount, Entry, Kind, Maker, Route, no_event, same_data};
-use crate::query::Condition::Matches;
-use crate::query::ParameterKind::{OrderBy, Text};
-use crate::query::{Endpoint, PAGE, Parameter, filter, parameter};
+use crate::endpoint::Condition::Matches;
+use crate::endpoint::ParameterKind::{OrderBy, Text};
+use crate::endpoint::{Endpoint, PAGE, Parameter, filter, parameter};
 use crate::schema;
 use crate::table::Row;
 

@@ -7,10 +7,11 @@ use super::{
     Entry, Kind, access, billing, enterprise, instance_settings, invitations, kind, machines, organizations, roles,
     sessions,
 };
+use crate::endpoint::{Condition, Endpoint};
 use crate::error::ClerkError;
 use crate::fault::Distortions;
 use crate::page::{self, SortKey};
-use crate::query::{Condition, Endpoint, Query};
+use crate::query::Query;
 use crate::request::Request;
 use crate::state::State;
 use crate::table::Row;

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::route::Shape;
 use super::{Amount, Change, Entry, Kind, Maker, Route, hash};
+use crate::endpoint::Condition::Is;
+use crate::endpoint::ParameterKind::{Boolean, Choice, RequiredWithout};
+use crate::endpoint::{Endpoint, PAGE, filter, parameter};
 use crate::generate::id;
 use crate::object::Fields;
-use crate::query::Condition::Is;
-use crate::query::ParameterKind::{Boolean, Choice, RequiredWithout};
-use crate::query::{Endpoint, PAGE, filter, parameter};
 use crate::state::State;
 
 pub(super) const KINDS: &[Kind] = &[Kind {

@@ -8,9 +8,9 @@ mod subscriptions;
 
 use super::route::{COUNTED, Form, Parent};
 use super::{Amount, Entry, Kind, Route, no_event, same_data};
-use crate::query::Condition::Is;
-use crate::query::ParameterKind::{Boolean, Choice, Text};
-use crate::query::{Endpoint, PAGE, Parameter, filter, parameter};
+use crate::endpoint::Condition::Is;
+use crate::endpoint::ParameterKind::{Boolean, Choice, Text};
+use crate::endpoint::{Endpoint, PAGE, Parameter, filter, parameter};
 use crate::resources::route::Ask;
 
 /// The hidden fields of what is paid by a user or an organization.
