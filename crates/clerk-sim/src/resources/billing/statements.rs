@@ -62,10 +62,11 @@ pub(super) fn payment_attempt(maker: &mut Maker) -> Option<Value> {
     maker.not_before(statement.created_at());
     // A statement has the same hidden fields about its payer as a subscription.
     let payer = payer_of(maker.state, statement)?;
-    let mut subscriptions = maker.state.entries("subscriptions");
+    // Only a few hundred are searched, so that many objects are generated in linear time.
+    let mut subscriptions = maker.state.entries("subscriptions").take(300);
     let subscription =
         subscriptions.find(|entry| entry.is("user_id", payer.owner()) || entry.is("organization_id", payer.owner()));
-    let mut items = maker.state.entries("subscription_items");
+    let mut items = maker.state.entries("subscription_items").take(300);
     let item = subscription.and_then(|subscription| items.find(|item| item.is("subscription_id", subscription.id())));
 
     let id = maker.id("cpayatt_");
