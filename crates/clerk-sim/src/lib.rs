@@ -326,7 +326,8 @@ impl Sim {
         }
         let state = read(&self.shared.state);
         let Some(kind) = resources::kind(object) else { return Vec::new() };
-        state.entries(kind.name).map(|entry| self::object(entry, kind.shown(&state, entry))).collect()
+        let entries = state.entries(kind.name).filter(|entry| resources::is_meant(object, entry));
+        entries.map(|entry| self::object(entry, kind.shown(&state, entry))).collect()
     }
 
     /// Makes several changes at once. Requests see either none or all of them.

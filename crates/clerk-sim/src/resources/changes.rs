@@ -20,7 +20,8 @@ impl State {
     /// `blocklist_identifiers`, `domains`, `redirect_urls`, `jwt_templates`, `oauth_applications`, `saml_connections`,
     /// `enterprise_connections`, `directories`, `machines`, `api_keys`, `m2m_tokens`, `organization_settings`, and of
     /// billing `plans`, `prices`, `subscriptions`, `subscription_items`, `statements` and `payment_attempts`, also with
-    /// `billing_` before them.
+    /// `billing_` before them. `user_billing_subscriptions` and `organization_billing_subscriptions` are the
+    /// subscriptions of users and those of organizations.
     ///
     /// The object is generated, and the fields replace its own. What it belongs to is among the fields: `user_id`,
     /// `organization_id`, `subject`, `statement_id` and so on. Where that is left out, it belongs to one of those that

@@ -118,9 +118,13 @@ const KINDS: &[&[Kind]] = &[
     billing::KINDS,
 ];
 
-/// The kind with a name. Those of billing are also known with `billing_` before it.
+/// The kind with a name. Those of billing are also known with `billing_` before it, and subscriptions with who has
+/// them before that.
 pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
-    let name = name.strip_prefix("billing_").unwrap_or(name);
+    let name = match name {
+        "user_billing_subscriptions" | "organization_billing_subscriptions" => "subscriptions",
+        name => name.strip_prefix("billing_").unwrap_or(name),
+    };
     KINDS.iter().copied().flatten().find(|kind| kind.name == name)
 }
 
@@ -159,6 +163,16 @@ fn entries(state: &State, kind: &'static Kind, config: &Config) -> Vec<Entry> {
 /// FNV-1a.
 fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Whether an object is one of those that a name stands for: of the subscriptions of users or of organizations, only
+/// the ones that have such a payer.
+pub(crate) fn is_meant(name: &str, entry: &Entry) -> bool {
+    match name {
+        "user_billing_subscriptions" => entry.value("user_id").is_string(),
+        "organization_billing_subscriptions" => entry.value("organization_id").is_string(),
+        _ => true,
+    }
 }
 
 impl State {
