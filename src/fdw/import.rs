@@ -8,7 +8,7 @@ use clerk_api::catalog::{OBJECTS, Object};
 use pgrx::{PgList, pg_guard, pg_sys};
 
 use crate::error::{FdwError, OrRaise};
-use crate::options::{self, object_names};
+use crate::options::{self, object_hint, object_names};
 use crate::pg::encoding::from_server;
 use crate::pg::quote::{quote_identifier, quote_literal};
 use crate::pg::sandbox::as_caller;
@@ -72,7 +72,7 @@ fn selected_objects(
     if list == FDW_IMPORT_SCHEMA_LIMIT_TO
         && let Some(name) = names.iter().find(|name| !object_names().contains(&name.as_str()))
     {
-        let hint = format!("Objects: {}.", object_names().join(", "));
+        let hint = object_hint(name);
         return Err(FdwError::NoTable { name: name.clone(), hint });
     }
     let is_listed = |object: &Object| names.iter().any(|name| name == object.name);

@@ -14,7 +14,7 @@ use crate::mirror::row_counts;
 use crate::mirror::schedule;
 use crate::mirror::store;
 use crate::mirror::{invalidation, lock};
-use crate::options::object_names;
+use crate::options::{object_hint, object_names};
 use crate::pg::encoding::to_c_string;
 use crate::pg::quote::{quote_identifier, quote_literal};
 use crate::pg::sandbox::{self, as_caller, can_act_as};
@@ -100,10 +100,10 @@ impl NewMirror {
             }
         };
         let named = requested.iter().copied().chain(self.tables.keys().chain(self.columns.keys()).map(String::as_str));
-        let unknown: Vec<_> = named.filter(|name| object(name).is_none()).map(|name| format!("\"{name}\"")).collect();
-        if !unknown.is_empty() {
-            let hint = format!("Objects: {}.", known.join(", "));
-            return Err(invalid(format!("Clerk has no object {}", unknown.join(", ")), Some(hint)));
+        let unknown: Vec<_> = named.filter(|name| object(name).is_none()).collect();
+        if let Some(first) = unknown.first() {
+            let names: Vec<_> = unknown.iter().map(|name| format!("\"{name}\"")).collect();
+            return Err(invalid(format!("Clerk has no object {}", names.join(", ")), Some(object_hint(first))));
         }
         let without_table = self.columns.keys().filter(|name| !self.tables.contains_key(*name));
         let without_table: Vec<_> = without_table.map(|name| format!("\"{name}\"")).collect();

@@ -86,8 +86,7 @@ pub fn table(relation: pg_sys::Oid) -> Result<Table, FdwError> {
         ((*table).serverid, from_def_elems((*table).options), from_def_elems((*server).options))
     };
     let name = table_options.get("object").map_or("", String::as_str);
-    let object =
-        object(name).ok_or_else(|| FdwError::NoObject { hint: format!("Objects: {}.", object_names().join(", ")) })?;
+    let object = object(name).ok_or_else(|| FdwError::NoObject { hint: object_hint(name) })?;
     Ok(Table {
         server,
         object,
@@ -100,6 +99,22 @@ pub fn table(relation: pg_sys::Oid) -> Result<Table, FdwError> {
 /// The names of all objects in the catalogue.
 pub fn object_names() -> Vec<&'static str> {
     OBJECTS.iter().map(|object| object.name).collect()
+}
+
+/// A hint with the name of the object that was probably meant, if one is similar, and where all of them are listed.
+pub fn object_hint(name: &str) -> String {
+    let list = "SELECT object FROM clerk_fdw.objects() lists them all.";
+    match nearest(name, &object_names()) {
+        Some(other) => format!("Perhaps you meant \"{other}\". {list}"),
+        None => list.to_owned(),
+    }
+}
+
+/// The name that is most similar to another one. A name is similar if at most half of its characters have to be changed.
+fn nearest<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
+    let distances = names.iter().map(|other| (strsim::damerau_levenshtein(name, other), *other));
+    let (distance, other) = distances.min()?;
+    (distance <= other.len() / 2).then_some(other)
 }
 
 /// A boolean in one of the usual spellings of Postgres; `None` for any other text.

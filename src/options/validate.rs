@@ -6,7 +6,7 @@ use clerk_api::catalog::object;
 use clerk_api::{MAX_PAGE_SIZE, check_api_url};
 use pgrx::pg_sys;
 
-use super::{object_names, parse_bool};
+use super::{nearest, object_hint, parse_bool};
 use crate::error::FdwError;
 use crate::pg::hidden_statement::HiddenStatement;
 
@@ -83,26 +83,20 @@ fn check_all(options: &[Option<String>], place: Option<Place>, place_name: &'sta
                 true => "it looks like a secret key, which belongs into api_key".to_owned(),
                 false => problem,
             },
-            hint: (name == "object").then(|| suggestion(value, &object_names())),
+            hint: (name == "object").then(|| object_hint(value)),
         })?;
         has_object |= name == "object";
     }
     if place == Some(Place::Table) && !has_object {
-        return Err(FdwError::NoObject { hint: format!("Objects: {}.", object_names().join(", ")) });
+        return Err(FdwError::NoObject { hint: object_hint("") });
     }
     Ok(())
 }
 
-/// A hint with the name that was probably meant, if one is similar, and with all valid names. A name is similar if at
-/// most half of its characters have to be changed.
+/// A hint with the name that was probably meant, if one is similar, and with all valid names.
 fn suggestion(name: &str, names: &[&str]) -> String {
-    let nearest = names
-        .iter()
-        .map(|other| (strsim::damerau_levenshtein(name, other), other))
-        .min()
-        .filter(|(distance, other)| *distance <= other.len() / 2);
-    match nearest {
-        Some((_, other)) => format!("Perhaps you meant \"{other}\". Valid names: {}.", names.join(", ")),
+    match nearest(name, names) {
+        Some(other) => format!("Perhaps you meant \"{other}\". Valid names: {}.", names.join(", ")),
         None if names.is_empty() => "No option is valid here.".to_owned(),
         None => format!("Valid names: {}.", names.join(", ")),
     }

@@ -329,7 +329,7 @@ TRUNCATE clerk.users;
 INSERT INTO everyone (email) VALUES ('someone@example.com');
 UPDATE people SET email = lower(email);
 COPY clerk.users (user_id) FROM '/dev/null';
-SELECT table_name, is_insertable_into FROM information_schema.tables WHERE table_schema = 'clerk' ORDER BY table_name COLLATE "C";
+SELECT is_insertable_into, count(*) FROM information_schema.tables WHERE table_schema = 'clerk' GROUP BY 1;
 SELECT pg_relation_is_updatable('clerk.users', false) AS updatable;
 ALTER FOREIGN TABLE clerk.users ADD PRIMARY KEY (user_id);
 COPY clerk.organizations TO stdout;

@@ -163,8 +163,9 @@ impl Query {
             }
             Query::Lookup { key, values, filters, order } => values
                 .iter()
-                // Such values are left out: no object has an id that no URL can name, or that is the name of another
-                // endpoint.
+                // Such values are left out: no object has an id that no URL can name, that Clerk does not take, or that is
+                // the name of another endpoint.
+                .filter(|value| key.takes(value))
                 .filter_map(|value| Some((Request::with_key(key.list.path, value)?, value)))
                 .filter(|(request, _)| !key.is_single() || !is_other_endpoint(object, request))
                 .map(|(request, value)| {
@@ -201,6 +202,9 @@ impl Query {
             }
             (None, list) => (list?, Request::new(list?.path), None),
             (Some((key, value)), _) => {
+                if !key.takes(value) {
+                    return None;
+                }
                 let parent = key.parent.and_then(|parent| Parent::new(parent, value));
                 (key.list, Request::with_key(key.list.path, value)?, parent)
             }

@@ -98,7 +98,8 @@ impl Estimate {
         }
         let rows = rows.max(MIN_ROWS.min(tuples));
         let fetched = if find(|_| true).is_some() { rows } else { tuples.max(rows) };
-        let requests = (fetched / page).ceil().max(1.0);
+        let lists = if clauses.classified.is_in_parts() { 2.0 } else { 1.0 };
+        let requests = (fetched / page).ceil().max(lists);
         let is_sequential = is_by_cursor(table) && requests < MIN_PAGES_TO_SPLIT as f64;
         let concurrency = if is_sequential { 1.0 } else { concurrency };
         let is_possible = clauses.classified.missing_keys().is_empty();

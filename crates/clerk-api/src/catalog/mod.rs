@@ -182,6 +182,9 @@ pub struct KeyColumn {
     pub is_sortable: bool,
     /// Columns by which the endpoint's list can be filtered.
     pub filters: &'static [(&'static str, Filter)],
+    /// How ids begin that the endpoint takes; empty if it takes any text. Clerk refuses a request with another value,
+    /// which is no object's id.
+    pub prefixes: &'static [&'static str],
 }
 
 impl KeyColumn {
@@ -192,7 +195,7 @@ impl KeyColumn {
 
     /// A list of the objects that have the value.
     const fn list(column: &'static str, list: List) -> KeyColumn {
-        KeyColumn { column, list, parent: None, is_sortable: false, filters: &[] }
+        KeyColumn { column, list, parent: None, is_sortable: false, filters: &[], prefixes: &[] }
     }
 
     const fn parent(mut self, path: &'static str) -> KeyColumn {
@@ -208,6 +211,22 @@ impl KeyColumn {
     const fn filters(mut self, filters: &'static [(&'static str, Filter)]) -> KeyColumn {
         self.filters = filters;
         self
+    }
+
+    const fn prefixes(mut self, prefixes: &'static [&'static str]) -> KeyColumn {
+        self.prefixes = prefixes;
+        self
+    }
+
+    /// Whether a value can be the id of an object, so that Clerk takes it.
+    pub fn takes(&self, value: &str) -> bool {
+        /// How many letters and digits follow the prefix of an id.
+        const ID_LENGTH: usize = 27;
+        let is_id = |rest: &str| {
+            rest.len() == ID_LENGTH && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        let mut prefixes = self.prefixes.iter();
+        self.prefixes.is_empty() || prefixes.any(|prefix| value.strip_prefix(prefix).is_some_and(is_id))
     }
 
     /// Whether the endpoint answers with at most one object for each value.

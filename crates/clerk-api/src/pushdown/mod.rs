@@ -101,13 +101,22 @@ impl Classified {
         self.object.list.is_some() || self.pushdowns().any(|pushdown| matches!(pushdown, Pushdown::Key(_)))
     }
 
+    /// Whether the query reads a list in two parts: see [`crate::catalog::List::apart`]. A condition that names one part
+    /// reads that part alone.
+    pub fn is_in_parts(&self) -> bool {
+        let apart = self.object.list.and_then(|list| list.apart);
+        let names_part = |pushdown: Pushdown| match pushdown {
+            Pushdown::Filter(filter) => apart.is_some_and(|(parameter, _)| filter.parameter == parameter),
+            Pushdown::Key(_) => true,
+            Pushdown::KeyFilter { .. } => false,
+        };
+        apart.is_some() && !self.pushdowns().any(names_part)
+    }
+
     /// Whether the query reads exactly one list, and Clerk can sort it.
     pub fn is_one_sorted_list(&self) -> bool {
-        // A list in two parts is one list only where a condition names the part.
-        let apart = self.object.list.and_then(|list| list.apart);
-        let is_part = |pushdown| matches!((pushdown, apart), (Pushdown::Filter(filter), Some((name, _))) if filter.parameter == name);
         self.is_readable()
-            && (apart.is_none() || self.pushdowns().any(is_part))
+            && !self.is_in_parts()
             && self.iter().all(|(condition, pushdown)| match pushdown {
                 Some(Pushdown::Key(key)) => condition.has_one_value && key.is_sortable,
                 Some(Pushdown::Filter(_)) if condition.operator == Operator::Equal => condition.has_one_value,

@@ -13,7 +13,8 @@ pub(super) const OBJECT: Object = Object {
         KeyColumn::list(
             "subject",
             List::by_offset("/api_keys?subject={subject}").params(&[("include_invalid", "true")]).max_page_size(100),
-        ),
+        )
+        .prefixes(&["user_", "org_", "mch_", "scim_"]),
     ],
     columns: &[
         column("api_key_id", Text, Path(&["id"]), "The API key's id.").id().aliases(&["id"]),

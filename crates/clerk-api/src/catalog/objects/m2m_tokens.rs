@@ -14,7 +14,8 @@ pub(super) const OBJECT: Object = Object {
             .params(&[("revoked", "true"), ("expired", "true")])
             .max_page_size(100)
             .member("m2m_tokens"),
-    )],
+    )
+    .prefixes(&["mch_"])],
     columns: &[
         column("m2m_token_id", Text, Path(&["id"]), "The M2M token's id.").id().aliases(&["id"]),
         column("subject", Text, Path(&["subject"]), "The id of the machine that it belongs to."),
