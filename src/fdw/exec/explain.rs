@@ -3,7 +3,7 @@
 
 use std::ffi::{CStr, CString};
 
-use clerk_api::Fetch;
+use clerk_api::{Fetch, extra_params};
 use clerk_api::catalog::Object;
 use clerk_api::pushdown::{BoundCondition, Classified, Condition, Operator};
 use pgrx::{PgList, is_a, pg_guard, pg_sys};
@@ -151,7 +151,7 @@ unsafe fn describe_request(
     match classified.bind(&bound, plan.order_by(table.object), plan.is_count) {
         None => "nothing: no row can satisfy the conditions".to_owned(),
         Some(query) => {
-            let extra_params = extra_params(plan, table.object);
+            let extra_params = params_of_columns(plan, table.object);
             let (page_size, limit_hint) = (table.page_size, plan.limit);
             let fetch = Fetch { query, page_size, limit_hint, extra_params, ..Fetch::all(table.object, Vec::new()) };
             fetch.describe(has_more_values)
@@ -160,10 +160,10 @@ unsafe fn describe_request(
 }
 
 /// The query parameters without which Clerk does not send the values of the columns that the query uses.
-fn extra_params(plan: &ScanPlan, object: &'static Object) -> Vec<(&'static str, &'static str)> {
+fn params_of_columns(plan: &ScanPlan, object: &'static Object) -> Vec<(&'static str, &'static str)> {
     let relation = pg_sys::Oid::from(plan.relation);
     let columns = plan.columns.iter().filter_map(|number| convert::catalog_column(relation, *number, object));
-    columns.filter_map(|column| column.extra_param).collect()
+    extra_params(columns.filter_map(|column| column.extra_param))
 }
 
 /// A constant of a plan's expressions.
