@@ -46,6 +46,7 @@ EXPLAIN (COSTS OFF) SELECT * FROM clerk.organization_domains WHERE name IN ('exa
 EXPLAIN (COSTS OFF) SELECT * FROM clerk.organization_roles WHERE key = 'org:admin';
 EXPLAIN (COSTS OFF) SELECT * FROM clerk.user_email_addresses WHERE email_address = 'ada@example.com';
 EXPLAIN (COSTS OFF) SELECT * FROM clerk.api_keys WHERE subject = 'user_1';
+EXPLAIN (COSTS OFF) SELECT * FROM clerk.api_keys WHERE subject = 'user_000000000000000000000000000';
 EXPLAIN (COSTS OFF) SELECT * FROM clerk.billing_subscription_items WHERE plan_id = 'cplan_1';
 EXPLAIN (COSTS OFF) SELECT count(*) FROM clerk.domains;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM clerk.user_passkeys;

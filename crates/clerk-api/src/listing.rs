@@ -268,7 +268,7 @@ impl Fetch {
         if let Query::Count { .. } = self.query {
             return match self.query.counting(self.object) {
                 Some(Counting::Endpoint(request) | Counting::Page { request, .. }) => request.readable(),
-                None => "nothing: no URL can name that id".to_owned(),
+                None => "nothing: no object can have that id".to_owned(),
             };
         }
         // Where there are several values, the request for the first one is shown.
@@ -302,7 +302,7 @@ impl Fetch {
                 let range = list.take_range();
                 with_extra(list.page(range, list.is_descending(), limit, None))
             }
-            None => "nothing: no URL can name that id".to_owned(),
+            None => "nothing: no object can have that id".to_owned(),
         };
         request + &more
     }
