@@ -8,11 +8,16 @@ use std::path::{Path, PathBuf};
 use clerk_api::catalog::{API_VERSION, FilterOp, KeyColumn, Kind, List, OBJECTS, Object, Paging, Source};
 use serde_json::Value;
 
-/// Clerk's description as JSON. If the file does not exist, `None`, and a message says that the test is skipped.
+/// Clerk's description of its API as JSON. If the file does not exist, `None`, and a message says that the test is
+/// skipped.
 fn openapi() -> Option<Value> {
+    description(&format!("bapi-{API_VERSION}.yml"))
+}
+
+fn description(name: &str) -> Option<Value> {
     let directory = std::env::var_os("CLERK_OPENAPI_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clerk"), PathBuf::from);
-    let file = directory.join(format!("bapi-{API_VERSION}.yml"));
+    let file = directory.join(name);
     match std::fs::read_to_string(&file) {
         Ok(text) => Some(serde_norway::from_str(&text).expect("the description is YAML")),
         Err(error) => {
@@ -412,4 +417,25 @@ fn nothing_is_missing_without_a_reason() {
     let endpoints = WITHOUT_OBJECT.iter().map(|(path, _)| (*path, String::new()));
     let needless: Vec<_> = columns.chain(endpoints).filter(|exception| !used.contains(exception)).collect();
     assert!(needless.is_empty(), "exceptions for what Clerk does not have, or what the catalogue has: {needless:#?}");
+}
+
+/// Events that change no object of the catalogue, each with the reason.
+const WITHOUT_EVENT: &[(&str, &str)] = &[
+    ("email.created", "emails that Clerk sends cannot be listed"),
+    ("sms.created", "messages that Clerk sends cannot be listed"),
+    ("subscription.", "a subscription can only be asked for by its payer, so that no mirror contains it"),
+];
+
+/// Every event that Clerk sends is one of the catalogue's, or is an exception with its reason.
+#[test]
+fn events_are_those_of_clerk() {
+    let Some(webhooks) = description("webhooks-2025-04-15.yml") else { return };
+    let described = webhooks["x-webhooks"].as_object().expect("the description has webhooks");
+    let known: Vec<&str> = OBJECTS.iter().flat_map(|object| object.events).map(|event| event.type_).collect();
+    let invented: Vec<_> = known.iter().filter(|event| !described.contains_key(**event)).collect();
+    assert!(invented.is_empty(), "Clerk sends no such events: {invented:?}");
+    let is_exception = |event: &str| WITHOUT_EVENT.iter().any(|(begin, _)| event.starts_with(begin));
+    let missing: Vec<_> =
+        described.keys().filter(|event| !known.contains(&event.as_str()) && !is_exception(event)).collect();
+    assert!(missing.is_empty(), "no object has these events: {missing:?}");
 }

@@ -3,9 +3,9 @@
 
 use std::ffi::{CStr, CString};
 
-use clerk_api::{Fetch, extra_params};
 use clerk_api::catalog::Object;
 use clerk_api::pushdown::{BoundCondition, Classified, Condition, Operator};
+use clerk_api::{Fetch, extra_params};
 use pgrx::{PgList, is_a, pg_guard, pg_sys};
 
 use crate::error::OrRaise;

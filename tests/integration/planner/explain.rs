@@ -51,7 +51,9 @@ fn explain_shows_requests() {
         (
             "clerk.organizations WHERE slug = 'acme'",
             // Parameters without which Clerk does not send some of the columns; two columns share the first.
-            &["Clerk: GET /organizations/acme?include_members_count=true&include_missing_member_with_elevated_permissions=true"],
+            &[
+                "Clerk: GET /organizations/acme?include_members_count=true&include_missing_member_with_elevated_permissions=true",
+            ],
         ),
         (
             "clerk.organization_memberships WHERE organization_id = 'o' AND role = 'org:admin'",
