@@ -8,13 +8,13 @@ COMMENT ON FUNCTION clerk_fdw.columns() IS
   'every column of every Clerk object that a foreign table can show: its name, other names that mean it, the type that IMPORT FOREIGN SCHEMA declares, whether it is the object''s id, whether objects are looked up by it, a description, and who may see it (shared: members of an organization of each other; own: the person whom it is about; private: the backend alone)';
 
 CREATE FUNCTION clerk_fdw.objects() RETURNS TABLE (
-  object pg_catalog.text, aliases pg_catalog.text[], endpoint pg_catalog.text, parents pg_catalog.text[],
+  object pg_catalog.text, aliases pg_catalog.text[], endpoint pg_catalog.text, parent pg_catalog.text[],
   columns pg_catalog.text[], secret_columns pg_catalog.text[], key_columns pg_catalog.text[],
-  filter_columns pg_catalog.text[], sort_columns pg_catalog.text[], operations pg_catalog.text[],
+  filters pg_catalog.text[], orders pg_catalog.text[], operations pg_catalog.text[],
   mirrorable boolean, mirrored_by_default boolean, events pg_catalog.text[], description pg_catalog.text
 ) LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'objects_wrapper';
 COMMENT ON FUNCTION clerk_fdw.objects() IS
-  'every Clerk object that a foreign table can show: its name and its other names, the endpoint that lists it (null if it is listed below a parent only), the columns of which such a list needs one, all columns, those that are secrets and neither imported nor mirrored unless they are named, the columns by which Clerk looks objects up, filters and sorts them, what SQL can do with it, whether mirrors can contain it and do by default, and the webhook events that change it';
+  'every Clerk object that a foreign table can show: its name and its other names, the endpoint that lists it (null if it is listed below a parent only), the columns of which a query then has to compare one, all columns, those that are secrets and neither imported nor mirrored unless they are named, the columns by which Clerk looks objects up, filters and sorts them, what SQL can do with it, whether mirrors can contain it and do by default, and the webhook events that change it';
 
 CREATE FUNCTION clerk_fdw.create_mirror(
   server pg_catalog.text, schema pg_catalog.text DEFAULT NULL, objects pg_catalog.text[] DEFAULT NULL,

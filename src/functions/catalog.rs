@@ -46,12 +46,12 @@ fn objects() -> TableIterator<
         name!(object, &'static str),
         name!(aliases, Vec<&'static str>),
         name!(endpoint, Option<&'static str>),
-        name!(parents, Vec<&'static str>),
+        name!(parent, Vec<&'static str>),
         name!(columns, Vec<&'static str>),
         name!(secret_columns, Vec<&'static str>),
         name!(key_columns, Vec<&'static str>),
-        name!(filter_columns, Vec<&'static str>),
-        name!(sort_columns, Vec<&'static str>),
+        name!(filters, Vec<&'static str>),
+        name!(orders, Vec<&'static str>),
         name!(operations, Vec<&'static str>),
         name!(mirrorable, bool),
         name!(mirrored_by_default, bool),
@@ -60,7 +60,7 @@ fn objects() -> TableIterator<
     ),
 > {
     TableIterator::new(OBJECTS.iter().map(|object| {
-        let parents = match object.list {
+        let parent = match object.list {
             Some(_) => Vec::new(),
             None => {
                 object.key_columns.iter().filter(|key| key.column != object.id().name).map(|key| key.column).collect()
@@ -70,7 +70,7 @@ fn objects() -> TableIterator<
             object.name,
             object.aliases.to_vec(),
             object.list.map(|list| list.path),
-            parents,
+            parent,
             object.public_columns().map(|column| column.name).collect(),
             object.columns.iter().filter(|column| column.is_secret).map(|column| column.name).collect(),
             object.key_columns.iter().map(|key| key.column).collect(),

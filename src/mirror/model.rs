@@ -195,9 +195,7 @@ impl Entry {
 
     /// The tables of the objects that have a parent of this kind, as memberships have an organization.
     pub fn children(&self, parent: &Object) -> Result<Vec<Table>, FdwError> {
-        let is_child = |object: &&&Object| object.parent(parent).is_some();
-        let children = OBJECTS.iter().filter(is_child).map(|child| self.find_table(child.name));
-        Ok(children.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        self.tables_of(|object| object.parent(parent).is_some())
     }
 
     /// The table of an object, if the mirror has one.
@@ -210,9 +208,20 @@ impl Entry {
 
     /// The tables whose rows are elements of objects of this kind, as email addresses are of users.
     pub fn element_tables(&self, owner: &Object) -> Result<Vec<Table>, FdwError> {
-        let is_element = |object: &&&Object| object.elements.is_some_and(|elements| elements.of == owner.name);
-        let tables = OBJECTS.iter().filter(is_element).map(|object| self.find_table(object.name));
-        Ok(tables.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        self.tables_of(|object| object.elements.is_some_and(|elements| elements.of == owner.name))
+    }
+
+    /// The tables of the objects that are wanted. One statement finds which of them the mirror has, because most mirrors
+    /// have few of many.
+    fn tables_of(&self, is_wanted: impl Fn(&Object) -> bool) -> Result<Vec<Table>, FdwError> {
+        let wanted: Vec<&Object> = OBJECTS.iter().copied().filter(|object| is_wanted(object)).collect();
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = "SELECT t.object FROM clerk_fdw_internal.mirror_table t WHERE t.mirror = $1::int4";
+        let mirrored = store::column(query, &[Some(&self.key())])?;
+        let has = |object: &&&Object| mirrored.iter().any(|name| name == object.name);
+        wanted.iter().filter(has).map(|object| self.table(object.name)).collect()
     }
 
     /// The table of the object that describes users, organizations or memberships, if the mirror has it.

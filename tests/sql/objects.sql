@@ -10,7 +10,7 @@ CREATE SCHEMA clerk;
 IMPORT FOREIGN SCHEMA clerk FROM SERVER clerk INTO clerk;
 
 -- The catalogue: what there is, how it is listed, and what mirrors can contain.
-SELECT object, coalesce(endpoint, 'by ' || array_to_string(parents, ', ')) AS listed, cardinality(columns) AS columns,
+SELECT object, coalesce(endpoint, 'by ' || array_to_string(parent, ', ')) AS listed, cardinality(columns) AS columns,
        mirrorable, array_to_string(aliases, ', ') AS aliases
   FROM clerk_fdw.objects();
 
