@@ -1,15 +1,53 @@
-//! Clerk's API: authenticates requests and routes them to endpoints.
+//! Clerk's API: the list of its endpoints, and how requests are authenticated and find their endpoint.
 
 use hyper::Method;
 use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
 
+use crate::endpoint::Endpoint;
 use crate::error::ClerkError;
 use crate::fault::Distortions;
 use crate::query::Query;
 use crate::request::{Request, decode};
 use crate::state::State;
 use crate::{endpoint, memberships, organizations, resources, users};
+
+/// Every endpoint of Clerk's Backend API that the simulator answers, all of them with GET. A test compares this list
+/// with Clerk's OpenAPI file.
+pub const ENDPOINTS: &[Endpoint] = &all_endpoints();
+
+const fn all_endpoints() -> [Endpoint; OWN.len() + resources::ROUTE_COUNT] {
+    let mut all = [endpoint::INSTANCE; OWN.len() + resources::ROUTE_COUNT];
+    let mut place = 0;
+    while place < OWN.len() {
+        all[place] = OWN[place];
+        place += 1;
+    }
+    let mut group = 0;
+    while group < resources::ROUTES.len() {
+        let mut route = 0;
+        while route < resources::ROUTES[group].len() {
+            all[place] = resources::ROUTES[group][route].endpoint;
+            place += 1;
+            route += 1;
+        }
+        group += 1;
+    }
+    all
+}
+
+/// The endpoints that are not routes of `resources`.
+const OWN: &[Endpoint] = &[
+    endpoint::INSTANCE,
+    endpoint::USERS,
+    endpoint::USER_COUNT,
+    endpoint::USER,
+    endpoint::USER_MEMBERSHIPS,
+    endpoint::ORGANIZATIONS,
+    endpoint::ORGANIZATION,
+    endpoint::ORGANIZATION_MEMBERSHIPS,
+    endpoint::MEMBERSHIPS,
+];
 
 /// The index of the key that the request was sent with.
 pub(crate) fn authenticate(head: &Parts, keys: &[String]) -> Result<usize, ClerkError> {

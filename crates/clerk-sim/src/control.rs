@@ -32,6 +32,7 @@ use crate::answer::Answer;
 use crate::changes::ChangeError;
 use crate::error::ClerkError;
 use crate::fault::Fault;
+use crate::lock::{lock, read, write};
 use crate::memberships;
 use crate::object::Fields;
 use crate::organizations::Extras;
@@ -40,7 +41,6 @@ use crate::resources;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::webhook::Receiver;
-use crate::{lock, read, write};
 
 pub(crate) async fn answer(shared: &Shared, head: &Parts, body: Incoming) -> Answer {
     let body = match body.collect().await {
@@ -158,7 +158,7 @@ fn show(state: &State, object: &str, id: &str) -> Result<Vec<u8>, ClerkError> {
             ("membership", membership)
         }
         _ => {
-            let kind = resources::kind(object).ok_or_else(ClerkError::no_such_route)?;
+            let kind = resources::kind_named(object).ok_or_else(ClerkError::no_such_route)?;
             let entry = state.entry(kind.name, id);
             (kind.noun, entry.map(|entry| kind.shown(state, entry).into_bytes()))
         }

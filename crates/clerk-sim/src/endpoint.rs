@@ -1,8 +1,5 @@
-//! The endpoints: which parameters each of them has, and which values they accept.
-//!
-//! [`ENDPOINTS`] is the complete list, which a test compares with Clerk's OpenAPI file.
-
-use crate::resources::{ROUTE_COUNT, ROUTES};
+//! What an endpoint consists of: its path, and which parameters it has and which values they accept. The endpoints of
+//! users, organizations and memberships are here, too; those of other objects are in `resources`.
 
 /// How many objects a page may have where nothing else is documented.
 const MAX_PER_PAGE: i64 = 500;
@@ -211,39 +208,3 @@ pub(crate) const ORGANIZATION_MEMBERSHIPS: Endpoint = Endpoint {
 
 pub(crate) const MEMBERSHIPS: Endpoint =
     Endpoint { path: "/organization_memberships", parameters: &[&[parameter("order_by", MEMBERSHIP_ORDER)], PAGE] };
-
-/// Every endpoint of Clerk's Backend API that the simulator answers, all of them with GET.
-pub const ENDPOINTS: &[Endpoint] = &all_endpoints();
-
-const fn all_endpoints() -> [Endpoint; OWN.len() + ROUTE_COUNT] {
-    let mut all = [INSTANCE; OWN.len() + ROUTE_COUNT];
-    let mut place = 0;
-    while place < OWN.len() {
-        all[place] = OWN[place];
-        place += 1;
-    }
-    let mut group = 0;
-    while group < ROUTES.len() {
-        let mut route = 0;
-        while route < ROUTES[group].len() {
-            all[place] = ROUTES[group][route].endpoint;
-            place += 1;
-            route += 1;
-        }
-        group += 1;
-    }
-    all
-}
-
-/// The endpoints that are not routes of `resources`.
-const OWN: &[Endpoint] = &[
-    INSTANCE,
-    USERS,
-    USER_COUNT,
-    USER,
-    USER_MEMBERSHIPS,
-    ORGANIZATIONS,
-    ORGANIZATION,
-    ORGANIZATION_MEMBERSHIPS,
-    MEMBERSHIPS,
-];

@@ -4,8 +4,11 @@ use fake::rand::SeedableRng;
 use fake::rand::rngs::StdRng;
 use serde::Serialize;
 
-use crate::Config;
-use crate::generate::{START, id};
+use crate::generate::id;
+use crate::generate::time::START;
+
+/// The seed unless another one is configured.
+pub(crate) const DEFAULT_SEED: u64 = 1;
 
 /// The instance, as in Clerk's OpenAPI description.
 #[derive(Serialize)]
@@ -18,17 +21,20 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    pub(crate) fn new(config: &Config) -> Instance {
-        // The id has a random generator of its own, so that the users are the same whether the id is configured or
-        // generated.
-        let made_up = || id::new("ins_", &mut StdRng::seed_from_u64(config.seed), START);
-        let live = config.keys.first().is_some_and(|key| key.starts_with("sk_live_"));
+    pub(crate) fn new(id: String, keys: &[String]) -> Instance {
+        let live = keys.first().is_some_and(|key| key.starts_with("sk_live_"));
         Instance {
             object: "instance",
-            id: config.instance.clone().unwrap_or_else(made_up),
+            id,
             environment_type: if live { "production" } else { "development" },
             allowed_origins: None,
             workspace_id: None,
         }
     }
+}
+
+/// The id that an instance has unless another one is configured. It has a random generator of its own, so that the users
+/// are the same in both cases.
+pub(crate) fn generated_id(seed: u64) -> String {
+    id::new("ins_", &mut StdRng::seed_from_u64(seed), START)
 }

@@ -13,34 +13,49 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! The simulator answers the endpoints of [`ENDPOINTS`] as Clerk's OpenAPI description (2026-05-12) says, with
-//! generated objects that are the same, to the byte, for the same seed and sizes. It runs
-//! on threads of its own, so that blocking and asynchronous programs can use it alike, and stops when the [`Sim`] is
-//! dropped. The program `clerk-sim` provides the same for a shell; other programs control it under `/_sim` (see the
-//! `control` module).
+//! The simulator answers the endpoints of [`ENDPOINTS`] as Clerk's OpenAPI description (2026-05-12) says, with generated
+//! objects that are the same, to the byte, for the same seed and sizes. It runs on threads of its own, so that blocking
+//! and asynchronous programs can use it alike, and stops when the [`Sim`] is dropped. The program `clerk-sim` provides
+//! the same for a shell; other programs control it under `/_sim` (see the `control` module).
 //!
-//! If `CLERK_SIM_REQUEST_LOG` names a file, every request but those under `/_sim` is appended to it, one JSON object with
-//! `method` and `target` a line. Many simulators may share the file. The tests hold it against Clerk's description.
+//! If `CLERK_SIM_REQUEST_LOG` names a file, every request but those under `/_sim` is appended to it, one JSON object
+//! with `method` and `target` a line. Many simulators may share the file. The tests hold it against Clerk's description.
 //!
-//! The modules: `endpoint` has the endpoints and their parameters, which `query` reads; `instance`, `users`, `organizations` and `memberships`
-//! answer them from `state`; `generate` makes the objects, in the forms of `schema`; `resources` does all of this for
-//! every other kind of objects; `server` receives requests and applies what `fault` and `rate_limit` decide. Changes of `state` become webhooks: `event` has their data, `webhook`
-//! their messages, and `dispatcher` keeps and sends them.
+//! The modules, from the top to the bottom:
+//!
+//! - `server` receives requests, and sends each an `answer` unless a fault or the rate limit says otherwise
+//! - `control` answers requests under `/_sim`, `api` all others; either of them may answer with an `error`
+//! - `resources` generates the objects other than users, organizations and memberships, answers their endpoints and
+//!   changes them
+//! - `changes` changes users, organizations and memberships and causes webhooks, whose data `event` has;
+//!   `identification` completes the email addresses and the like of a user
+//! - `users`, `organizations` and `memberships` answer the endpoints of these objects
+//! - `query` reads the parameters of an `endpoint`, and `page` sorts objects by them and cuts out a page
+//! - `shared` is what all connections share, behind the locks of `lock`: the state, the log of `request`s, which
+//!   `request_file` keeps as well, the plan of `fault`s, and the rate limit
+//! - `state` has the tables of all objects, and the `dispatcher`, which keeps and sends webhooks
+//! - `generate` makes the users, organizations and memberships that `config` asks for, in the forms of `schema`
+//! - `rate_limit` counts the requests of each key, `webhook` makes and posts messages, and `instance` is what the keys
+//!   belong to
+//! - `object` (users, organizations and memberships) and `entry` (all others) are the rows of a `table`
 
 #![forbid(unsafe_code)]
 
 mod answer;
 mod api;
 mod changes;
+mod config;
 pub mod control;
 mod dispatcher;
 mod endpoint;
+mod entry;
 mod error;
 mod event;
 mod fault;
 mod generate;
 mod identification;
 mod instance;
+mod lock;
 mod memberships;
 mod object;
 mod organizations;
@@ -60,76 +75,30 @@ pub mod webhook;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+pub use api::ENDPOINTS;
 pub use changes::ChangeError;
-pub use endpoint::{ENDPOINTS, Endpoint};
+pub use config::Config;
+pub use endpoint::Endpoint;
 pub use fault::{Fault, When};
 pub use rate_limit::RateLimit;
 pub use request::{Outcome, Request};
 pub use state::State;
 
 use crate::fault::Plan;
+use crate::lock::{lock, read, write};
 use crate::organizations::Extras;
 use crate::rate_limit::Limiter;
 use crate::request::Log;
 use crate::shared::{Latency, Shared};
 use crate::table::Row;
 use crate::webhook::{Delivery, Receiver};
-
-/// The configuration of a simulator.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where it listens. Port 0, the default, is any free port of the loopback interface.
-    pub listen: SocketAddr,
-    /// The seed for everything that is generated.
-    pub seed: u64,
-    /// The id of the instance; `None`, the default, is an id generated from the seed.
-    pub instance: Option<String>,
-    /// How many users there are at first.
-    pub users: usize,
-    /// How many organizations there are at first.
-    pub organizations: usize,
-    /// How many memberships there are at first; at most one for each user in each organization.
-    pub memberships: usize,
-    /// About how many objects there are at first of each other kind that can be many, such as invitations or sessions.
-    /// There are always a few roles, permissions, plans and settings.
-    pub others: usize,
-    /// Whether some metadata contains half a surrogate pair, as Clerk's may. Clerk's Python client cannot read it.
-    pub lone_surrogates: bool,
-    /// The delay before every answer.
-    pub latency: Duration,
-    /// How many requests a key may make.
-    pub rate_limit: RateLimit,
-    /// The secret keys that are accepted.
-    pub keys: Vec<String>,
-    /// Where webhooks are POSTed to. [`Sim::webhooks`] returns them with or without a receiver.
-    pub receiver: Option<Receiver>,
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            seed: 1,
-            instance: None,
-            users: 100,
-            organizations: 10,
-            memberships: 150,
-            others: 25,
-            lone_surrogates: true,
-            latency: Duration::ZERO,
-            rate_limit: RateLimit::default(),
-            keys: vec!["sk_test_simulator".to_owned()],
-            receiver: None,
-        }
-    }
-}
 
 /// An object of the simulated instance, for the expectations of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,7 +134,8 @@ impl Sim {
             .thread_name("clerk-sim-worker")
             .enable_all()
             .build()?;
-        let state = State::generate(&config, runtime.handle().clone());
+        let mut state = State::generate(&config, runtime.handle().clone());
+        resources::generate(&mut state, &config);
         let shared = Arc::new(Shared {
             state: RwLock::new(state),
             log: Mutex::new(Log::new()?),
@@ -325,7 +295,7 @@ impl Sim {
             _ => {}
         }
         let state = read(&self.shared.state);
-        let Some(kind) = resources::kind(object) else { return Vec::new() };
+        let Some(kind) = resources::kind_named(object) else { return Vec::new() };
         let entries = state.entries(kind.name).filter(|entry| resources::is_meant(object, entry));
         entries.map(|entry| self::object(entry, kind.shown(&state, entry))).collect()
     }
@@ -449,19 +419,4 @@ impl Drop for Sim {
 
 fn object(row: &impl Row, json: String) -> Object {
     Object { id: row.id().to_owned(), created_at: row.created_at(), json }
-}
-
-// A change that panics makes its own test fail. The lock that it held is used in spite of its poisoning, so that other
-// requests are still answered.
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

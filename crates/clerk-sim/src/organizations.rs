@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
+use crate::entry::Entry;
 use crate::error::ClerkError;
 use crate::object::Organization;
 use crate::page;
 use crate::query::Query;
-use crate::resources::Entry;
 use crate::state::State;
 use crate::table::Row;
 

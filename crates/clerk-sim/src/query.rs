@@ -6,6 +6,7 @@ use crate::fault::Distortions;
 
 /// How many values an array parameter may have.
 const MAX_VALUES: usize = 100;
+/// How many objects a page has unless the request says so, where it may say so.
 const DEFAULT_LIMIT: usize = 10;
 
 /// Values to include and values to exclude.

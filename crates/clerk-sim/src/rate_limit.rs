@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::lock;
+use crate::lock::lock;
 
 const WINDOW: Duration = Duration::from_secs(10);
 

@@ -5,8 +5,6 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use crate::request::Request;
-
 /// The variable that names the file; without it there is none.
 const VARIABLE: &str = "CLERK_SIM_REQUEST_LOG";
 
@@ -26,9 +24,9 @@ impl RequestFile {
         Ok(RequestFile(Some(file)))
     }
 
-    pub(crate) fn append(&self, request: &Request) {
+    pub(crate) fn append(&self, method: &str, target: &str) {
         let Some(mut file) = self.0.as_ref() else { return };
-        let line = json!({"method": request.method, "target": request.target});
+        let line = json!({"method": method, "target": target});
         // Simulators in other processes append to the same file: only a line that is written at once stays whole.
         if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {
             eprintln!("clerk-sim: {VARIABLE}: a request is missing from the file: {error}");

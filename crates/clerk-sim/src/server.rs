@@ -19,9 +19,10 @@ use tokio::sync::oneshot;
 use crate::answer::{Answer, SimBody};
 use crate::error::ClerkError;
 use crate::fault::{Distortions, Due, FaultKind};
+use crate::lock::{lock, read, write};
 use crate::request::{Outcome, Request};
 use crate::shared::Shared;
-use crate::{api, control, lock, read, write};
+use crate::{api, control};
 
 const API_VERSION: HeaderName = HeaderName::from_static("clerk-api-version");
 const TRACE_ID: HeaderName = HeaderName::from_static("x-clerk-trace-id");

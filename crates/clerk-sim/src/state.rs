@@ -7,12 +7,12 @@ use fake::rand::SeedableRng;
 use fake::rand::rngs::StdRng;
 use tokio::runtime::Handle;
 
-use crate::Config;
+use crate::config::Config;
 use crate::dispatcher::Dispatcher;
-use crate::generate::{self};
-use crate::instance::Instance;
+use crate::entry::{Entry, Tables};
+use crate::generate;
+use crate::instance::{Instance, generated_id};
 use crate::object::{Membership, Organization, User};
-use crate::resources::{self, Tables};
 use crate::table::Table;
 
 /// Users, organizations, memberships and all other objects, and the clock by which they change.
@@ -32,7 +32,7 @@ pub struct State {
     pub(crate) users: Table<User>,
     pub(crate) organizations: Table<Organization>,
     pub(crate) memberships: Table<Membership>,
-    /// The objects of all other kinds.
+    /// The objects of all other kinds, which `resources` generates.
     pub(crate) tables: Tables,
     /// About how many objects there are at first of each other kind.
     pub(crate) others: usize,
@@ -50,18 +50,20 @@ pub struct State {
 type IdIndex = HashMap<String, BTreeSet<String>>;
 
 impl State {
-    /// Generates the instance. The same seed and sizes lead to the same instance, to the byte.
+    /// Generates the instance with its users, organizations and memberships. The same seed and sizes lead to the same
+    /// instance, to the byte.
     pub(crate) fn generate(config: &Config, runtime: Handle) -> State {
         let mut random = StdRng::seed_from_u64(config.seed);
+        let id = config.instance.clone().unwrap_or_else(|| generated_id(config.seed));
         let generated = generate::instance(&mut random, config);
         let mut state = State {
-            instance: Instance::new(config),
+            instance: Instance::new(id, &config.keys),
             dispatcher: Dispatcher::new(config.receiver.clone(), runtime),
             users: Table::new(generated.users),
             organizations: Table::new(generated.organizations),
             memberships: Table::new(generated.memberships),
             tables: Tables::new(),
-            others: 0,
+            others: config.others,
             by_user: IdIndex::new(),
             by_organization: IdIndex::new(),
             by_identifier: IdIndex::new(),
@@ -77,7 +79,6 @@ impl State {
             link(&mut state.by_user, &membership.user_id, &membership.id);
             link(&mut state.by_organization, &membership.organization_id, &membership.id);
         }
-        resources::generate(&mut state, config);
         state
     }
 
@@ -91,6 +92,19 @@ impl State {
             let mut all = self.organizations.iter();
             all.find(|organization| organization.slug == id_or_slug)
         })
+    }
+
+    pub(crate) fn table(&self, kind: &str) -> Option<&Table<Entry>> {
+        self.tables.get(kind)
+    }
+
+    /// Every object of a kind, the oldest first.
+    pub(crate) fn entries(&self, kind: &str) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.table(kind).into_iter().flat_map(Table::iter)
+    }
+
+    pub(crate) fn entry(&self, kind: &str, id: &str) -> Option<&Entry> {
+        self.table(kind)?.get(id)
     }
 
     /// The memberships of a user, in no particular order.

@@ -29,9 +29,8 @@ use serde::Serialize;
 use serde_json::json;
 use standardwebhooks::{Webhook, WebhookError};
 
-use crate::Config;
 use crate::generate::id;
-use crate::instance::Instance;
+use crate::instance::{DEFAULT_SEED, generated_id};
 
 /// How long Svix waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -87,12 +86,12 @@ impl Delivery {
 /// A message about an event that need not have happened: for tests with late, repeated or unknown events.
 ///
 /// `timestamp` is when the event happened, in Unix milliseconds. The message is from the instance of
-/// [`Config::default`]; [`Sim::event`](crate::Sim::event) makes one from another instance.
+/// [`Config::default`](crate::Config::default); [`Sim::event`](crate::Sim::event) makes one from another instance.
 ///
 /// # Errors
 /// If the data cannot be written as JSON.
 pub fn event(kind: &str, data: impl Serialize, timestamp: i64) -> serde_json::Result<Delivery> {
-    event_of(&Instance::new(&Config::default()).id, kind, data, timestamp)
+    event_of(&generated_id(DEFAULT_SEED), kind, data, timestamp)
 }
 
 pub(crate) fn event_of(

@@ -1,6 +1,7 @@
 //! Generates users, organizations and memberships with the variety of real ones.
 
 pub(crate) mod id;
+mod image;
 pub(crate) mod metadata;
 pub(crate) mod name;
 mod organization;
@@ -9,10 +10,10 @@ mod user;
 
 use fake::rand::Rng;
 
-use crate::Config;
+use crate::config::Config;
 use crate::object::{Membership, Organization, User};
 
-pub(crate) use time::{END, START};
+pub(crate) use time::END;
 
 pub(crate) struct Instance {
     pub(crate) users: Vec<User>,
@@ -43,9 +44,4 @@ pub(crate) fn instance(random: &mut impl Rng, config: &Config) -> Instance {
         .collect();
     let memberships = organization::memberships(random, &users, &organizations, &founders, config.memberships);
     Instance { users, organizations, memberships }
-}
-
-/// A link to an image, as long as Clerk's links.
-fn image_url(random: &mut impl Rng) -> String {
-    format!("https://img.clerk.com/eyJ0eXBlIjoiZGVmYXVsdCIsImlpZCI6Imluc18{}", id::text(random, 150))
 }

@@ -6,7 +6,7 @@ use fake::rand::Rng;
 use serde_json::value::RawValue;
 
 use super::user::raw_text;
-use super::{id, image_url, metadata, name, time};
+use super::{id, image, metadata, name, time};
 use crate::object::{Membership, Organization, User};
 use crate::schema;
 use crate::table::Row;
@@ -35,7 +35,7 @@ pub(super) fn organization(
         id: &organization_id,
         name: &name,
         slug: &slug,
-        image_url: &image_url(random),
+        image_url: &image::url(random),
         has_image: random.random_bool(0.5),
         max_allowed_memberships: [0, 5, 20, 500][index % 4],
         admin_delete_enabled: random.random_bool(0.9),

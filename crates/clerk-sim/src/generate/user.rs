@@ -5,7 +5,7 @@ use fake::rand::seq::IndexedRandom;
 use serde_json::value::RawValue;
 
 use super::name::{self, Person};
-use super::{id, image_url, metadata, time};
+use super::{id, image, metadata, time};
 use crate::object::User;
 use crate::schema;
 
@@ -42,7 +42,7 @@ pub(super) fn user(random: &mut impl Rng, index: usize, created_at: i64, lone_su
         (no_address || random.random_bool(0.45)).then(|| format!("{}_{index}", person.handle.replace('.', "_")));
     let external_id = random.random_bool(0.3).then(|| format!("ext-{:08}", index * 7 + 3));
     let locale = random.random_bool(0.5).then_some(person.locale);
-    let image = image_url(random);
+    let image = image::url(random);
 
     let signed_in = (!random.random_bool(0.12)).then(|| time::since(random, created_at));
     // A session may be used for days after the sign-in.
@@ -159,7 +159,7 @@ fn identifications(random: &mut impl Rng, index: usize, created_at: i64, person:
             identification_id: next_id(random),
             provider,
             user_id: format!("{}{index:07}", random.random_range(100_000_000_u64..999_999_999)),
-            image_url: image_url(random),
+            image_url: image::url(random),
         });
     }
     who

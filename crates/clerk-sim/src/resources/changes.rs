@@ -5,8 +5,11 @@ use fake::rand::{Rng, SeedableRng};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Change, Entry, KINDS, Kind, Maker, kind};
+use super::kind::{Change, Kind};
+use super::maker::Maker;
+use super::registry::{KINDS, kind_named};
 use crate::changes::{ChangeError, default_updated_at, not_found, read_fields, require_free, set_updated_at};
+use crate::entry::Entry;
 use crate::object::Fields;
 use crate::state::State;
 use crate::table::Row;
@@ -51,7 +54,7 @@ impl State {
         let mut fields = read_fields(fields)?;
         default_updated_at(&mut fields);
         let entry = self.made(kind, &fields, now)?;
-        let entry = entry.patched(kind, fields)?;
+        let entry = entry.patched(kind.hidden, fields)?;
         require_free(self.entry(kind.name, entry.id()).is_some(), entry.id())?;
         let id = entry.id().to_owned();
         self.tell(kind, None, Some(&entry))?;
@@ -78,7 +81,7 @@ impl State {
         if old.value("updated_at").is_i64() {
             set_updated_at(&mut fields, now)?;
         }
-        let new = old.patched(kind, fields)?;
+        let new = old.patched(kind.hidden, fields)?;
         require_free(new.id() != id, new.id())?;
         let event = (kind.event)(&Change { old: Some(old), new: Some(&new) });
         self.put_entry(kind, new);
@@ -137,7 +140,7 @@ impl State {
             let owner = owners.into_iter().find_map(|field| maker.given_text(field));
             not_found("owner", owner.unwrap_or_default())
         })?;
-        Ok(Entry::read(kind, made.to_string())?)
+        Ok(Entry::read(kind.hidden, made.to_string())?)
     }
 
     fn put_entry(&mut self, kind: &Kind, entry: Entry) {
@@ -169,5 +172,5 @@ impl State {
 }
 
 fn known(object: &str) -> Result<&'static Kind, ChangeError> {
-    kind(object).ok_or_else(|| ChangeError::UnknownObject(object.to_owned()))
+    kind_named(object).ok_or_else(|| ChangeError::UnknownObject(object.to_owned()))
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::route::COUNTED;
-use super::{Amount, Kind, Maker, Route, no_event, same_data};
+use super::kind::{Amount, Kind, no_event, same_data};
+use super::maker::Maker;
+use super::route::{COUNTED, Route};
 use crate::endpoint::Condition::{Is, Matches};
 use crate::endpoint::ParameterKind::{Boolean, IncludeExclude, OldestFirst, OrderBy, Text};
 use crate::endpoint::{Endpoint, PAGE, filter, parameter};

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::route::COUNTED;
-use super::{Amount, Change, Kind, Maker, Route, no_event, same_data};
+use super::kind::{Amount, Change, Kind, no_event, same_data};
+use super::maker::Maker;
+use super::route::{COUNTED, Form, Route, Shape};
 use crate::endpoint::Condition::{Is, Matches};
 use crate::endpoint::ParameterKind::{Boolean, Choice, OrderBy, Text};
 use crate::endpoint::{Endpoint, PAGE, filter, parameter};
-use crate::resources::route::{Form, Shape};
 
 pub(super) const STATUSES: &[&str] = &["pending", "accepted", "revoked", "expired"];
 

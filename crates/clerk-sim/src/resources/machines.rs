@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::route::{COUNTED, Form, Shape};
-use super::{Amount, Kind, Maker, Route, no_event, same_data};
+use super::kind::{Amount, Kind, no_event, same_data};
+use super::maker::Maker;
+use super::route::{COUNTED, Form, Route, Shape};
 use crate::endpoint::Condition::{Is, Matches};
 use crate::endpoint::ParameterKind::{Boolean, Limit, Offset, OrderBy, Required, Text};
 use crate::endpoint::{Endpoint, PAGE, Parameter, filter, parameter};

@@ -4,9 +4,9 @@ use fake::rand::Rng;
 use fake::rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 
+use crate::entry::Entry;
 use crate::generate::{END, id, metadata, name, time};
 use crate::object::{Organization, User};
-use crate::resources::Entry;
 use crate::state::State;
 
 const NAMES: &[&str] = &[
@@ -191,4 +191,9 @@ impl<'a> Maker<'a> {
             None => table.spread((self.index / count) % table.len().max(1), table.len()),
         }
     }
+}
+
+/// FNV-1a, for seeds of random generators.
+pub(crate) fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

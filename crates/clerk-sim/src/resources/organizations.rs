@@ -4,13 +4,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::invitations::STATUSES;
-use super::route::{COUNTED, Form, Parent};
-use super::{Amount, Change, Entry, Kind, Maker, Route, same_data};
+use super::kind::{Amount, Change, Kind, same_data};
+use super::maker::Maker;
+use super::route::{Ask, COUNTED, Form, Parent, Route};
 use crate::endpoint::Condition::{Is, Matches};
 use crate::endpoint::ParameterKind::{Boolean, Choice, Choices, List, OrderBy, Phrase, Text};
 use crate::endpoint::{Endpoint, PAGE, filter, parameter};
+use crate::entry::Entry;
 use crate::object::{Fields, User, raw};
-use crate::resources::route::Ask;
 use crate::schema;
 use crate::state::State;
 use crate::table::Row;

@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::route::{COUNTED, Form};
-use super::{Amount, Entry, Kind, Maker, Route, no_event, same_data};
+use super::kind::{Amount, Kind, no_event, same_data};
+use super::maker::Maker;
+use super::route::{COUNTED, Form, Route};
 use crate::endpoint::Condition::Matches;
 use crate::endpoint::ParameterKind::{OrderBy, Text};
 use crate::endpoint::{Endpoint, PAGE, Parameter, filter, parameter};
+use crate::entry::Entry;
 use crate::schema;
 use crate::table::Row;
 

@@ -4,11 +4,13 @@ use fake::rand::SeedableRng;
 use fake::rand::rngs::StdRng;
 use serde_json::{Value, json};
 
-use super::route::Shape;
-use super::{Amount, Change, Entry, Kind, Maker, Route, hash};
+use super::kind::{Amount, Change, Kind};
+use super::maker::{Maker, hash};
+use super::route::{Route, Shape};
 use crate::endpoint::Condition::Is;
 use crate::endpoint::ParameterKind::{Boolean, Choice, RequiredWithout};
 use crate::endpoint::{Endpoint, PAGE, filter, parameter};
+use crate::entry::Entry;
 use crate::generate::id;
 use crate::object::Fields;
 use crate::state::State;

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::money::money;
 use super::subscriptions::items_of;
+use crate::entry::Entry;
 use crate::generate::time::DAY;
-use crate::resources::{Change, Entry};
+use crate::resources::kind::Change;
 use crate::state::State;
 use crate::table::Row;
 
@@ -101,6 +102,8 @@ pub(super) fn subscription(state: &State, entry: &Entry, _: &str) -> serde_json:
     let items: Vec<&Entry> = items_of(state, entry).collect();
     let status = entry.text("status");
     let changed_at = |is_so: bool| is_so.then(|| entry.value("updated_at"));
+    let current: Vec<Value> =
+        items.iter().filter(|item| !item.is("status", "expired")).map(|item| item_value(item)).collect();
     let known_payer = items.first().map(|item| payer(item.value("payer")));
     let new_payer = || {
         let (user, organization) = (entry.text("user_id"), entry.text("organization_id"));
@@ -130,7 +133,7 @@ pub(super) fn subscription(state: &State, entry: &Entry, _: &str) -> serde_json:
         "payer_id": entry.value("payer_id"),
         "payer": known_payer.unwrap_or_else(new_payer),
         "payment_source_id": null,
-        "items": items.iter().filter(|item| !item.is("status", "expired")).map(|item| item_value(item)).collect::<Vec<_>>(),
+        "items": current,
     });
     Ok(data.to_string())
 }

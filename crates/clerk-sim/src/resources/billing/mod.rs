@@ -6,12 +6,12 @@ mod plans;
 mod statements;
 mod subscriptions;
 
-use super::route::{COUNTED, Form, Parent};
-use super::{Amount, Entry, Kind, Route, no_event, same_data};
+use super::kind::{Amount, Kind, no_event, same_data};
+use super::route::{Ask, COUNTED, Form, Parent, Route};
 use crate::endpoint::Condition::Is;
 use crate::endpoint::ParameterKind::{Boolean, Choice, Text};
 use crate::endpoint::{Endpoint, PAGE, Parameter, filter, parameter};
-use crate::resources::route::Ask;
+use crate::entry::Entry;
 
 /// The hidden fields of what is paid by a user or an organization.
 const PAYER_FIELDS: &[&str] = &["user_id", "organization_id"];

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::generate::id;
 use crate::object::{Organization, User};
-use crate::resources::{Maker, hash};
+use crate::resources::maker::{Maker, hash};
 
 /// An amount in US dollars.
 pub(super) fn money(cents: i64) -> Value {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::money::money;
-use crate::resources::Maker;
+use crate::resources::maker::Maker;
 use crate::table::Row;
 
 /// A plan: its slug, its name, who pays for it, and its price per month in cents.

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::money::{self, Payer, money};
-use crate::resources::{Entry, Maker};
+use crate::entry::Entry;
+use crate::resources::maker::Maker;
 use crate::state::State;
 use crate::table::Row;
 

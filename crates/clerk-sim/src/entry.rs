@@ -1,10 +1,15 @@
-//! The rows of the tables: objects of any kind, as the JSON text that Clerk would send.
+//! The objects other than users, organizations and memberships, as the JSON text that Clerk would send, and their
+//! tables.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::Kind;
 use crate::object::{self, Fields};
-use crate::table::Row;
+use crate::table::{Row, Table};
+
+/// The tables by the names of their kinds.
+pub(crate) type Tables = BTreeMap<&'static str, Table<Entry>>;
 
 /// An object other than a user, an organization or a membership.
 pub(crate) struct Entry {
@@ -20,8 +25,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Reads an object from its text, hidden fields included.
-    pub(crate) fn read(kind: &Kind, whole: String) -> serde_json::Result<Entry> {
+    /// Reads an object from its text, which includes the fields that are to be hidden from requests.
+    pub(crate) fn read(hidden: &[&str], whole: String) -> serde_json::Result<Entry> {
         let mut fields: Fields = serde_json::from_str(&whole)?;
         let values = fields
             .iter()
@@ -30,13 +35,13 @@ impl Entry {
         let required = |name: &str| fields.get(name).map_or("null", |raw| raw.get());
         let id = serde_json::from_str(required("id"))?;
         let created_at = serde_json::from_str(required("created_at"))?;
-        fields.retain(|name, _| !kind.hidden.contains(&name.as_str()));
+        fields.retain(|name, _| !hidden.contains(&name.as_str()));
         Ok(Entry { id, created_at, json: serde_json::to_string(&fields)?, whole, values })
     }
 
     /// The object with some of its fields replaced.
-    pub(crate) fn patched(&self, kind: &Kind, patch: Fields) -> serde_json::Result<Entry> {
-        Entry::read(kind, object::patched(&self.whole, patch)?)
+    pub(crate) fn patched(&self, hidden: &[&str], patch: Fields) -> serde_json::Result<Entry> {
+        Entry::read(hidden, object::patched(&self.whole, patch)?)
     }
 
     pub(crate) fn value(&self, field: &str) -> &Value {
