@@ -7,7 +7,10 @@ use crate::time_range::TimeRange;
 
 /// One of the lists or single objects that a query reads.
 pub(crate) enum Listing {
+    /// The object that has an id, if there is one.
     Single(Request),
+    /// The only object of its kind, which always exists.
+    Only(Request),
     Whole(WholeListing),
     ByOffset(OffsetListing),
     ByCursor(CursorListing),
@@ -224,7 +227,7 @@ fn list(object: &'static Object, filters: Filters, order: Option<OrderBy>) -> Op
         Listing::ByOffset(OffsetListing { request, max_page_size, order, stable_order, count, parent: None })
     };
     Some(match paging {
-        Paging::Single => Listing::Single(request),
+        Paging::Single => Listing::Only(request),
         Paging::Whole => Listing::Whole(WholeListing { request, parent: None }),
         Paging::Offset { .. } => by_offset(None),
         Paging::Cursor { cursor, count, created_after, created_before } => {
@@ -296,7 +299,9 @@ impl Fetch {
             other => (other.clone(), String::new()),
         };
         let request = match query.listings(self.object).into_iter().next() {
-            Some(Listing::Single(request) | Listing::Whole(WholeListing { request, .. })) => with_extra(request),
+            Some(Listing::Single(request) | Listing::Only(request) | Listing::Whole(WholeListing { request, .. })) => {
+                with_extra(request)
+            }
             Some(Listing::ByOffset(list)) => with_extra(list.page(0, limit.min(list.max_page_size).into())),
             Some(Listing::ByCursor(mut list)) => {
                 let range = list.take_range();

@@ -104,7 +104,8 @@ async fn listings(fetcher: &PageFetcher, listings: Vec<Listing>, sender: &PageSe
 
 async fn one_listing(fetcher: &PageFetcher, listing: Listing, sender: &PageSender) -> Result<(), Stop> {
     match listing {
-        Listing::Single(request) => single::read(fetcher, request, sender).await,
+        Listing::Single(request) => single::read(fetcher, &request, sender).await,
+        Listing::Only(request) => single::read_only(fetcher, &request, sender).await,
         Listing::ByCursor(listing) => by_cursor::read(fetcher, listing, sender).await,
         Listing::Whole(listing) => {
             let ended = whole::read(fetcher, &listing, sender).await;

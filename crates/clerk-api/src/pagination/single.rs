@@ -10,13 +10,18 @@ use crate::http::Request;
 use crate::listing::Parent;
 
 /// Hands over the object, or nothing if Clerk has no object with that id.
-pub(super) async fn read(fetcher: &PageFetcher, request: Request, sender: &PageSender) -> Result<(), Stop> {
-    let request = fetcher.with_extra_params(&request);
-    match fetcher.fetch(&request, &fetcher.projection, Page::single).await {
-        Ok(page) => Ok(sender.send(page).await?),
-        Err(error) if error.is_not_found() => Ok(()),
-        Err(error) => Err(error.into()),
+pub(super) async fn read(fetcher: &PageFetcher, request: &Request, sender: &PageSender) -> Result<(), Stop> {
+    match read_only(fetcher, request, sender).await {
+        Err(Stop::Error(error)) if error.is_not_found() => Ok(()),
+        ended => ended,
     }
+}
+
+/// Hands over the only object of its kind. That one always exists, so status 404 is an error.
+pub(super) async fn read_only(fetcher: &PageFetcher, request: &Request, sender: &PageSender) -> Result<(), Stop> {
+    let request = fetcher.with_extra_params(request);
+    let page = fetcher.fetch(&request, &fetcher.projection, Page::single).await?;
+    Ok(sender.send(page).await?)
 }
 
 /// Checks a list that was answered with 404. Only if the parent does not exist either, the list is empty. Otherwise the
