@@ -104,12 +104,17 @@ impl Query {
     /// id.
     pub(crate) fn may_overlap(&self, object: &Object) -> bool {
         match self {
-            // A server may put objects into both parts.
-            Query::List { filters, .. } => is_in_parts(object, filters),
+            // An object may move to the other part meanwhile, and a server may put objects into both.
+            Query::List { .. } => self.is_in_parts(object),
             Query::Batches { values, .. } => batches(values).nth(1).is_some(),
             Query::Lookup { key, values, .. } => key.is_single() && values.len() > 1,
             _ => false,
         }
+    }
+
+    /// Whether the query reads the object's list in two parts: see [`crate::catalog::List::apart`].
+    pub(crate) fn is_in_parts(&self, object: &Object) -> bool {
+        matches!(self, Query::List { filters, .. } if is_in_parts(object, filters))
     }
 }
 

@@ -73,8 +73,8 @@ pub(crate) async fn run(client: Arc<Client>, fetch: Fetch, sender: PageSender, s
         Query::Sample { wanted, total } if wanted < total && is_paged(fetch.object) => {
             sample(&fetcher, fetch.object, *wanted, *total, &sender).await
         }
-        Query::Sample { .. } => listings(&fetcher, Query::all().listings(fetch.object), &sender).await,
-        query => listings(&fetcher, query.listings(fetch.object), &sender).await,
+        Query::Sample { .. } => listings(&fetcher, fetch.object, &Query::all(), &sender).await,
+        query => listings(&fetcher, fetch.object, query, &sender).await,
     };
     match ended {
         Ok(()) => sender.finish(),
@@ -89,10 +89,18 @@ fn is_paged(object: &Object) -> bool {
     object.list.is_some_and(|list| matches!(list.paging, Paging::Cursor { .. } | Paging::Offset { .. }))
 }
 
-/// Reads several lists in parallel.
-async fn listings(fetcher: &PageFetcher, listings: Vec<Listing>, sender: &PageSender) -> Result<(), Stop> {
-    let side_by_side = if fetcher.has_limit_hint { 1 } else { fetcher.concurrency() };
-    stream::iter(listings)
+/// Reads the lists of a query in parallel, if that cannot lose objects.
+async fn listings(
+    fetcher: &PageFetcher,
+    object: &'static Object,
+    query: &Query,
+    sender: &PageSender,
+) -> Result<(), Stop> {
+    // An object that moves from the first part of a list to the second one while both are read would be missing from
+    // both. One after the other it comes from the first part, from the second one, or from both.
+    let is_in_order = fetcher.has_limit_hint || query.is_in_parts(object);
+    let side_by_side = if is_in_order { 1 } else { fetcher.concurrency() };
+    stream::iter(query.listings(object))
         .map(|listing| async move {
             sender.wait_for_demand().await;
             one_listing(fetcher, listing, sender).await

@@ -57,8 +57,8 @@ pub(crate) struct PageSender {
     demand: Arc<Demand>,
     wake: Box<dyn Fn() + Send + Sync>,
     sent_pages: AtomicU64,
-    /// The ids of the objects that were sent, if lists may overlap. Lists overlap only in lookups by values, which find
-    /// few objects for each value, so this set stays small.
+    /// The ids of the objects that were sent, if lists may overlap. Those are lookups by values, which find few objects
+    /// for each value, and lists in two parts, which are short, so this set stays small.
     sent_ids: Option<Mutex<HashSet<String>>>,
 }
 
