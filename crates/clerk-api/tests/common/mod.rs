@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "not every test uses all of it")]
 
+pub mod lists;
+
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -76,10 +78,5 @@ pub fn sorted(mut ids: Vec<String>) -> Vec<String> {
 }
 
 pub fn every(name: &str, sim: &Sim) -> Vec<String> {
-    let objects = match name {
-        "users" => sim.users(),
-        "organizations" => sim.organizations(),
-        _ => sim.memberships(),
-    };
-    sorted(objects.into_iter().map(|object| object.id).collect())
+    sorted(sim.objects(name).into_iter().map(|object| object.id).collect())
 }
