@@ -63,6 +63,9 @@ pub const MIN_PAGES_TO_SPLIT: u64 = 8;
 
 /// Fetches what a query asks for and hands it over page by page. After an error nothing more is handed over.
 pub(crate) async fn run(client: Arc<Client>, fetch: Fetch, sender: PageSender, stats: Arc<Stats>) {
+    // A checkpoint does not say in which part of a list it is, so such a list is read anew.
+    let resume_from = fetch.resume_from.clone().filter(|_| !fetch.query.is_in_parts(fetch.object));
+    let fetch = Fetch { resume_from, ..fetch };
     let fetcher = PageFetcher::new(client, &fetch, stats);
     let ended = match &fetch.query {
         query if query.needs_list() && fetch.object.list.is_none() => {
