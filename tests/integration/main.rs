@@ -8,6 +8,7 @@ mod support;
 
 mod access;
 mod conversions;
+mod docs;
 mod http;
 mod mirror;
 mod planner;
