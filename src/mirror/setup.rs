@@ -88,16 +88,18 @@ impl NewMirror {
     /// The objects that get a table, in the order of the catalogue.
     fn objects(&self) -> Result<Vec<&'static Object>, FdwError> {
         let known = object_names();
+        let mirroring = |mirroring: Mirroring| {
+            OBJECTS.iter().filter(move |object| object.mirroring == mirroring).map(|object| object.name)
+        };
+        let by_default: Vec<&str> = mirroring(Mirroring::ByDefault).collect();
         let requested: Vec<&str> = match &self.objects {
-            Some(objects) if objects.iter().any(|object| object == EVERY_OBJECT) => {
-                let mirrorable = OBJECTS.iter().filter(|object| object.mirroring != Mirroring::Never);
-                mirrorable.map(|object| object.name).collect()
+            Some(objects) => {
+                let names = objects.iter().map(String::as_str).filter(|name| *name != EVERY_OBJECT);
+                let has_every = objects.iter().any(|object| object == EVERY_OBJECT);
+                let every = has_every.then(|| by_default.iter().copied().chain(mirroring(Mirroring::OnRequest)));
+                names.chain(every.into_iter().flatten()).collect()
             }
-            Some(objects) => objects.iter().map(String::as_str).collect(),
-            None => {
-                let by_default = OBJECTS.iter().filter(|object| object.mirroring == Mirroring::ByDefault);
-                by_default.map(|object| object.name).collect()
-            }
+            None => by_default,
         };
         let named = requested.iter().copied().chain(self.tables.keys().chain(self.columns.keys()).map(String::as_str));
         let unknown: Vec<_> = named.filter(|name| object(name).is_none()).collect();
