@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 
-use clerk_api::catalog::{Access, OBJECTS, Object, Role, object, object_with_access};
+use clerk_api::catalog::{Access, Column, Kind, OBJECTS, Object, Role, object, object_with_access};
 use pgrx::pg_sys;
 
 use crate::error::FdwError;
@@ -93,6 +93,8 @@ pub struct ColumnMapping {
     pub is_comparable: bool,
     /// The number of fractional digits of a second that the column stores; `None` if it stores no timestamp.
     pub precision: Option<i32>,
+    /// Whether a JSON object replaces only those members of the row's that it has itself.
+    pub is_merged: bool,
 }
 
 /// How a mirror is identified: by its name where a user gives it, by its number where a row refers to it.
@@ -270,6 +272,7 @@ impl Entry {
                 data_type: column.data_type,
                 is_comparable: column.is_comparable,
                 precision: column.precision,
+                is_merged: false,
             })
         });
         let (name, owner) = (relation.name, relation.owner);
@@ -417,17 +420,24 @@ impl Table {
         self.column("deleted_at").unwrap_or_default()
     }
 
-    /// The same table without the columns that need another column of the object than these.
-    pub fn with_columns_of(&self, known: &[&str]) -> Table {
-        let unknown: Vec<_> =
-            self.object.columns.iter().map(|column| column.name).filter(|name| !known.contains(name)).collect();
-        let is_known = |mapping: &&ColumnMapping| {
-            known.contains(&&*mapping.expression)
-                || matches!(&*mapping.expression, "synced_at" | "deleted_at")
-                || unknown.iter().all(|name| !mapping.expression.contains(name))
-        };
-        let columns = self.columns.iter().filter(is_known).cloned().collect();
-        Table { columns, ..self.clone() }
+    /// The same table for data that has only these columns of the object, and of JSON objects maybe only some members.
+    /// Where a column stores a JSON object as it is, the members are merged into those of the row; what an expression
+    /// needs of one may be missing, so that columns with such an expression are left out.
+    pub fn for_part(&self, known: &[&'static Column]) -> Table {
+        let is_json = |column: &Column| column.kind == Kind::Json;
+        let is_whole = |column: &Column| known.iter().any(|other| other.name == column.name) && !is_json(column);
+        let parts: Vec<_> = known.iter().filter(|column| is_json(column)).map(|column| column.name).collect();
+        let missing: Vec<_> =
+            self.object.columns.iter().filter(|column| !is_whole(column)).map(|column| column.name).collect();
+        let columns = self.columns.iter().filter_map(|mapping| {
+            let expression = &*mapping.expression;
+            let is_merged = parts.contains(&expression) && mapping.data_type == "pg_catalog.jsonb";
+            let is_whole = known.iter().any(|column| column.name == expression && !is_json(column))
+                || matches!(expression, "synced_at" | "deleted_at")
+                || missing.iter().all(|name| !expression.contains(name));
+            (is_merged || is_whole).then(|| ColumnMapping { is_merged, ..mapping.clone() })
+        });
+        Table { columns: columns.collect(), ..self.clone() }
     }
 
     /// Whether one of the table's columns needs this column of the object.

@@ -109,10 +109,8 @@ fn warn_of_old_row(table: &Table, id: &str, failure: &Failure) -> Result<(), Fdw
 
 /// Fetches one object, or deletes its row if Clerk has deleted the object.
 fn sync_by_id(mirror: &Mirror, client: &Arc<Client>, table: &Table, id: &str) -> Result<(), FdwError> {
-    let element_tables = mirror.element_tables(table.object)?;
-    let elements = fetch_elements(mirror, client, table, &element_tables, id)?;
-    fetch_by_id(mirror, client, table, id)?.apply(mirror)?;
-    replace_elements(mirror, &elements, id)
+    let response = fetch_by_id(mirror, client, table, id)?;
+    apply_with_elements(mirror, client, &response, id)
 }
 
 /// Fetches one object through a lookup endpoint whose response contains it, or deletes its row.
@@ -124,9 +122,16 @@ pub fn sync_by_lookup(
     key: &'static KeyColumn,
     value: String,
 ) -> Result<(), FdwError> {
-    let element_tables = mirror.element_tables(table.object)?;
-    let elements = fetch_elements(mirror, client, table, &element_tables, id)?;
-    lookup(mirror, client, table, key, value, None)?.for_object(id).apply(mirror)?;
+    let response = lookup(mirror, client, table, key, value, None)?.for_object(id);
+    apply_with_elements(mirror, client, &response, id)
+}
+
+/// Merges an object together with the rows that are elements of it. The elements are fetched after the object: if it is
+/// deleted in between, they are gone with it, and none is left over.
+fn apply_with_elements(mirror: &Mirror, client: &Arc<Client>, response: &Response, id: &str) -> Result<(), FdwError> {
+    let element_tables = mirror.element_tables(response.table.object)?;
+    let elements = fetch_elements(mirror, client, response.table, &element_tables, id)?;
+    response.apply(mirror)?;
     replace_elements(mirror, &elements, id)
 }
 
@@ -166,23 +171,24 @@ fn fetch_by_id<'t>(
 ) -> Result<Response<'t>, FdwError> {
     let (key, value) = match table.object.get_by_id() {
         Some(key) => (key, id.to_owned()),
-        None => lookup_of_parent(table, id)?,
+        None => lookup_of_parent(table, id)?
+            .ok_or_else(|| FdwError::NotFoundById { object: table.object.name, id: id.to_owned() })?,
     };
     Ok(lookup(mirror, client, table, key, value, None)?.for_object(id))
 }
 
 /// The lookup that finds an object which Clerk cannot look up by its id: the list of its parent, whose id is in the
-/// object's row.
-pub fn lookup_of_parent(table: &Table, id: &str) -> Result<(&'static KeyColumn, String), FdwError> {
+/// object's row. `None` if no row says so.
+pub fn lookup_of_parent(table: &Table, id: &str) -> Result<Option<(&'static KeyColumn, String)>, FdwError> {
     for key in table.object.key_columns {
         let Some(column) = table.column(key.column) else { continue };
         let has_id = table.equals_sql("t", table.id(), "$1");
         let query = format!("SELECT t.{column} FROM {} t WHERE {has_id}", table.name);
         if let Some(parent_id) = table.value(&query, &[Some(id)])? {
-            return Ok((key, parent_id));
+            return Ok(Some((key, parent_id)));
         }
     }
-    Err(FdwError::NotFoundById { object: table.object.name, id: id.to_owned() })
+    Ok(None)
 }
 
 /// What Clerk has returned for a lookup. All requests are made before any lock is taken: a lock held during a request

@@ -4,7 +4,7 @@
 //! time of the change that they report: `updated_at` for a state, the event's own time for a deletion. The newest one
 //! wins; of two with the same time, the one that arrives later.
 
-use clerk_api::catalog::{Change, Column, Source};
+use clerk_api::catalog::{Change, Column, Role, Source};
 use clerk_api::webhook::Event;
 use clerk_api::{Locator, Page, json};
 
@@ -34,10 +34,9 @@ pub fn apply(mirror: &Mirror, event: &Event, happened_at: i64, revalidate: bool)
     let Some(table) = mirror.find_table(object.name)? else {
         return Ok(Outcome::Ignored("the mirror has no table for the object"));
     };
-    let can_be_looked_up = object.get_by_id().is_some() || !object.key_columns.is_empty();
-    if revalidate && can_be_looked_up {
-        // The request is made before any lock is taken, so that no other transaction has to wait for Clerk's response.
-        return refresh_object(mirror, &table, event, id);
+    // The request is made before any lock is taken, so that no other transaction has to wait for Clerk's response.
+    if revalidate && let Some(outcome) = refresh_object(mirror, &table, event, id)? {
+        return Ok(outcome);
     }
     lock::object(mirror, &table, id);
     match event.change {
@@ -49,17 +48,16 @@ pub fn apply(mirror: &Mirror, event: &Event, happened_at: i64, revalidate: bool)
             Ok(outcome)
         }
         Change::Partial => {
-            let known = members(&table, event.data)?;
-            upsert(mirror, &table.with_columns_of(&known), event.data, id, happened_at)
+            let part = table.for_part(&told_columns(&table, event.data));
+            upsert(mirror, &part, event.data, id, happened_at)
         }
         Change::Delete => delete(mirror, &table, id, happened_at),
     }
 }
 
-/// Fetches the object's current state from Clerk, whatever state the event reports.
-fn refresh_object(mirror: &Mirror, table: &Table, event: &Event, id: &str) -> Result<Outcome, FdwError> {
-    let (client, _) = mirror.server.connect(mirror.owner)?;
-    check_instance(mirror, &client, false)?;
+/// Fetches the object's current state from Clerk, whatever state the event reports. `None` if Clerk has no endpoint for
+/// that, or only one for the objects of a parent, and neither the event nor the object's row says which parent that is.
+fn refresh_object(mirror: &Mirror, table: &Table, event: &Event, id: &str) -> Result<Option<Outcome>, FdwError> {
     let lookup_from_event = || {
         // An object that Clerk cannot look up by its id is in the list of its parent, which the event names.
         table.object.key_columns.iter().find_map(|key| {
@@ -69,12 +67,18 @@ fn refresh_object(mirror: &Mirror, table: &Table, event: &Event, id: &str) -> Re
             Some((key, parent_id))
         })
     };
-    let (key, value) = match table.object.get_by_id() {
-        Some(key) => (key, id.to_owned()),
-        None => lookup_from_event().map_or_else(|| refresh::lookup_of_parent(table, id), Ok)?,
+    let lookup = match table.object.get_by_id() {
+        Some(key) => Some((key, id.to_owned())),
+        None => match lookup_from_event() {
+            Some(lookup) => Some(lookup),
+            None => refresh::lookup_of_parent(table, id)?,
+        },
     };
+    let Some((key, value)) = lookup else { return Ok(None) };
+    let (client, _) = mirror.server.connect(mirror.owner)?;
+    check_instance(mirror, &client, false)?;
     refresh::sync_by_lookup(mirror, &client, table, id, key, value)?;
-    Ok(Outcome::Applied)
+    Ok(Some(Outcome::Applied))
 }
 
 /// Merges the state that the event reports.
@@ -82,13 +86,14 @@ fn upsert(mirror: &Mirror, table: &Table, data: &str, id: &str, happened_at: i64
     let updated_at = updated_at(table, data);
     let state_time = Timestamp::from_milliseconds(updated_at.unwrap_or(happened_at));
     let row = RowTimes::read(table, id)?;
-    let deleted_at = tombstone::deleted_at(mirror, table, id)?.max(row.deleted_at);
+    let deleted_at = tombstone::deleted_at(mirror, table.object.name, id)?.max(row.deleted_at);
+    let deleted_at = deleted_at.max(parents_deleted_at(mirror, table, data)?);
     if let Some(deleted_at) = deleted_at.filter(|deleted_at| *deleted_at > state_time) {
         if mirror.deletes == DeleteMode::Soft {
             // The row of a deleted object keeps the object's last state, in whatever order the events arrive.
             merge_one(&Merge::for_deleted(mirror, table, deleted_at), table, data)?;
         }
-        return Ok(Outcome::Stale("the object was deleted later"));
+        return Ok(Outcome::Stale("the object, or what it belongs to, was deleted later"));
     }
     if merge_one(&Merge::new(mirror, table, None, false), table, data)? {
         return Ok(Outcome::Applied);
@@ -100,13 +105,27 @@ fn upsert(mirror: &Mirror, table: &Table, data: &str, id: &str, happened_at: i64
     }
 }
 
+/// When a parent of the object was deleted, and the object with it, if that is known. Clerk has no event for the deletion
+/// of some objects, such as the invitations of an organization.
+fn parents_deleted_at(mirror: &Mirror, table: &Table, data: &str) -> Result<Option<Timestamp>, FdwError> {
+    let mut latest = None;
+    for column in table.object.columns {
+        let Some(Role::Parent(parent)) = column.role else { continue };
+        let page = Page::of_object(table.object, data, &[column.source.into()])
+            .map_err(|problem| FdwError::EventData { object: table.object.name, problem })?;
+        let Some(parent_id) = page.value(0, 0).and_then(json::string) else { continue };
+        latest = latest.max(tombstone::deleted_at(mirror, parent, &parent_id)?);
+    }
+    Ok(latest)
+}
+
 /// The columns of the object that an event tells, which has only a part of the object.
-fn members(table: &Table, data: &str) -> Result<Vec<&'static str>, FdwError> {
+fn told_columns(table: &Table, data: &str) -> Vec<&'static Column> {
     let tells = |column: &&'static Column| match column.source {
         Source::Path([first, ..]) => json::member(data, first).is_some(),
         _ => false,
     };
-    Ok(table.object.columns.iter().filter(tells).map(|column| column.name).collect())
+    table.object.columns.iter().filter(tells).collect()
 }
 
 /// Replaces the rows that are elements of an object, such as the email addresses of a user, by those that the event
@@ -178,7 +197,8 @@ fn merge_one(merge: &Merge, table: &Table, data: &str) -> Result<bool, FdwError>
 fn delete(mirror: &Mirror, table: &Table, id: &str, happened_at: i64) -> Result<Outcome, FdwError> {
     let deleted_at = Timestamp::from_milliseconds(end_of_second(happened_at));
     let row = RowTimes::read(table, id)?;
-    if tombstone::deleted_at(mirror, table, id)?.max(row.deleted_at).max(row.updated_at) > Some(deleted_at) {
+    if tombstone::deleted_at(mirror, table.object.name, id)?.max(row.deleted_at).max(row.updated_at) > Some(deleted_at)
+    {
         return Ok(Outcome::Stale("the object was updated or deleted later"));
     }
     let filter = RowFilter { column: Some((table.id(), id)), ..RowFilter::default() };

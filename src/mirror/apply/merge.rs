@@ -9,7 +9,7 @@ use crate::fdw::convert::{self, ColumnConverter};
 use crate::fdw::exec::rows;
 use crate::mirror::apply::tombstone;
 use crate::mirror::lock;
-use crate::mirror::model::{Mirror, Table};
+use crate::mirror::model::{ColumnMapping, Mirror, Table};
 use crate::mirror::row_counts::{self, CountsByDay};
 use crate::mirror::timestamp::{self, Timestamp};
 use crate::pg::encoding::to_c_string;
@@ -258,6 +258,18 @@ fn source_sql(table: &Table) -> String {
     format!("SELECT {} FROM {PAGE_RELATION}", values.collect::<Vec<_>>().join(", "))
 }
 
+/// The value that a column of the row `t` gets from the state `new`.
+fn merged_value_sql(mapping: &ColumnMapping, new: &str) -> String {
+    let column = &mapping.column;
+    match mapping.is_merged {
+        true => format!(
+            "CASE WHEN jsonb_typeof(t.{column}) = 'object' AND jsonb_typeof({new}.{column}) = 'object' \
+             THEN t.{column} || {new}.{column} ELSE {new}.{column} END"
+        ),
+        false => format!("{new}.{column}"),
+    }
+}
+
 /// The condition that the row `t` is replaced by the state `new`. It never is by an older state, nor if its deletion
 /// was recorded after reading began.
 fn should_replace_sql(table: &Table, new: &str) -> String {
@@ -266,8 +278,7 @@ fn should_replace_sql(table: &Table, new: &str) -> String {
         table.columns.iter().filter(|mapping| !matches!(&*mapping.expression, "synced_at" | "deleted_at")).map(
             |mapping| {
                 let cast = if mapping.is_comparable { "" } else { "::text" };
-                let column = &mapping.column;
-                format!("t.{column}{cast} IS DISTINCT FROM {new}.{column}{cast}")
+                format!("t.{}{cast} IS DISTINCT FROM ({}){cast}", mapping.column, merged_value_sql(mapping, new))
             },
         );
     let differs: Vec<_> = differs.collect();
@@ -287,10 +298,11 @@ fn should_replace_sql(table: &Table, new: &str) -> String {
 fn upsert_sql(table: &Table) -> String {
     let source = source_sql(table);
     let columns: Vec<_> = table.columns.iter().map(|mapping| &*mapping.column).collect();
-    let set: Vec<_> = columns
+    let set: Vec<_> = table
+        .columns
         .iter()
-        .filter(|column| **column != table.id())
-        .map(|column| format!("{column} = excluded.{column}"))
+        .filter(|mapping| mapping.column != table.id())
+        .map(|mapping| format!("{} = {}", mapping.column, merged_value_sql(mapping, "excluded")))
         .collect();
     let (name, id) = (&table.name, table.id());
     let (deleted_at, synced_at) = (table.deleted_at(), table.synced_at());

@@ -51,14 +51,14 @@ pub fn record(mirror: &Mirror, table: &Table, ids: &[String], deleted_at: Option
 }
 
 /// When an object was deleted, if it is known to be deleted.
-pub fn deleted_at(mirror: &Mirror, table: &Table, id: &str) -> Result<Option<Timestamp>, FdwError> {
+pub fn deleted_at(mirror: &Mirror, object: &str, id: &str) -> Result<Option<Timestamp>, FdwError> {
     let deleted_at = store::value(
         &format!(
             "SELECT {} FROM clerk_fdw_internal.tombstone gone
               WHERE gone.mirror = $1::int4 AND gone.object = $2 AND gone.id = $3",
             timestamp::microseconds_sql("gone.deleted_at")
         ),
-        &[Some(&mirror.key()), Some(table.object.name), Some(id)],
+        &[Some(&mirror.key()), Some(object), Some(id)],
     )?;
     Ok(deleted_at.as_deref().and_then(Timestamp::parse))
 }
