@@ -85,6 +85,13 @@ impl Failure {
         self.code() == PgSqlErrorCode::ERRCODE_CONNECTION_FAILURE
     }
 
+    /// Whether Clerk refused a request, or its answers to some contradict each other; others may succeed. A refusal for
+    /// want of rights counts as well: a key may have them for other objects.
+    pub fn is_refused_by_clerk(&self) -> bool {
+        use PgSqlErrorCode::*;
+        matches!(self.code(), ERRCODE_FDW_ERROR | ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
+    }
+
     /// The SQLSTATE as five characters.
     pub fn sqlstate(&self) -> String {
         // SAFETY: unpack_sql_state returns a C string in a static buffer, which is copied before the next call.

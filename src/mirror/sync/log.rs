@@ -177,6 +177,15 @@ impl<'m> Run<'m> {
         )
     }
 
+    /// Ends the sync of one object's table in the log.
+    pub fn end_object(&self, object: &str, state: &str, message: Option<&str>) -> Result<(), FdwError> {
+        store::run(
+            "UPDATE clerk_fdw_internal.sync_run_object SET state = $3, message = $4, ended_at = clock_timestamp()
+              WHERE run = $1::int8 AND object = $2",
+            &[Some(&self.id), Some(object), Some(state), message],
+        )
+    }
+
     /// Begins the sync of one table.
     pub fn begin_step(&'m self, table: &Table, mode: Mode, expected: Option<u64>) -> Result<Step<'m>, FdwError> {
         let expected_text = expected.map(|count| count.to_string());
@@ -277,11 +286,7 @@ impl Step<'_> {
     /// Ends the step in the log.
     pub fn end(&self, state: &str, message: Option<&str>) -> Result<(), FdwError> {
         self.log()?;
-        store::run(
-            "UPDATE clerk_fdw_internal.sync_run_object SET state = $3, message = $4, ended_at = clock_timestamp()
-              WHERE run = $1::int8 AND object = $2",
-            &[Some(&self.run.id), Some(self.object), Some(state), message],
-        )
+        self.run.end_object(self.object, state, message)
     }
 
     /// Reports the progress every few seconds.

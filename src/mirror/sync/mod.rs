@@ -71,8 +71,8 @@ pub fn sync_mirror(
     }
 }
 
-/// Syncs the tables one after the other. If one of them has too many deletions, the rest is still synced before that
-/// error is raised.
+/// Syncs the tables one after the other. If one of them has too many deletions, or Clerk refuses to list its objects
+/// because the instance does not use them, the rest is still synced before that error is raised.
 fn sync_tables(mirror: &Mirror, run: &Run, transactions: &Transactions, before: BeforeSync) -> Result<(), Failure> {
     let (client, tables) = in_subtransaction(|| {
         let (client, _) = mirror.server.connect(mirror.owner)?;
@@ -84,11 +84,22 @@ fn sync_tables(mirror: &Mirror, run: &Run, transactions: &Transactions, before: 
         before(mirror, transactions)?;
     }
     let session = SyncSession { mirror, run, client, transactions };
-    let mut first_error = None;
+    let mut first_failure: Option<Failure> = None;
     for table in &tables {
-        let StepOutcome { step, delete_error } = match in_subtransaction(|| mode(&session, table))? {
-            Mode::Full => full::sync_table(&session, table)?,
-            Mode::Incremental => incremental::sync_table(&session, table)?,
+        let outcome = match in_subtransaction(|| mode(&session, table))? {
+            Mode::Full => full::sync_table(&session, table),
+            Mode::Incremental => incremental::sync_table(&session, table),
+        };
+        let StepOutcome { step, delete_error } = match outcome {
+            Ok(outcome) => outcome,
+            Err(failure) if failure.is_refused_by_clerk() => {
+                let message = failure.message();
+                session.commit(|| run.end_object(table.object.name, "failed", Some(&message)))?;
+                send_notice(format!("{}: {message}", table.object.name));
+                first_failure.get_or_insert(failure);
+                continue;
+            }
+            Err(failure) => return Err(failure),
         };
         let message = delete_error.as_ref().map(ToString::to_string);
         let state = if message.is_some() { "failed" } else { "succeeded" };
@@ -97,12 +108,13 @@ fn sync_tables(mirror: &Mirror, run: &Run, transactions: &Transactions, before: 
             true => format!("dry run: {}", step.summary()),
             false => step.summary(),
         });
-        first_error = first_error.or(delete_error);
+        if let Some(error) = delete_error
+            && let Err(failure) = in_subtransaction(|| Err::<(), _>(error))
+        {
+            first_failure.get_or_insert(failure);
+        }
     }
-    match first_error {
-        Some(error) => in_subtransaction(|| Err(error)),
-        None => Ok(()),
-    }
+    first_failure.map_or(Ok(()), Err)
 }
 
 /// How a table is synced: as the caller demands, if that is possible, else in full when a full sync is due.
