@@ -2,5 +2,6 @@
 
 mod api_key;
 mod mirror_role;
+mod objects;
 mod row_security;
 mod visibility;

@@ -4,6 +4,7 @@ mod background;
 mod deletes;
 mod dump_restore;
 mod import;
+mod objects;
 mod refresh;
 mod resume;
 mod row_counts;

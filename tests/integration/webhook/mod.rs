@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod hook_program;
+mod objects;
 mod order;
 mod outcome;
 mod signature;
