@@ -101,8 +101,9 @@ impl NewMirror {
             }
             None => by_default,
         };
-        let named = requested.iter().copied().chain(self.tables.keys().chain(self.columns.keys()).map(String::as_str));
-        let unknown: Vec<_> = named.filter(|name| object(name).is_none()).collect();
+        let unknown = requested.iter().copied().filter(|name| object(name).is_none());
+        let mapped = self.tables.keys().chain(self.columns.keys()).map(String::as_str);
+        let unknown: Vec<_> = unknown.chain(mapped.filter(|name| !known.contains(name))).collect();
         if let Some(first) = unknown.first() {
             let names: Vec<_> = unknown.iter().map(|name| format!("\"{name}\"")).collect();
             return Err(invalid(format!("Clerk has no object {}", names.join(", ")), Some(object_hint(first))));
@@ -115,6 +116,8 @@ impl NewMirror {
                 Some("Columns are mapped for tables that are there already: name the table in tables.".to_owned()),
             ));
         }
+        // Objects may be named by their aliases.
+        let requested: Vec<&str> = requested.iter().filter_map(|name| Some(object(name)?.name)).collect();
         let is_wanted = |name: &&str| requested.contains(name) || self.tables.contains_key(*name);
         let objects: Vec<&'static Object> = known.into_iter().filter(is_wanted).filter_map(object).collect();
         if let Some(object) = objects.iter().find(|object| object.mirroring == Mirroring::Never) {
