@@ -6,6 +6,22 @@ use super::deferral;
 use super::spi::check;
 use crate::error::{FdwError, OrRaise};
 
+/// Runs a short action during which a cancel or a shutdown waits, so that it is not met where nothing could record it.
+pub fn without_interrupts<T>(action: impl FnOnce() -> T) -> T {
+    struct Held;
+    impl Drop for Held {
+        fn drop(&mut self) {
+            // SAFETY: the counter belongs to this backend, whose only thread runs this code. An ERROR meanwhile has set
+            // it to 0.
+            unsafe { pg_sys::InterruptHoldoffCount = pg_sys::InterruptHoldoffCount.saturating_sub(1) }
+        }
+    }
+    // SAFETY: the counter belongs to this backend, whose only thread runs this code.
+    unsafe { pg_sys::InterruptHoldoffCount += 1 };
+    let _held = Held;
+    action()
+}
+
 /// The SPI connection of a procedure that may commit.
 pub struct Transactions(());
 
@@ -22,12 +38,14 @@ impl Transactions {
     }
 
     /// Commits and begins the next transaction, in which all constraints are immediate so that tenants' triggers cannot
-    /// be deferred.
+    /// be deferred. No subtransaction is open here, in which a cancel would be caught and logged, so it waits.
     pub fn commit(&self) {
-        // SAFETY: `begin` has opened a nonatomic SPI connection. SPI_commit raises an error if a subtransaction is open
-        // or the procedure may not commit.
-        unsafe { pg_sys::SPI_commit() };
-        deferral::set_all_immediate().or_raise();
+        without_interrupts(|| {
+            // SAFETY: `begin` has opened a nonatomic SPI connection. SPI_commit raises an error if a subtransaction is
+            // open or the procedure may not commit.
+            unsafe { pg_sys::SPI_commit() };
+            deferral::set_all_immediate().or_raise();
+        });
     }
 
     pub fn end(self) -> Result<(), FdwError> {

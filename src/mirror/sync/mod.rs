@@ -30,7 +30,7 @@ use crate::mirror::lock::SyncLock;
 use crate::mirror::model::{Mirror, MirrorRef, Table};
 use crate::mirror::store;
 use crate::pg::subtransaction::{Failure, in_subtransaction};
-use crate::pg::transactions::Transactions;
+use crate::pg::transactions::{Transactions, without_interrupts};
 use log::{Mode, Run, SyncOptions, send_notice};
 use session::{StepOutcome, SyncSession, check_instance};
 
@@ -62,7 +62,7 @@ pub fn sync_mirror(
         Err(failure) if failure.is_cancel() => ("cancelled", Some(failure.message())),
         Err(failure) => ("failed", Some(failure.message())),
     };
-    run.end(state, message.as_deref()).or_raise();
+    without_interrupts(|| run.end(state, message.as_deref()).or_raise());
     transactions.commit();
     drop(lock);
     transactions.end().or_raise();
