@@ -122,6 +122,7 @@ fn parents_deleted_at(mirror: &Mirror, table: &Table, data: &str) -> Result<Opti
 /// The columns of the object that an event tells, which has only a part of the object.
 fn told_columns(table: &Table, data: &str) -> Vec<&'static Column> {
     let tells = |column: &&'static Column| match column.source {
+        Source::Member(name) => json::member(data, name).is_some(),
         Source::Path([first, ..]) => json::member(data, first).is_some(),
         _ => false,
     };

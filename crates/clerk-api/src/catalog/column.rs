@@ -98,6 +98,8 @@ impl Kind {
 pub enum Source {
     /// The object as Clerk sent it.
     Whole,
+    /// The member of this name.
+    Member(&'static str),
     /// The member that this path of keys leads to.
     Path(&'static [&'static str]),
     /// The member `value` of one element of the array `list`: the element whose own `id` equals the object's member
@@ -155,6 +157,16 @@ pub(super) const fn column(name: &'static str, kind: Kind, source: Source, descr
         visibility: Visibility::Own,
         is_secret: false,
     }
+}
+
+/// A column with the value of the member that has the column's name.
+pub(super) const fn member(name: &'static str, kind: Kind, description: &'static str) -> Column {
+    column(name, kind, Source::Member(name), description)
+}
+
+/// The column with the whole object.
+pub(super) const fn attrs() -> Column {
+    column("attrs", Kind::Json, Source::Whole, "The whole object exactly as Clerk sent it.").private()
 }
 
 /// A condition that Clerk evaluates exactly.

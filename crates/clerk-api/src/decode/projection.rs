@@ -25,6 +25,7 @@ impl From<Source> for Locator {
     fn from(source: Source) -> Self {
         match source {
             Source::Whole => Locator::Whole,
+            Source::Member(name) => Locator::Path(vec![name.to_owned()]),
             Source::Path(keys) => Locator::Path(keys.iter().map(|key| (*key).to_owned()).collect()),
             Source::Primary { id, list, value } => Locator::Primary { id, list, value },
             Source::Owner(member) => Locator::Owner(member),
@@ -115,7 +116,7 @@ impl Projection {
 
     /// The projection of a list's parent, of which only the id is needed.
     pub(crate) fn of_parent() -> Self {
-        Projection::with_roles(Source::Path(&["id"]), None, &[])
+        Projection::with_roles(Source::Member("id"), None, &[])
     }
 
     fn with_roles(id: Source, created_at: Option<Source>, columns: &[Locator]) -> Self {

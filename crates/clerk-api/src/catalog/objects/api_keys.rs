@@ -1,8 +1,8 @@
 //! API keys: what users and organizations gave to programs that act for them.
 
 use crate::catalog::Kind::{Boolean, Json, Text, TextArray, Time};
-use crate::catalog::Source::{Path, Whole};
-use crate::catalog::column::column;
+use crate::catalog::Source::Member;
+use crate::catalog::column::{attrs, column, member};
 use crate::catalog::{KeyColumn, List, Mirroring, Object};
 
 pub(super) const OBJECT: Object = Object {
@@ -17,22 +17,22 @@ pub(super) const OBJECT: Object = Object {
         .prefixes(&["user_", "org_", "mch_", "scim_"]),
     ],
     columns: &[
-        column("api_key_id", Text, Path(&["id"]), "The API key's id.").id().aliases(&["id"]),
-        column("subject", Text, Path(&["subject"]), "The id of the user, organization or machine that it belongs to."),
-        column("scopes", TextArray, Path(&["scopes"]), "What it allows."),
-        column("revoked", Boolean, Path(&["revoked"]), "Whether it was revoked."),
-        column("revocation_reason", Text, Path(&["revocation_reason"]), "Why it was revoked."),
-        column("expired", Boolean, Path(&["expired"]), "Whether it has expired."),
-        column("expiration", Time, Path(&["expiration"]), "When it expires; null if it never does."),
-        column("last_used_at", Time, Path(&["last_used_at"]), "When it was last used."),
-        column("type", Text, Path(&["type"]), "What kind of key it is: api_key."),
-        column("name", Text, Path(&["name"]), "The name."),
-        column("description", Text, Path(&["description"]), "What it is for."),
-        column("created_by", Text, Path(&["created_by"]), "The id of the user who made it."),
-        column("updated_at", Time, Path(&["updated_at"]), "When it last changed.").update_time(),
-        column("created_at", Time, Path(&["created_at"]), "When the key was created.").creation_time(),
-        column("claims", Json, Path(&["claims"]), "What it says besides."),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+        column("api_key_id", Text, Member("id"), "The API key's id.").id().aliases(&["id"]),
+        member("subject", Text, "The id of the user, organization or machine that it belongs to."),
+        member("scopes", TextArray, "What it allows."),
+        member("revoked", Boolean, "Whether it was revoked."),
+        member("revocation_reason", Text, "Why it was revoked."),
+        member("expired", Boolean, "Whether it has expired."),
+        member("expiration", Time, "When it expires; null if it never does."),
+        member("last_used_at", Time, "When it was last used."),
+        member("type", Text, "What kind of key it is: api_key."),
+        member("name", Text, "The name."),
+        member("description", Text, "What it is for."),
+        member("created_by", Text, "The id of the user who made it."),
+        member("updated_at", Time, "When it last changed.").update_time(),
+        member("created_at", Time, "When the key was created.").creation_time(),
+        member("claims", Json, "What it says besides."),
+        attrs(),
     ],
     mirroring: Mirroring::Never,
     ..Object::BLANK

@@ -1,8 +1,8 @@
 //! Billing subscription items: who has which plan.
 
 use crate::catalog::Kind::{Boolean, Json, Text, Time};
-use crate::catalog::Source::{Path, Whole};
-use crate::catalog::column::column;
+use crate::catalog::Source::Member;
+use crate::catalog::column::{attrs, column, member};
 use crate::catalog::{Event, KeyColumn, List, Object};
 
 /// Without the second parameter Clerk leaves out the items of free plans.
@@ -18,44 +18,38 @@ pub(super) const OBJECT: Object = Object {
         List::by_offset("/billing/subscription_items?plan_id={plan_id}").params(ALL),
     )],
     columns: &[
-        column("billing_subscription_item_id", Text, Path(&["id"]), "The billing subscription item's id.")
+        column("billing_subscription_item_id", Text, Member("id"), "The billing subscription item's id.")
             .id()
             .aliases(&["id"]),
-        column("plan_id", Text, Path(&["plan_id"]), "The plan's id."),
-        column("price_id", Text, Path(&["price_id"]), "The price's id."),
-        column("payer_id", Text, Path(&["payer_id"]), "The id of who pays."),
-        column(
-            "status",
-            Text,
-            Path(&["status"]),
-            "active, canceled, expired, ended, past_due, upcoming, incomplete or abandoned.",
-        ),
-        column("plan_period", Text, Path(&["plan_period"]), "The billing period: month or annual."),
-        column("is_free_trial", Boolean, Path(&["is_free_trial"]), "Whether it is a free trial."),
-        column("period_start", Time, Path(&["period_start"]), "When the current period began."),
-        column("period_end", Time, Path(&["period_end"]), "When the current period ends."),
-        column("proration_date", Text, Path(&["proration_date"]), "The day from which it was prorated."),
-        column("canceled_at", Time, Path(&["canceled_at"]), "When it was canceled."),
-        column("past_due_at", Time, Path(&["past_due_at"]), "When its payment became overdue."),
-        column("ended_at", Time, Path(&["ended_at"]), "When it ended."),
-        column("instance_id", Text, Path(&["instance_id"]), "The id of the Clerk instance."),
-        column("created_at", Time, Path(&["created_at"]), "When the item was created.").creation_time(),
-        column("updated_at", Time, Path(&["updated_at"]), "When it last changed.").update_time(),
-        column("payer", Json, Path(&["payer"]), "Who pays: a user or an organization."),
-        column("plan", Json, Path(&["plan"]), "The plan."),
-        column("credit", Json, Path(&["credit"]), "What is credited for an earlier plan."),
-        column("credits", Json, Path(&["credits"]), "All credits, by kind."),
-        column("payment_method", Json, Path(&["payment_method"]), "How it is paid."),
-        column(
+        member("plan_id", Text, "The plan's id."),
+        member("price_id", Text, "The price's id."),
+        member("payer_id", Text, "The id of who pays."),
+        member("status", Text, "active, canceled, expired, ended, past_due, upcoming, incomplete or abandoned."),
+        member("plan_period", Text, "The billing period: month or annual."),
+        member("is_free_trial", Boolean, "Whether it is a free trial."),
+        member("period_start", Time, "When the current period began."),
+        member("period_end", Time, "When the current period ends."),
+        member("proration_date", Text, "The day from which it was prorated."),
+        member("canceled_at", Time, "When it was canceled."),
+        member("past_due_at", Time, "When its payment became overdue."),
+        member("ended_at", Time, "When it ended."),
+        member("instance_id", Text, "The id of the Clerk instance."),
+        member("created_at", Time, "When the item was created.").creation_time(),
+        member("updated_at", Time, "When it last changed.").update_time(),
+        member("payer", Json, "Who pays: a user or an organization."),
+        member("plan", Json, "The plan."),
+        member("credit", Json, "What is credited for an earlier plan."),
+        member("credits", Json, "All credits, by kind."),
+        member("payment_method", Json, "How it is paid."),
+        member(
             "lifetime_paid",
             Json,
-            Path(&["lifetime_paid"]),
             "What was paid in all, with its amount in cents, its currency and its formatted text.",
         ),
-        column("next_payment", Json, Path(&["next_payment"]), "The next payment."),
-        column("seats", Json, Path(&["seats"]), "The seats that are paid for and used."),
-        column("totals", Json, Path(&["totals"]), "The totals."),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+        member("next_payment", Json, "The next payment."),
+        member("seats", Json, "The seats that are paid for and used."),
+        member("totals", Json, "The totals."),
+        attrs(),
     ],
     events: &[
         Event::partial("subscriptionItem.abandoned"),

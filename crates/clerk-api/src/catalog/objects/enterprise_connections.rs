@@ -2,8 +2,8 @@
 
 use crate::catalog::FilterOp::Is;
 use crate::catalog::Kind::{Boolean, Json, Text, TextArray, Time};
-use crate::catalog::Source::{Path, Whole};
-use crate::catalog::column::{column, exact};
+use crate::catalog::Source::Member;
+use crate::catalog::column::{attrs, column, exact, member};
 use crate::catalog::{KeyColumn, List, Object};
 
 pub(super) const OBJECT: Object = Object {
@@ -19,55 +19,22 @@ pub(super) const OBJECT: Object = Object {
         .filters(&[("active", exact(Is, "active"))]),
     ],
     columns: &[
-        column("enterprise_connection_id", Text, Path(&["id"]), "The enterprise connection's id.")
-            .id()
-            .aliases(&["id"]),
-        column("name", Text, Path(&["name"]), "The name."),
-        column("active", Boolean, Path(&["active"]), "Whether people can sign in through it.")
-            .filters(&[exact(Is, "active")]),
-        column("provider", Text, Path(&["provider"]), "The provider, such as saml_okta."),
-        column("domains", TextArray, Path(&["domains"]), "The email domains whose users sign in through it."),
-        column(
-            "organization_id",
-            Text,
-            Path(&["organization_id"]),
-            "The id of the organization that it belongs to, if it belongs to one.",
-        ),
-        column(
-            "sync_user_attributes",
-            Boolean,
-            Path(&["sync_user_attributes"]),
-            "Whether each sign-in updates the user's attributes.",
-        ),
-        column(
-            "disable_additional_identifications",
-            Boolean,
-            Path(&["disable_additional_identifications"]),
-            "Whether its users may not add other ways to sign in.",
-        ),
-        column(
-            "allow_organization_account_linking",
-            Boolean,
-            Path(&["allow_organization_account_linking"]),
-            "Whether it links accounts by their organization.",
-        ),
-        column("logo_public_url", Text, Path(&["logo_public_url"]), "The address of the logo."),
-        column("created_at", Time, Path(&["created_at"]), "When the connection was created.").creation_time(),
-        column("updated_at", Time, Path(&["updated_at"]), "When it last changed.").update_time(),
-        column(
-            "custom_attributes",
-            Json,
-            Path(&["custom_attributes"]),
-            "Further attributes that are taken from the identity provider.",
-        ),
-        column("saml_connection", Json, Path(&["saml_connection"]), "The settings of a connection through SAML."),
-        column(
-            "oauth_config",
-            Json,
-            Path(&["oauth_config"]),
-            "The settings of a connection through OpenID Connect or EASIE.",
-        ),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+        column("enterprise_connection_id", Text, Member("id"), "The enterprise connection's id.").id().aliases(&["id"]),
+        member("name", Text, "The name."),
+        member("active", Boolean, "Whether people can sign in through it.").filters(&[exact(Is, "active")]),
+        member("provider", Text, "The provider, such as saml_okta."),
+        member("domains", TextArray, "The email domains whose users sign in through it."),
+        member("organization_id", Text, "The id of the organization that it belongs to, if it belongs to one."),
+        member("sync_user_attributes", Boolean, "Whether each sign-in updates the user's attributes."),
+        member("disable_additional_identifications", Boolean, "Whether its users may not add other ways to sign in."),
+        member("allow_organization_account_linking", Boolean, "Whether it links accounts by their organization."),
+        member("logo_public_url", Text, "The address of the logo."),
+        member("created_at", Time, "When the connection was created.").creation_time(),
+        member("updated_at", Time, "When it last changed.").update_time(),
+        member("custom_attributes", Json, "Further attributes that are taken from the identity provider."),
+        member("saml_connection", Json, "The settings of a connection through SAML."),
+        member("oauth_config", Json, "The settings of a connection through OpenID Connect or EASIE."),
+        attrs(),
     ],
     ..Object::BLANK
 };

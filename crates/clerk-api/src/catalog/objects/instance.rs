@@ -1,8 +1,8 @@
 //! The Clerk instance that a key belongs to.
 
-use crate::catalog::Kind::{Json, Text, TextArray};
-use crate::catalog::Source::{Path, Whole};
-use crate::catalog::column::column;
+use crate::catalog::Kind::{Text, TextArray};
+use crate::catalog::Source::Member;
+use crate::catalog::column::{attrs, column, member};
 use crate::catalog::{List, Object};
 
 pub(super) const OBJECT: Object = Object {
@@ -10,21 +10,15 @@ pub(super) const OBJECT: Object = Object {
     description: "The Clerk instance itself, in one row.",
     list: Some(List::single("/instance")),
     columns: &[
-        column("instance_id", Text, Path(&["id"]), "The instance's id.").id().aliases(&["id"]),
-        column("environment_type", Text, Path(&["environment_type"]), "production, staging or development."),
-        column(
+        column("instance_id", Text, Member("id"), "The instance's id.").id().aliases(&["id"]),
+        member("environment_type", Text, "production, staging or development."),
+        member(
             "allowed_origins",
             TextArray,
-            Path(&["allowed_origins"]),
             "The origins from which native applications and browser extensions may call Clerk.",
         ),
-        column(
-            "workspace_id",
-            Text,
-            Path(&["workspace_id"]),
-            "The id of the Clerk workspace that owns the application.",
-        ),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+        member("workspace_id", Text, "The id of the Clerk workspace that owns the application."),
+        attrs(),
     ],
     ..Object::BLANK
 };

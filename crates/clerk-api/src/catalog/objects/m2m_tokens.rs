@@ -1,8 +1,8 @@
 //! Machine-to-machine tokens: what machines show each other.
 
 use crate::catalog::Kind::{Boolean, Json, Text, TextArray, Time};
-use crate::catalog::Source::{Path, Whole};
-use crate::catalog::column::column;
+use crate::catalog::Source::Member;
+use crate::catalog::column::{attrs, column, member};
 use crate::catalog::{KeyColumn, List, Mirroring, Object};
 
 pub(super) const OBJECT: Object = Object {
@@ -17,18 +17,18 @@ pub(super) const OBJECT: Object = Object {
     )
     .prefixes(&["mch_"])],
     columns: &[
-        column("m2m_token_id", Text, Path(&["id"]), "The M2M token's id.").id().aliases(&["id"]),
-        column("subject", Text, Path(&["subject"]), "The id of the machine that it belongs to."),
-        column("scopes", TextArray, Path(&["scopes"]), "The ids of the machines that accept it."),
-        column("revoked", Boolean, Path(&["revoked"]), "Whether it was revoked."),
-        column("revocation_reason", Text, Path(&["revocation_reason"]), "Why it was revoked."),
-        column("expired", Boolean, Path(&["expired"]), "Whether it has expired."),
-        column("expiration", Time, Path(&["expiration"]), "When it expires; null if it never does."),
-        column("last_used_at", Time, Path(&["last_used_at"]), "When it was last used."),
-        column("updated_at", Time, Path(&["updated_at"]), "When it last changed.").update_time(),
-        column("created_at", Time, Path(&["created_at"]), "When the token was created.").creation_time(),
-        column("claims", Json, Path(&["claims"]), "What it says besides."),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+        column("m2m_token_id", Text, Member("id"), "The M2M token's id.").id().aliases(&["id"]),
+        member("subject", Text, "The id of the machine that it belongs to."),
+        member("scopes", TextArray, "The ids of the machines that accept it."),
+        member("revoked", Boolean, "Whether it was revoked."),
+        member("revocation_reason", Text, "Why it was revoked."),
+        member("expired", Boolean, "Whether it has expired."),
+        member("expiration", Time, "When it expires; null if it never does."),
+        member("last_used_at", Time, "When it was last used."),
+        member("updated_at", Time, "When it last changed.").update_time(),
+        member("created_at", Time, "When the token was created.").creation_time(),
+        member("claims", Json, "What it says besides."),
+        attrs(),
     ],
     mirroring: Mirroring::Never,
     ..Object::BLANK

@@ -2,8 +2,8 @@
 
 use crate::catalog::FilterOp::{Contains, One};
 use crate::catalog::Kind::{Integer, Json, Text, Time};
-use crate::catalog::Source::{Path, Whole};
-use crate::catalog::column::{column, narrowing};
+use crate::catalog::Source::Member;
+use crate::catalog::column::{attrs, column, member, narrowing};
 use crate::catalog::{KeyColumn, List, Object, SortColumn};
 
 pub(super) const OBJECT: Object = Object {
@@ -13,20 +13,19 @@ pub(super) const OBJECT: Object = Object {
     key_columns: &[KeyColumn::get("machine_id", "/machines/{machine_id}")],
     sort_columns: &[SortColumn::BY_CREATION],
     columns: &[
-        column("machine_id", Text, Path(&["id"]), "The machine's id.").id().aliases(&["id"]),
-        column("name", Text, Path(&["name"]), "The name.")
+        column("machine_id", Text, Member("id"), "The machine's id.").id().aliases(&["id"]),
+        member("name", Text, "The name.")
             .filters(&[narrowing(One { values: &[] }, "query"), narrowing(Contains, "query")]),
-        column(
+        member(
             "default_token_ttl",
             Integer,
-            Path(&["default_token_ttl"]),
             "How long the machine's tokens are valid unless they say otherwise, in seconds.",
         ),
-        column("instance_id", Text, Path(&["instance_id"]), "The id of the Clerk instance."),
-        column("created_at", Time, Path(&["created_at"]), "When the machine was created.").creation_time(),
-        column("updated_at", Time, Path(&["updated_at"]), "When it last changed.").update_time(),
-        column("scoped_machines", Json, Path(&["scoped_machines"]), "The machines that it may talk to."),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+        member("instance_id", Text, "The id of the Clerk instance."),
+        member("created_at", Time, "When the machine was created.").creation_time(),
+        member("updated_at", Time, "When it last changed.").update_time(),
+        member("scoped_machines", Json, "The machines that it may talk to."),
+        attrs(),
     ],
     ..Object::BLANK
 };

@@ -1,9 +1,9 @@
 //! OAuth applications: other applications whose users sign in with Clerk.
 
 use crate::catalog::FilterOp::{Contains, One};
-use crate::catalog::Kind::{Boolean, Json, Text, TextArray, Time};
-use crate::catalog::Source::{Path, Whole};
-use crate::catalog::column::{column, narrowing};
+use crate::catalog::Kind::{Boolean, Text, TextArray, Time};
+use crate::catalog::Source::Member;
+use crate::catalog::column::{attrs, column, member, narrowing};
 use crate::catalog::{KeyColumn, List, Object, SortColumn};
 
 pub(super) const OBJECT: Object = Object {
@@ -13,34 +13,29 @@ pub(super) const OBJECT: Object = Object {
     key_columns: &[KeyColumn::get("oauth_application_id", "/oauth_applications/{oauth_application_id}")],
     sort_columns: &[SortColumn::BY_CREATION],
     columns: &[
-        column("oauth_application_id", Text, Path(&["id"]), "The OAuth application's id.").id().aliases(&["id"]),
-        column("name", Text, Path(&["name"]), "The name.")
+        column("oauth_application_id", Text, Member("id"), "The OAuth application's id.").id().aliases(&["id"]),
+        member("name", Text, "The name.")
             .filters(&[narrowing(One { values: &[] }, "name_query"), narrowing(Contains, "name_query")]),
-        column("client_id", Text, Path(&["client_id"]), "The application's OAuth client id.")
+        member("client_id", Text, "The application's OAuth client id.")
             .filters(&[narrowing(One { values: &[] }, "name_query")]),
-        column("client_uri", Text, Path(&["client_uri"]), "The address of its website."),
-        column("client_image_url", Text, Path(&["client_image_url"]), "The address of its logo."),
-        column("dynamically_registered", Boolean, Path(&["dynamically_registered"]), "Whether it registered itself."),
-        column(
-            "consent_screen_enabled",
-            Boolean,
-            Path(&["consent_screen_enabled"]),
-            "Whether users are asked for their consent.",
-        ),
-        column("pkce_required", Boolean, Path(&["pkce_required"]), "Whether it must use PKCE."),
-        column("public", Boolean, Path(&["public"]), "Whether it is a public client, which has no secret."),
-        column("scopes", Text, Path(&["scopes"]), "The scopes that it may ask for, separated by spaces."),
-        column("redirect_uris", TextArray, Path(&["redirect_uris"]), "Where it may redirect to."),
-        column("callback_url", Text, Path(&["callback_url"]), "The first of redirect_uris, under its older name."),
-        column("authorize_url", Text, Path(&["authorize_url"]), "Where users authorize it."),
-        column("token_fetch_url", Text, Path(&["token_fetch_url"]), "Where it fetches tokens."),
-        column("user_info_url", Text, Path(&["user_info_url"]), "Where it asks about the user."),
-        column("discovery_url", Text, Path(&["discovery_url"]), "The address of the provider's description."),
-        column("token_introspection_url", Text, Path(&["token_introspection_url"]), "Where it asks about a token."),
-        column("instance_id", Text, Path(&["instance_id"]), "The id of the Clerk instance."),
-        column("created_at", Time, Path(&["created_at"]), "When it was created.").creation_time(),
-        column("updated_at", Time, Path(&["updated_at"]), "When it last changed.").update_time(),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+        member("client_uri", Text, "The address of its website."),
+        member("client_image_url", Text, "The address of its logo."),
+        member("dynamically_registered", Boolean, "Whether it registered itself."),
+        member("consent_screen_enabled", Boolean, "Whether users are asked for their consent."),
+        member("pkce_required", Boolean, "Whether it must use PKCE."),
+        member("public", Boolean, "Whether it is a public client, which has no secret."),
+        member("scopes", Text, "The scopes that it may ask for, separated by spaces."),
+        member("redirect_uris", TextArray, "Where it may redirect to."),
+        member("callback_url", Text, "The first of redirect_uris, under its older name."),
+        member("authorize_url", Text, "Where users authorize it."),
+        member("token_fetch_url", Text, "Where it fetches tokens."),
+        member("user_info_url", Text, "Where it asks about the user."),
+        member("discovery_url", Text, "The address of the provider's description."),
+        member("token_introspection_url", Text, "Where it asks about a token."),
+        member("instance_id", Text, "The id of the Clerk instance."),
+        member("created_at", Time, "When it was created.").creation_time(),
+        member("updated_at", Time, "When it last changed.").update_time(),
+        attrs(),
     ],
     ..Object::BLANK
 };

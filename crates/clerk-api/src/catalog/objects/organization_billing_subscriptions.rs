@@ -1,8 +1,8 @@
 //! Organization billing subscriptions: what an organization pays for.
 
 use crate::catalog::Kind::{Boolean, Json, Text, Time};
-use crate::catalog::Source::{Key, Path, Whole};
-use crate::catalog::column::column;
+use crate::catalog::Source::{Key, Member};
+use crate::catalog::column::{attrs, column, member};
 use crate::catalog::{KeyColumn, Mirroring, Object};
 
 pub(super) const OBJECT: Object = Object {
@@ -11,31 +11,21 @@ pub(super) const OBJECT: Object = Object {
     description: "The billing subscriptions of organizations. Clerk shows them by organization.",
     key_columns: &[KeyColumn::get("organization_id", "/organizations/{organization_id}/billing/subscription")],
     columns: &[
-        column("organization_billing_subscription_id", Text, Path(&["id"]), "The subscription's id.")
+        column("organization_billing_subscription_id", Text, Member("id"), "The subscription's id.")
             .id()
             .aliases(&["id"]),
         column("organization_id", Text, Key, "The organization's id."),
-        column("status", Text, Path(&["status"]), "active, past_due, canceled, ended, abandoned or incomplete."),
-        column("payer_id", Text, Path(&["payer_id"]), "The id of who pays."),
-        column("active_at", Time, Path(&["active_at"]), "When the subscription became active."),
-        column("past_due_at", Time, Path(&["past_due_at"]), "When its payment became overdue."),
-        column(
-            "eligible_for_free_trial",
-            Boolean,
-            Path(&["eligible_for_free_trial"]),
-            "Whether the payer can still have a free trial.",
-        ),
-        column("instance_id", Text, Path(&["instance_id"]), "The id of the Clerk instance."),
-        column("created_at", Time, Path(&["created_at"]), "When the subscription was created.").creation_time(),
-        column("updated_at", Time, Path(&["updated_at"]), "When it last changed.").update_time(),
-        column(
-            "subscription_items",
-            Json,
-            Path(&["subscription_items"]),
-            "The items of the subscription, one for each plan.",
-        ),
-        column("next_payment", Json, Path(&["next_payment"]), "The next payment."),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+        member("status", Text, "active, past_due, canceled, ended, abandoned or incomplete."),
+        member("payer_id", Text, "The id of who pays."),
+        member("active_at", Time, "When the subscription became active."),
+        member("past_due_at", Time, "When its payment became overdue."),
+        member("eligible_for_free_trial", Boolean, "Whether the payer can still have a free trial."),
+        member("instance_id", Text, "The id of the Clerk instance."),
+        member("created_at", Time, "When the subscription was created.").creation_time(),
+        member("updated_at", Time, "When it last changed.").update_time(),
+        member("subscription_items", Json, "The items of the subscription, one for each plan."),
+        member("next_payment", Json, "The next payment."),
+        attrs(),
     ],
     mirroring: Mirroring::Never,
     ..Object::BLANK

@@ -3,8 +3,8 @@
 use super::invitations::STATUSES;
 use crate::catalog::FilterOp::One;
 use crate::catalog::Kind::{Json, Text, Time};
-use crate::catalog::Source::{Path, Whole};
-use crate::catalog::column::{column, exact, narrowing};
+use crate::catalog::Source::Member;
+use crate::catalog::column::{attrs, column, exact, member, narrowing};
 use crate::catalog::{Event, KeyColumn, List, Object, SortColumn};
 
 pub(super) const OBJECT: Object = Object {
@@ -20,37 +20,26 @@ pub(super) const OBJECT: Object = Object {
         ])],
     sort_columns: &[SortColumn::BY_CREATION],
     columns: &[
-        column("organization_invitation_id", Text, Path(&["id"]), "The organization invitation's id.")
+        column("organization_invitation_id", Text, Member("id"), "The organization invitation's id.")
             .id()
             .aliases(&["id"]),
-        column("organization_id", Text, Path(&["organization_id"]), "The organization's id.").parent("organizations"),
-        column("email_address", Text, Path(&["email_address"]), "The address that was invited.")
+        member("organization_id", Text, "The organization's id.").parent("organizations"),
+        member("email_address", Text, "The address that was invited.")
             .filters(&[narrowing(One { values: &[] }, "query")]),
-        column("role", Text, Path(&["role"]), "The key of the role that the member will have, such as org:member."),
-        column("role_name", Text, Path(&["role_name"]), "The role's name as people read it."),
-        column("status", Text, Path(&["status"]), "pending, accepted, revoked or expired.")
+        member("role", Text, "The key of the role that the member will have, such as org:member."),
+        member("role_name", Text, "The role's name as people read it."),
+        member("status", Text, "pending, accepted, revoked or expired.")
             .filters(&[exact(One { values: STATUSES }, "status")]),
-        column("inviter_id", Text, Path(&["inviter_id"]), "The id of the user who sent it; null if the backend did."),
-        column("url", Text, Path(&["url"]), "The link in the email. Whoever has it can accept the invitation.")
-            .private(),
-        column("expires_at", Time, Path(&["expires_at"]), "When it expires; null if it never does."),
-        column("created_at", Time, Path(&["created_at"]), "When the invitation was sent.").creation_time(),
-        column("updated_at", Time, Path(&["updated_at"]), "When it last changed.").update_time(),
-        column(
-            "public_inviter_data",
-            Json,
-            Path(&["public_inviter_data"]),
-            "What everybody may know about the user who sent it.",
-        ),
-        column(
-            "public_organization_data",
-            Json,
-            Path(&["public_organization_data"]),
-            "What everybody may know about the organization.",
-        ),
-        column("public_metadata", Json, Path(&["public_metadata"]), "The metadata that the membership starts with."),
-        column("private_metadata", Json, Path(&["private_metadata"]), "Metadata for the backend alone.").private(),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+        member("inviter_id", Text, "The id of the user who sent it; null if the backend did."),
+        member("url", Text, "The link in the email. Whoever has it can accept the invitation.").private(),
+        member("expires_at", Time, "When it expires; null if it never does."),
+        member("created_at", Time, "When the invitation was sent.").creation_time(),
+        member("updated_at", Time, "When it last changed.").update_time(),
+        member("public_inviter_data", Json, "What everybody may know about the user who sent it."),
+        member("public_organization_data", Json, "What everybody may know about the organization."),
+        member("public_metadata", Json, "The metadata that the membership starts with."),
+        member("private_metadata", Json, "Metadata for the backend alone.").private(),
+        attrs(),
     ],
     events: &[
         Event::upsert("organizationInvitation.created"),

@@ -2,8 +2,8 @@
 
 use crate::catalog::FilterOp::Equal;
 use crate::catalog::Kind::{Json, Text, TextArray, Time};
-use crate::catalog::Source::{Path, Whole};
-use crate::catalog::column::{column, exact};
+use crate::catalog::Source::{Member, Path};
+use crate::catalog::column::{attrs, column, exact, member};
 use crate::catalog::{Access, Event, KeyColumn, List, Mirroring, Object, SortColumn};
 
 pub(super) const OBJECT: Object = Object {
@@ -23,7 +23,7 @@ pub(super) const OBJECT: Object = Object {
     ],
     sort_columns: &[SortColumn::BY_CREATION],
     columns: &[
-        column("membership_id", Text, Path(&["id"]), "The membership's id, which begins with orgmem_.")
+        column("membership_id", Text, Member("id"), "The membership's id, which begins with orgmem_.")
             .id()
             .shared()
             .aliases(&["id", "organization_membership_id"]),
@@ -33,20 +33,20 @@ pub(super) const OBJECT: Object = Object {
         column("user_id", Text, Path(&["public_user_data", "user_id"]), "The member's user id.")
             .parent("users")
             .shared(),
-        column("role", Text, Path(&["role"]), "The role's key, such as org:admin.").shared(),
-        column("role_name", Text, Path(&["role_name"]), "The role's name as people read it.").shared(),
-        column("permissions", TextArray, Path(&["permissions"]), "The keys of what the role permits."),
+        member("role", Text, "The role's key, such as org:admin.").shared(),
+        member("role_name", Text, "The role's name as people read it.").shared(),
+        member("permissions", TextArray, "The keys of what the role permits."),
         column(
             "email",
             Text,
             Path(&["public_user_data", "identifier"]),
             "The member's public identifier: an email address, a phone number or a username.",
         ),
-        column("created_at", Time, Path(&["created_at"]), "When the user became a member.").creation_time().shared(),
-        column("updated_at", Time, Path(&["updated_at"]), "When the membership last changed.").update_time().shared(),
-        column("public_metadata", Json, Path(&["public_metadata"]), "Metadata that the frontend may read."),
-        column("private_metadata", Json, Path(&["private_metadata"]), "Metadata for the backend alone.").private(),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+        member("created_at", Time, "When the user became a member.").creation_time().shared(),
+        member("updated_at", Time, "When the membership last changed.").update_time().shared(),
+        member("public_metadata", Json, "Metadata that the frontend may read."),
+        member("private_metadata", Json, "Metadata for the backend alone.").private(),
+        attrs(),
     ],
     events: &[
         Event::upsert("organizationMembership.created"),

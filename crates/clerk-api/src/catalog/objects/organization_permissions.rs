@@ -1,9 +1,9 @@
 //! Organization permissions: what roles allow.
 
 use crate::catalog::FilterOp::{Contains, One};
-use crate::catalog::Kind::{Json, Text, Time};
-use crate::catalog::Source::{Path, Whole};
-use crate::catalog::column::{column, narrowing};
+use crate::catalog::Kind::{Text, Time};
+use crate::catalog::Source::Member;
+use crate::catalog::column::{attrs, column, member, narrowing};
 use crate::catalog::{Event, KeyColumn, List, Object, SortColumn};
 
 pub(super) const OBJECT: Object = Object {
@@ -16,18 +16,18 @@ pub(super) const OBJECT: Object = Object {
     )],
     sort_columns: &[SortColumn::BY_CREATION],
     columns: &[
-        column("organization_permission_id", Text, Path(&["id"]), "The organization permission's id.")
+        column("organization_permission_id", Text, Member("id"), "The organization permission's id.")
             .id()
             .aliases(&["id"]),
-        column("name", Text, Path(&["name"]), "The permission's name as people read it.")
+        member("name", Text, "The permission's name as people read it.")
             .filters(&[narrowing(One { values: &[] }, "query"), narrowing(Contains, "query")]),
-        column("key", Text, Path(&["key"]), "The permission's key, such as org:sys_profile:manage.")
+        member("key", Text, "The permission's key, such as org:sys_profile:manage.")
             .filters(&[narrowing(One { values: &[] }, "query"), narrowing(Contains, "query")]),
-        column("description", Text, Path(&["description"]), "What it is for."),
-        column("type", Text, Path(&["type"]), "system for those of Clerk itself, user for those of the application."),
-        column("created_at", Time, Path(&["created_at"]), "When the permission was created.").creation_time(),
-        column("updated_at", Time, Path(&["updated_at"]), "When it last changed.").update_time(),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+        member("description", Text, "What it is for."),
+        member("type", Text, "system for those of Clerk itself, user for those of the application."),
+        member("created_at", Time, "When the permission was created.").creation_time(),
+        member("updated_at", Time, "When it last changed.").update_time(),
+        attrs(),
     ],
     events: &[
         Event::upsert("permission.created"),

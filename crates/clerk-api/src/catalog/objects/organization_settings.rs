@@ -1,8 +1,8 @@
 //! The settings of organizations in the whole instance.
 
-use crate::catalog::Kind::{Boolean, Integer, Json, Text, TextArray};
-use crate::catalog::Source::{Path, Whole};
-use crate::catalog::column::column;
+use crate::catalog::Kind::{Boolean, Integer, Text, TextArray};
+use crate::catalog::Source::Member;
+use crate::catalog::column::{attrs, column, member};
 use crate::catalog::{List, Object};
 
 pub(super) const OBJECT: Object = Object {
@@ -13,65 +13,25 @@ pub(super) const OBJECT: Object = Object {
         column(
             "organization_settings_id",
             Text,
-            Path(&["object"]),
+            Member("object"),
             "Always organization_settings, because there is one row.",
         )
         .id()
         .aliases(&["id"]),
-        column("enabled", Boolean, Path(&["enabled"]), "Whether the application uses organizations."),
-        column(
-            "max_allowed_memberships",
-            Integer,
-            Path(&["max_allowed_memberships"]),
-            "How many members an organization may have; 0 means any number.",
-        ),
-        column("max_allowed_roles", Integer, Path(&["max_allowed_roles"]), "How many roles there may be."),
-        column("max_role_sets_allowed", Integer, Path(&["max_role_sets_allowed"]), "How many role sets there may be."),
-        column(
-            "max_allowed_domains",
-            Integer,
-            Path(&["max_allowed_domains"]),
-            "How many domains an organization may have.",
-        ),
-        column(
-            "max_allowed_permissions",
-            Integer,
-            Path(&["max_allowed_permissions"]),
-            "How many permissions there may be; Clerk no longer limits it.",
-        ),
-        column(
-            "creator_role",
-            Text,
-            Path(&["creator_role"]),
-            "The key of the role that whoever creates an organization gets.",
-        ),
-        column(
-            "admin_delete_enabled",
-            Boolean,
-            Path(&["admin_delete_enabled"]),
-            "Whether admins may delete their organizations.",
-        ),
-        column("domains_enabled", Boolean, Path(&["domains_enabled"]), "Whether organizations can have domains."),
-        column("slug_disabled", Boolean, Path(&["slug_disabled"]), "Whether organizations have no slugs."),
-        column(
-            "domains_enrollment_modes",
-            TextArray,
-            Path(&["domains_enrollment_modes"]),
-            "The enrollment modes that domains can have.",
-        ),
-        column(
-            "domains_default_role",
-            Text,
-            Path(&["domains_default_role"]),
-            "The key of the role that people who join by their domain get.",
-        ),
-        column(
-            "initial_role_set_key",
-            Text,
-            Path(&["initial_role_set_key"]),
-            "The key of the role set that new organizations get.",
-        ),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+        member("enabled", Boolean, "Whether the application uses organizations."),
+        member("max_allowed_memberships", Integer, "How many members an organization may have; 0 means any number."),
+        member("max_allowed_roles", Integer, "How many roles there may be."),
+        member("max_role_sets_allowed", Integer, "How many role sets there may be."),
+        member("max_allowed_domains", Integer, "How many domains an organization may have."),
+        member("max_allowed_permissions", Integer, "How many permissions there may be; Clerk no longer limits it."),
+        member("creator_role", Text, "The key of the role that whoever creates an organization gets."),
+        member("admin_delete_enabled", Boolean, "Whether admins may delete their organizations."),
+        member("domains_enabled", Boolean, "Whether organizations can have domains."),
+        member("slug_disabled", Boolean, "Whether organizations have no slugs."),
+        member("domains_enrollment_modes", TextArray, "The enrollment modes that domains can have."),
+        member("domains_default_role", Text, "The key of the role that people who join by their domain get."),
+        member("initial_role_set_key", Text, "The key of the role set that new organizations get."),
+        attrs(),
     ],
     ..Object::BLANK
 };

@@ -1,8 +1,8 @@
 //! Redirect URLs: where native applications may send people after they signed in.
 
-use crate::catalog::Kind::{Json, Text, Time};
-use crate::catalog::Source::{Path, Whole};
-use crate::catalog::column::column;
+use crate::catalog::Kind::{Text, Time};
+use crate::catalog::Source::Member;
+use crate::catalog::column::{attrs, column, member};
 use crate::catalog::{KeyColumn, List, Object};
 
 pub(super) const OBJECT: Object = Object {
@@ -11,11 +11,11 @@ pub(super) const OBJECT: Object = Object {
     list: Some(List::bare("/redirect_urls")),
     key_columns: &[KeyColumn::get("redirect_url_id", "/redirect_urls/{redirect_url_id}")],
     columns: &[
-        column("redirect_url_id", Text, Path(&["id"]), "The redirect URL's id.").id().aliases(&["id"]),
-        column("url", Text, Path(&["url"]), "The URL."),
-        column("created_at", Time, Path(&["created_at"]), "When it was added.").creation_time(),
-        column("updated_at", Time, Path(&["updated_at"]), "When it last changed.").update_time(),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+        column("redirect_url_id", Text, Member("id"), "The redirect URL's id.").id().aliases(&["id"]),
+        member("url", Text, "The URL."),
+        member("created_at", Time, "When it was added.").creation_time(),
+        member("updated_at", Time, "When it last changed.").update_time(),
+        attrs(),
     ],
     ..Object::BLANK
 };

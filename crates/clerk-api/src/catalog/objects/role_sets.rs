@@ -2,8 +2,8 @@
 
 use crate::catalog::FilterOp::{Contains, One};
 use crate::catalog::Kind::{Json, Text, Time};
-use crate::catalog::Source::{Path, Whole};
-use crate::catalog::column::{column, narrowing};
+use crate::catalog::Source::Member;
+use crate::catalog::column::{attrs, column, member, narrowing};
 use crate::catalog::{KeyColumn, List, Object, SortColumn};
 
 pub(super) const OBJECT: Object = Object {
@@ -16,25 +16,19 @@ pub(super) const OBJECT: Object = Object {
     ],
     sort_columns: &[SortColumn::BY_CREATION],
     columns: &[
-        column("role_set_id", Text, Path(&["id"]), "The role set's id.").id().aliases(&["id"]),
-        column("name", Text, Path(&["name"]), "The role set's name as people read it.")
+        column("role_set_id", Text, Member("id"), "The role set's id.").id().aliases(&["id"]),
+        member("name", Text, "The role set's name as people read it.")
             .filters(&[narrowing(One { values: &[] }, "query"), narrowing(Contains, "query")]),
-        column("key", Text, Path(&["key"]), "The role set's key, such as role_set:default.")
-            .filters(&[narrowing(Contains, "query")]),
-        column("description", Text, Path(&["description"]), "What it is for."),
-        column("type", Text, Path(&["type"]), "initial for the one that Clerk made, else custom."),
-        column("created_at", Time, Path(&["created_at"]), "When the role set was created.").creation_time(),
-        column("updated_at", Time, Path(&["updated_at"]), "When it last changed.").update_time(),
-        column("roles", Json, Path(&["roles"]), "The roles of the set."),
-        column("default_role", Json, Path(&["default_role"]), "The role that new members get."),
-        column("creator_role", Json, Path(&["creator_role"]), "The role that whoever creates an organization gets."),
-        column(
-            "role_set_migration",
-            Json,
-            Path(&["role_set_migration"]),
-            "The move to another role set, while one is under way.",
-        ),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+        member("key", Text, "The role set's key, such as role_set:default.").filters(&[narrowing(Contains, "query")]),
+        member("description", Text, "What it is for."),
+        member("type", Text, "initial for the one that Clerk made, else custom."),
+        member("created_at", Time, "When the role set was created.").creation_time(),
+        member("updated_at", Time, "When it last changed.").update_time(),
+        member("roles", Json, "The roles of the set."),
+        member("default_role", Json, "The role that new members get."),
+        member("creator_role", Json, "The role that whoever creates an organization gets."),
+        member("role_set_migration", Json, "The move to another role set, while one is under way."),
+        attrs(),
     ],
     ..Object::BLANK
 };

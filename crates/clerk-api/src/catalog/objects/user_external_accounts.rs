@@ -3,8 +3,8 @@
 use super::users;
 use crate::catalog::FilterOp::Equal;
 use crate::catalog::Kind::{Boolean, Json, Text, Time};
-use crate::catalog::Source::{Owner, Path, Whole};
-use crate::catalog::column::{column, exact};
+use crate::catalog::Source::{Member, Owner};
+use crate::catalog::column::{attrs, column, exact, member};
 use crate::catalog::{Elements, Object};
 
 pub(super) const OBJECT: Object = Object {
@@ -14,43 +14,32 @@ pub(super) const OBJECT: Object = Object {
     elements: Some(Elements { of: "users", member: "external_accounts" }),
     key_columns: users::BY_ID,
     columns: &[
-        column("user_external_account_id", Text, Path(&["id"]), "The account's id.").id().aliases(&["id"]),
+        column("user_external_account_id", Text, Member("id"), "The account's id.").id().aliases(&["id"]),
         column("user_id", Text, Owner("id"), "The user's id.")
             .parent("users")
             .filters(&[exact(Equal { has_prefix: true }, "user_id")]),
-        column("provider", Text, Path(&["provider"]), "The provider, such as oauth_google."),
-        column("provider_user_id", Text, Path(&["provider_user_id"]), "The user's id at the provider."),
-        column(
-            "identification_id",
-            Text,
-            Path(&["identification_id"]),
-            "The id of the account among all ways to sign in.",
-        ),
-        column("email_address", Text, Path(&["email_address"]), "The address that the provider knows."),
-        column(
+        member("provider", Text, "The provider, such as oauth_google."),
+        member("provider_user_id", Text, "The user's id at the provider."),
+        member("identification_id", Text, "The id of the account among all ways to sign in."),
+        member("email_address", Text, "The address that the provider knows."),
+        member(
             "email_address_verified",
             Boolean,
-            Path(&["email_address_verified"]),
             "Whether the provider verified the address; null if that is not known.",
         ),
-        column(
-            "approved_scopes",
-            Text,
-            Path(&["approved_scopes"]),
-            "The scopes that the user granted, separated by spaces.",
-        ),
-        column("first_name", Text, Path(&["first_name"]), "The first name that the provider knows."),
-        column("last_name", Text, Path(&["last_name"]), "The last name that the provider knows."),
-        column("username", Text, Path(&["username"]), "The user's name at the provider."),
-        column("phone_number", Text, Path(&["phone_number"]), "The phone number that the provider knows."),
-        column("avatar_url", Text, Path(&["avatar_url"]), "The same as image_url, under its older name."),
-        column("image_url", Text, Path(&["image_url"]), "The address of the image that the provider knows."),
-        column("label", Text, Path(&["label"]), "A label."),
-        column("created_at", Time, Path(&["created_at"]), "When it was added.").creation_time(),
-        column("updated_at", Time, Path(&["updated_at"]), "When it last changed.").update_time(),
-        column("public_metadata", Json, Path(&["public_metadata"]), "Metadata that the frontend may read."),
-        column("verification", Json, Path(&["verification"]), "How it was verified."),
-        column("attrs", Json, Whole, "The whole account exactly as Clerk sent it.").private(),
+        member("approved_scopes", Text, "The scopes that the user granted, separated by spaces."),
+        member("first_name", Text, "The first name that the provider knows."),
+        member("last_name", Text, "The last name that the provider knows."),
+        member("username", Text, "The user's name at the provider."),
+        member("phone_number", Text, "The phone number that the provider knows."),
+        member("avatar_url", Text, "The same as image_url, under its older name."),
+        member("image_url", Text, "The address of the image that the provider knows."),
+        member("label", Text, "A label."),
+        member("created_at", Time, "When it was added.").creation_time(),
+        member("updated_at", Time, "When it last changed.").update_time(),
+        member("public_metadata", Json, "Metadata that the frontend may read."),
+        member("verification", Json, "How it was verified."),
+        attrs(),
     ],
     ..Object::BLANK
 };

@@ -3,8 +3,8 @@
 use super::users;
 use crate::catalog::FilterOp::Equal;
 use crate::catalog::Kind::{Json, Text, Time};
-use crate::catalog::Source::{Owner, Path, Whole};
-use crate::catalog::column::{column, exact};
+use crate::catalog::Source::{Member, Owner};
+use crate::catalog::column::{attrs, column, exact, member};
 use crate::catalog::{Elements, Object};
 
 pub(super) const OBJECT: Object = Object {
@@ -14,14 +14,14 @@ pub(super) const OBJECT: Object = Object {
     elements: Some(Elements { of: "users", member: "passkeys" }),
     key_columns: users::BY_ID,
     columns: &[
-        column("user_passkey_id", Text, Path(&["id"]), "The passkey's id.").id().aliases(&["id"]),
+        column("user_passkey_id", Text, Member("id"), "The passkey's id.").id().aliases(&["id"]),
         column("user_id", Text, Owner("id"), "The user's id.")
             .parent("users")
             .filters(&[exact(Equal { has_prefix: true }, "user_id")]),
-        column("name", Text, Path(&["name"]), "The name that the user sees."),
-        column("last_used_at", Time, Path(&["last_used_at"]), "When it was last used."),
-        column("verification", Json, Path(&["verification"]), "How it was verified."),
-        column("attrs", Json, Whole, "The whole passkey exactly as Clerk sent it.").private(),
+        member("name", Text, "The name that the user sees."),
+        member("last_used_at", Time, "When it was last used."),
+        member("verification", Json, "How it was verified."),
+        attrs(),
     ],
     ..Object::BLANK
 };

@@ -3,8 +3,8 @@
 use super::users;
 use crate::catalog::FilterOp::Equal;
 use crate::catalog::Kind::{Boolean, Json, Text, Time};
-use crate::catalog::Source::{IsPrimary, Owner, Path, Whole};
-use crate::catalog::column::{column, exact, narrowing};
+use crate::catalog::Source::{IsPrimary, Member, Owner};
+use crate::catalog::column::{attrs, column, exact, member, narrowing};
 use crate::catalog::{Elements, Object};
 
 pub(super) const OBJECT: Object = Object {
@@ -14,11 +14,11 @@ pub(super) const OBJECT: Object = Object {
     elements: Some(Elements { of: "users", member: "web3_wallets" }),
     key_columns: users::BY_ID,
     columns: &[
-        column("user_web3_wallet_id", Text, Path(&["id"]), "The wallet's id.").id().aliases(&["id"]),
+        column("user_web3_wallet_id", Text, Member("id"), "The wallet's id.").id().aliases(&["id"]),
         column("user_id", Text, Owner("id"), "The user's id.")
             .parent("users")
             .filters(&[exact(Equal { has_prefix: true }, "user_id")]),
-        column("web3_wallet", Text, Path(&["web3_wallet"]), "The address of the wallet.")
+        member("web3_wallet", Text, "The address of the wallet.")
             .filters(&[narrowing(Equal { has_prefix: false }, "web3_wallet")]),
         column(
             "is_primary",
@@ -26,10 +26,10 @@ pub(super) const OBJECT: Object = Object {
             IsPrimary { id: "primary_web3_wallet_id" },
             "Whether it is the user's primary wallet.",
         ),
-        column("created_at", Time, Path(&["created_at"]), "When it was added.").creation_time(),
-        column("updated_at", Time, Path(&["updated_at"]), "When it last changed.").update_time(),
-        column("verification", Json, Path(&["verification"]), "How it was verified."),
-        column("attrs", Json, Whole, "The whole wallet exactly as Clerk sent it.").private(),
+        member("created_at", Time, "When it was added.").creation_time(),
+        member("updated_at", Time, "When it last changed.").update_time(),
+        member("verification", Json, "How it was verified."),
+        attrs(),
     ],
     ..Object::BLANK
 };

@@ -2,8 +2,8 @@
 
 use crate::catalog::FilterOp::{After, Before, Contains, Equal, Is};
 use crate::catalog::Kind::{Boolean, Integer, Json, Phone, Text, Time};
-use crate::catalog::Source::{Path, Primary, Whole};
-use crate::catalog::column::{column, exact, narrowing};
+use crate::catalog::Source::{Member, Primary};
+use crate::catalog::column::{attrs, column, exact, member, narrowing};
 use crate::catalog::{Access, Event, KeyColumn, List, Mirroring, Object, Paging, SortColumn};
 
 /// One day in milliseconds. Clerk compares the exact time of the last activity, but shows only its day, so the two
@@ -34,20 +34,16 @@ pub(super) const OBJECT: Object = Object {
         SortColumn { column: "updated_at", parameter: "updated_at", is_stable: false },
     ],
     columns: &[
-        column("user_id", Text, Path(&["id"]), "The user's id, which begins with user_.")
+        column("user_id", Text, Member("id"), "The user's id, which begins with user_.")
             .id()
             .shared()
             .filters(&[exact(Equal { has_prefix: true }, "user_id")])
             .aliases(&["id"]),
-        column("username", Text, Path(&["username"]), "The user's name for signing in, if the instance uses them.")
+        member("username", Text, "The user's name for signing in, if the instance uses them.")
             .shared()
             .filters(&[narrowing(Equal { has_prefix: false }, "username"), narrowing(Contains, "username_query")]),
-        column("first_name", Text, Path(&["first_name"]), "The first name.")
-            .shared()
-            .filters(&[narrowing(Contains, "name_query")]),
-        column("last_name", Text, Path(&["last_name"]), "The last name.")
-            .shared()
-            .filters(&[narrowing(Contains, "name_query")]),
+        member("first_name", Text, "The first name.").shared().filters(&[narrowing(Contains, "name_query")]),
+        member("last_name", Text, "The last name.").shared().filters(&[narrowing(Contains, "name_query")]),
         column(
             "email",
             Text,
@@ -66,7 +62,7 @@ pub(super) const OBJECT: Object = Object {
         )
         .filters(&[narrowing(Equal { has_prefix: false }, "phone_number"), narrowing(Contains, "phone_number_query")])
         .scalar_aliases(&["phone_numbers"]),
-        column("external_id", Text, Path(&["external_id"]), "The application's own id for the user.")
+        member("external_id", Text, "The application's own id for the user.")
             .filters(&[narrowing(Equal { has_prefix: true }, "external_id")]),
         column(
             "web3_wallet",
@@ -75,85 +71,53 @@ pub(super) const OBJECT: Object = Object {
             "The primary web3 wallet; all of them are in user_web3_wallets.",
         )
         .filters(&[narrowing(Equal { has_prefix: false }, "web3_wallet")]),
-        column(
-            "primary_email_address_id",
-            Text,
-            Path(&["primary_email_address_id"]),
-            "The id of the primary email address.",
-        ),
-        column(
-            "primary_phone_number_id",
-            Text,
-            Path(&["primary_phone_number_id"]),
-            "The id of the primary phone number.",
-        ),
-        column("primary_web3_wallet_id", Text, Path(&["primary_web3_wallet_id"]), "The id of the primary web3 wallet."),
-        column("locale", Text, Path(&["locale"]), "The language that the user prefers, such as en-US."),
-        column("image_url", Text, Path(&["image_url"]), "The address of the profile image.").shared(),
-        column("profile_image_url", Text, Path(&["profile_image_url"]), "The same as image_url, under its older name."),
-        column("has_image", Boolean, Path(&["has_image"]), "Whether the user chose an image.").shared(),
-        column("banned", Boolean, Path(&["banned"]), "Whether the user is banned from signing in.")
+        member("primary_email_address_id", Text, "The id of the primary email address."),
+        member("primary_phone_number_id", Text, "The id of the primary phone number."),
+        member("primary_web3_wallet_id", Text, "The id of the primary web3 wallet."),
+        member("locale", Text, "The language that the user prefers, such as en-US."),
+        member("image_url", Text, "The address of the profile image.").shared(),
+        member("profile_image_url", Text, "The same as image_url, under its older name."),
+        member("has_image", Boolean, "Whether the user chose an image.").shared(),
+        member("banned", Boolean, "Whether the user is banned from signing in.")
             .banned()
             .filters(&[exact(Is, "banned")]),
-        column("locked", Boolean, Path(&["locked"]), "Whether too many failed attempts lock the user out now."),
-        column("two_factor_enabled", Boolean, Path(&["two_factor_enabled"]), "Whether a second factor is set up."),
-        column("password_enabled", Boolean, Path(&["password_enabled"]), "Whether the user has a password."),
-        column("totp_enabled", Boolean, Path(&["totp_enabled"]), "Whether an authenticator app is a second factor."),
-        column("backup_code_enabled", Boolean, Path(&["backup_code_enabled"]), "Whether there are backup codes."),
-        column("deprovisioned", Boolean, Path(&["deprovisioned"]), "Whether a directory has removed the user."),
-        column("delete_self_enabled", Boolean, Path(&["delete_self_enabled"]), "Whether users may delete themselves."),
-        column(
-            "create_organization_enabled",
-            Boolean,
-            Path(&["create_organization_enabled"]),
-            "Whether the user may create organizations.",
-        ),
-        column(
+        member("locked", Boolean, "Whether too many failed attempts lock the user out now."),
+        member("two_factor_enabled", Boolean, "Whether a second factor is set up."),
+        member("password_enabled", Boolean, "Whether the user has a password."),
+        member("totp_enabled", Boolean, "Whether an authenticator app is a second factor."),
+        member("backup_code_enabled", Boolean, "Whether there are backup codes."),
+        member("deprovisioned", Boolean, "Whether a directory has removed the user."),
+        member("delete_self_enabled", Boolean, "Whether users may delete themselves."),
+        member("create_organization_enabled", Boolean, "Whether the user may create organizations."),
+        member(
             "create_organizations_limit",
             Integer,
-            Path(&["create_organizations_limit"]),
             "How many organizations the user may create; 0 means any number.",
         ),
-        column(
+        member(
             "verification_attempts_remaining",
             Integer,
-            Path(&["verification_attempts_remaining"]),
             "How many failed attempts are left before the user is locked out.",
         ),
-        column(
-            "bypass_client_trust",
-            Boolean,
-            Path(&["bypass_client_trust"]),
-            "Whether the user can sign in on a new device without further checks.",
-        ),
-        column("created_at", Time, Path(&["created_at"]), "When the user was created.")
+        member("bypass_client_trust", Boolean, "Whether the user can sign in on a new device without further checks."),
+        member("created_at", Time, "When the user was created.")
             .creation_time()
             .filters(&[exact(After, "created_at_after"), exact(Before { within: 0 }, "created_at_before")]),
-        column("updated_at", Time, Path(&["updated_at"]), "When the user last changed.").update_time(),
-        column("last_sign_in_at", Time, Path(&["last_sign_in_at"]), "The last sign-in; null if there was none.")
+        member("updated_at", Time, "When the user last changed.").update_time(),
+        member("last_sign_in_at", Time, "The last sign-in; null if there was none.")
             .filters(&[exact(After, "last_sign_in_at_after"), exact(Before { within: 0 }, "last_sign_in_at_before")]),
-        column("last_active_at", Time, Path(&["last_active_at"]), "The last session activity, to the day.").filters(&[
+        member("last_active_at", Time, "The last session activity, to the day.").filters(&[
             narrowing(After, "last_active_at_after"),
             narrowing(Before { within: DAY }, "last_active_at_before"),
         ]),
-        column("legal_accepted_at", Time, Path(&["legal_accepted_at"]), "When the user accepted the legal terms."),
-        column(
-            "password_last_updated_at",
-            Time,
-            Path(&["password_last_updated_at"]),
-            "When the password was last changed.",
-        ),
-        column("mfa_enabled_at", Time, Path(&["mfa_enabled_at"]), "When a second factor was last set up."),
-        column("mfa_disabled_at", Time, Path(&["mfa_disabled_at"]), "When the last second factor was removed."),
-        column("public_metadata", Json, Path(&["public_metadata"]), "Metadata that the frontend may read."),
-        column("private_metadata", Json, Path(&["private_metadata"]), "Metadata for the backend alone.").private(),
-        column(
-            "unsafe_metadata",
-            Json,
-            Path(&["unsafe_metadata"]),
-            "Metadata that the user's own browser may write: never trust it.",
-        ),
-        column("attrs", Json, Whole, "The whole object exactly as Clerk sent it.").private(),
+        member("legal_accepted_at", Time, "When the user accepted the legal terms."),
+        member("password_last_updated_at", Time, "When the password was last changed."),
+        member("mfa_enabled_at", Time, "When a second factor was last set up."),
+        member("mfa_disabled_at", Time, "When the last second factor was removed."),
+        member("public_metadata", Json, "Metadata that the frontend may read."),
+        member("private_metadata", Json, "Metadata for the backend alone.").private(),
+        member("unsafe_metadata", Json, "Metadata that the user's own browser may write: never trust it."),
+        attrs(),
     ],
     events: &[Event::upsert("user.created"), Event::upsert("user.updated"), Event::delete("user.deleted")],
     access: Access::User,
