@@ -3,9 +3,13 @@
 use super::values::{Column, Maker, Table};
 
 impl Maker {
-    /// A condition on one column.
+    /// A condition on one column of the table.
     pub fn condition(&mut self, table: &Table, alias: &str) -> String {
         let column = self.column(table);
+        self.condition_on(column, alias)
+    }
+
+    fn condition_on(&mut self, column: &Column, alias: &str) -> String {
         let name = format!("{alias}.{}", column.name);
         let operator = self.one(&["=", "=", "=", "<>", "<", "<=", ">", ">="]);
         if self.chance(4) {
@@ -93,8 +97,7 @@ impl Maker {
             // Several values of one column.
             7 => {
                 let column = self.column(table);
-                let one = Table { columns: vec![column.clone()], ..*table };
-                let parts: Vec<_> = (0..2).map(|_| self.condition(&one, alias)).collect();
+                let parts: Vec<_> = (0..2).map(|_| self.condition_on(column, alias)).collect();
                 format!("({})", parts.join(self.one(&[" OR ", " AND "])))
             }
             _ => self.condition(table, alias),

@@ -61,7 +61,7 @@ pub struct Listed {
 
 /// The text columns of a table that Clerk knows conditions on.
 pub fn listed(oracle: &Oracle, table: &Table) -> Vec<Listed> {
-    let is_listed = |column: &&Column| column.is_known() && column.is_text() && column.name != "role";
+    let is_listed = |column: &&Column| column.is_known && column.is_text() && column.name != "role";
     let columns = table.columns.iter().filter(is_listed);
     columns.map(|column| Listed { strangers: strangers(oracle, table, column), column: column.clone() }).collect()
 }
@@ -155,7 +155,7 @@ impl Maker {
             4 => format!("({condition} OR {})", self.condition(table, "t")),
             _ => condition,
         };
-        let (name, column) = (table.name, &one.column.name);
+        let (name, column) = (&table.name, &one.column.name);
         match self.random.u32(..8) {
             0 => format!("SELECT DISTINCT t.{column} FROM clerk.{name} t WHERE {condition}"),
             1 => format!(
@@ -168,7 +168,7 @@ impl Maker {
     /// A join of many local values with the rows that have them.
     pub fn join_of_many(&mut self, table: &Table, listed: &[Listed]) -> String {
         let one = self.listed(listed);
-        let (name, key, column) = (table.name, table.key, &one.column.name);
+        let (name, key, column) = (&table.name, &table.key, &one.column.name);
         let condition = self.condition(table, "t");
         let join = self.one(&["JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
         let wanted = match self.random.u32(..3) {

@@ -7,10 +7,11 @@ mod conditions;
 mod lists;
 mod mirror_changes;
 mod mirror_tables;
+mod objects;
 mod queries;
 mod values;
 
-use clerk_sim::Config;
+use clerk_sim::{Config, Sim};
 use fastrand::Rng;
 
 use self::values::{Maker, Table};
@@ -37,18 +38,30 @@ const TABLES: &str = r#"
 
 /// Runs queries, one for each of so many that the environment asks for, and tells of all that are wrong.
 #[track_caller]
-fn hold(organizations: usize, of_many: usize, mut make: impl FnMut(&Oracle, &mut Maker) -> String) {
+fn hold(organizations: usize, of_many: usize, make: impl FnMut(&Oracle, &mut Maker) -> String) {
+    let config = Config { users: 120, organizations, memberships: 300, ..small() };
+    hold_over(config, lists::crowd, of_many, make);
+}
+
+/// The same over an instance of this size, to which `settle` adds whom the queries need.
+#[track_caller]
+fn hold_over(
+    config: Config,
+    settle: fn(&Sim, &mut Rng),
+    of_many: usize,
+    mut make: impl FnMut(&Oracle, &mut Maker) -> String,
+) {
     if skip_without_icu() {
         return;
     }
     let seed = seed_from_environment("CLERK_FDW_RANDOM_SEED").unwrap_or_else(|| Rng::new().u64(..1_000_000));
     let count = seed_from_environment("CLERK_FDW_RANDOM_COUNT").unwrap_or(250) as usize / of_many;
-    let mut maker = Maker { random: Rng::with_seed(seed), parameters: None };
-    let config = Config { users: 120, organizations, memberships: 300, seed, lone_surrogates: false, ..small() };
+    let mut maker = Maker { random: Rng::with_seed(seed), parameters: None, needs_nested_loops: false };
+    let config = Config { seed, lone_surrogates: false, ..config };
     let page_size = [5, 20, 500][maker.random.usize(..3)];
     let world = World::with(config, &format!("page_size '{page_size}', max_concurrency '3'"));
     create_people(&world);
-    lists::crowd(&world.sim, &mut maker.random);
+    settle(&world.sim, &mut maker.random);
     let oracle = Oracle::of(world, &[TABLES, lists::TABLES].concat());
     let mut wrong = String::new();
     for _ in 0..count {

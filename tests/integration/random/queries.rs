@@ -34,15 +34,69 @@ impl Maker {
         self.query_where(table, &condition)
     }
 
+    /// A query over objects that Clerk lists below parents: those of a few parents, given or joined.
+    pub fn query_below(&mut self, table: &Table) -> String {
+        self.needs_nested_loops = true;
+        let condition = self.conditions(table, "t", 2);
+        let columns: Vec<_> = table.columns.iter().filter(|column| table.parents.contains(&column.name)).collect();
+        let parent = columns[self.random.usize(..columns.len())];
+        let (name, column) = (&table.name, &parent.name);
+        let parents: Vec<_> = (0..1 + self.random.usize(..5)).map(|_| Maker::quoted(&self.raw(parent))).collect();
+        let array = format!("ARRAY[{}]::text[]", parents.join(", "));
+        let parents_table = match &**column {
+            "user_id" => Some(("users", "user_id")),
+            "organization_id" => Some(("organizations", "organization_id")),
+            "statement_id" => Some(("billing_statements", "billing_statement_id")),
+            "subject" if name == "m2m_tokens" => Some(("machines", "machine_id")),
+            "subject" => Some(("users", "user_id")),
+            _ => None,
+        };
+        match (self.random.u32(..8), parents_table) {
+            (0, Some((of, id))) => {
+                format!(
+                    "SELECT p.{id}, t.* FROM clerk.{of} p JOIN clerk.{name} t ON t.{column} = p.{id} WHERE {condition}"
+                )
+            }
+            (1, Some((of, id))) => {
+                let array = self.value("text[]", array);
+                format!(
+                    "SELECT p.{id}, t.{column}, t.{} FROM clerk.{of} p LEFT JOIN clerk.{name} t ON t.{column} = p.{id} AND {condition}
+                      WHERE p.{id} = ANY ({array})",
+                    table.key
+                )
+            }
+            (2, _) => {
+                format!("SELECT x, (SELECT count(*) FROM clerk.{name} t WHERE t.{column} = x) FROM unnest({array}) x")
+            }
+            (3, _) => format!(
+                "SELECT t.* FROM unnest({array}) x, LATERAL (SELECT * FROM clerk.{name} t WHERE t.{column} = x AND {condition}) t"
+            ),
+            (4, _) => {
+                let array = self.value("text[]", array);
+                self.query_where(table, &format!("t.{column} = ANY ({array}) AND {condition}"))
+            }
+            (5, _) => self.query_where(table, &format!("t.{column} IN ({}) AND {condition}", parents.join(", "))),
+            _ => {
+                let value = self.value("text", parents[0].clone());
+                let and = if self.chance(50) { format!(" AND {condition}") } else { String::new() };
+                self.query_where(table, &format!("t.{column} = {value}{and}"))
+            }
+        }
+    }
+
     /// A query over the rows that the condition leaves.
     pub fn query_where(&mut self, table: &Table, condition: &str) -> String {
-        let (name, key) = (table.name, table.key);
+        let (name, key) = (&table.name, &table.key);
         let column = &table.columns[self.random.usize(..table.columns.len())].name;
-        let mut sorts = vec!["created_at", "created_at", "created_at", column];
-        for sort in ["updated_at", "members_count"] {
-            sorts.extend(table.columns.iter().any(|column| column.name == sort).then_some(sort));
-        }
+        // Most tables have the time of creation, whether Clerk sorts by it or not.
+        let created_at = table.columns.iter().find(|column| column.name == "created_at").map(|column| &*column.name);
+        let mut sorts = vec![&**column];
+        sorts.extend(created_at.into_iter().cycle().take(3));
+        sorts.extend(table.sorts.iter().map(|sort| &**sort));
         let sort = self.one(&sorts).to_owned();
+        let last = created_at.map_or_else(|| format!("{column}::text"), str::to_owned);
+        // Clerk has no list of all objects of such a table.
+        let of_all = if table.parents.is_empty() { "true" } else { condition };
         let way = self.one(&["", "DESC", "DESC", "NULLS FIRST", "DESC NULLS LAST"]).to_owned();
         match self.random.u32(..12) {
             0..4 => format!("SELECT t.* FROM clerk.{name} t WHERE {condition}"),
@@ -55,14 +109,14 @@ impl Maker {
             ),
             7 | 8 => format!("SELECT count(*) FROM clerk.{name} t WHERE {condition}"),
             9 => format!(
-                "SELECT count(*), count(*) FILTER (WHERE {column} IS NULL), count(DISTINCT {column}), max(created_at) FROM clerk.{name} t WHERE {condition}"
+                "SELECT count(*), count(*) FILTER (WHERE {column} IS NULL), count(DISTINCT {column}), max({last}) FROM clerk.{name} t WHERE {condition}"
             ),
             10 => format!(
                 "SELECT count(*) FROM (SELECT 1 FROM clerk.{name} t WHERE {condition} FETCH FIRST {} ROWS ONLY) s",
                 self.random.u32(..30)
             ),
             _ => format!(
-                "SELECT EXISTS (SELECT FROM clerk.{name} t WHERE {condition}), {column}, count(*) FROM clerk.{name} t GROUP BY {column}"
+                "SELECT EXISTS (SELECT FROM clerk.{name} t WHERE {condition}), {column}, count(*) FROM clerk.{name} t WHERE {of_all} GROUP BY {column}"
             ),
         }
     }
@@ -109,7 +163,7 @@ impl Maker {
     pub fn statements(&mut self, query: String) -> String {
         let mut statements = String::new();
         for setting in ["hashjoin", "mergejoin", "nestloop", "sort", "memoize", "material", "hashagg"] {
-            if self.chance(12) {
+            if self.chance(12) && !(setting == "nestloop" && self.needs_nested_loops) {
                 statements += &format!("SET enable_{setting} = off; ");
             }
         }

@@ -4,25 +4,6 @@ use fastrand::Rng;
 
 use crate::support::*;
 
-/// Columns that Clerk knows conditions on, under any of the tables' names.
-const KNOWN: &[&str] = &[
-    "user_id",
-    "id",
-    "email",
-    "phone_number",
-    "username",
-    "external_id",
-    "first_name",
-    "banned",
-    "created_at",
-    "last_sign_in_at",
-    "last_active_at",
-    "organization_id",
-    "slug",
-    "name",
-    "role",
-];
-
 /// A column that conditions can be about, and some of its values.
 #[derive(Clone)]
 pub struct Column {
@@ -31,28 +12,42 @@ pub struct Column {
     pub kind: String,
     /// Whether its collation lets it be compared with a pattern.
     pub has_patterns: bool,
+    /// Whether Clerk knows conditions on it or sorts by it.
+    pub is_known: bool,
     /// Texts, or Unix milliseconds.
     pub values: Vec<String>,
 }
 
 impl Column {
-    pub fn is_known(&self) -> bool {
-        KNOWN.contains(&&*self.name)
-    }
-
     pub fn is_text(&self) -> bool {
         matches!(&*self.kind, "text" | "character varying")
     }
 }
 
 pub struct Table {
-    pub name: &'static str,
-    pub key: &'static str,
+    pub name: String,
+    pub key: String,
     pub columns: Vec<Column>,
+    /// The columns by which Clerk sorts.
+    pub sorts: Vec<String>,
+    /// The columns one of which a query has to compare, if Clerk has no list of all objects.
+    pub parents: Vec<String>,
 }
 
 impl Table {
-    pub fn new(oracle: &Oracle, name: &'static str, key: &'static str) -> Table {
+    pub fn new(oracle: &Oracle, name: &str, key: &str) -> Table {
+        // What a foreign table of an object calls its columns may be another name of theirs.
+        let known = format!(
+            "SELECT o.parents, array_agg(n) FILTER (WHERE c.column_name = ANY (o.key_columns || o.filter_columns || o.sort_columns)),
+                    array_agg(n) FILTER (WHERE c.column_name = ANY (o.sort_columns))
+               FROM pg_foreign_table f, pg_options_to_table(f.ftoptions) option
+               JOIN clerk_fdw.objects() o ON o.object = option.option_value
+               JOIN clerk_fdw.columns() c ON c.object = o.object, unnest(c.column_name || c.aliases) n
+              WHERE f.ftrelid = 'clerk.{name}'::regclass AND option.option_name = 'object' GROUP BY o.parents"
+        );
+        let known = &oracle.rows(&known)[0];
+        let (parents, sorts): (Vec<String>, Option<Vec<String>>) = (known.get(0), known.get(2));
+        let known: Vec<String> = known.get::<_, Option<_>>(1).unwrap_or_default();
         let described = format!(
             "SELECT a.attname::text, format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL), coalesce(c.collisdeterministic, true)
              FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation c ON c.oid = a.attcollation
@@ -73,9 +68,12 @@ impl Table {
             let some = format!(
                 "SELECT DISTINCT {shown} COLLATE \"C\" FROM copy.{name} WHERE {column} IS NOT NULL ORDER BY 1 LIMIT 400"
             );
-            columns.push(Column { values: oracle.column(&some), name: column, kind, has_patterns: row.get(2) });
+            let (values, is_known) = (oracle.column(&some), known.contains(&column));
+            columns.push(Column { name: column, kind, has_patterns: row.get(2), is_known, values });
         }
-        Table { name, key, columns }
+        let mut sorts = sorts.unwrap_or_default();
+        sorts.retain(|sort| columns.iter().any(|column| column.name == *sort));
+        Table { name: name.to_owned(), key: key.to_owned(), columns, sorts, parents }
     }
 }
 
@@ -84,6 +82,8 @@ pub struct Maker {
     pub random: Rng,
     /// Types and values of the parameters; none if the query is no prepared statement.
     pub parameters: Option<Vec<(String, String)>>,
+    /// Whether the query joins a table that can only be read below parents: only nested loops tell which ones.
+    pub needs_nested_loops: bool,
 }
 
 impl Maker {
@@ -177,7 +177,7 @@ impl Maker {
 
     /// One of the table's columns, likely one that Clerk knows conditions on.
     pub fn column<'t>(&mut self, table: &'t Table) -> &'t Column {
-        let known: Vec<_> = table.columns.iter().filter(|column| column.is_known()).collect();
+        let known: Vec<_> = table.columns.iter().filter(|column| column.is_known).collect();
         match known.len() {
             many @ 1.. if self.chance(75) => known[self.random.usize(..many)],
             _ => &table.columns[self.random.usize(..table.columns.len())],

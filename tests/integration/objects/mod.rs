@@ -1,0 +1,4 @@
+//! The objects besides users, organizations and memberships: what Clerk is asked for each of them.
+
+mod parents;
+mod requests;
