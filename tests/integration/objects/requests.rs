@@ -5,6 +5,8 @@ use serde_json::json;
 
 use crate::support::*;
 
+const NOTHING: &[&str] = &[];
+
 /// A world with an object of each kind whose id is known, and copies of the tables. Those of objects that are listed
 /// below parents are copied with the parents that the queries name.
 fn world(tables: &[&str]) -> Oracle {
@@ -31,11 +33,15 @@ fn world(tables: &[&str]) -> Oracle {
         known("sessions", json!({"user_id": "user_ada", "status": "pending"}));
         known("sessions", json!({"user_id": "user_bob"}));
         known("machines", json!({"id": "mch_known", "name": "Known"}));
-        known("api_keys", json!({"id": "ak_known", "subject": "user_ada"}));
-        known("api_keys", json!({"subject": "user_ada", "revoked": true}));
-        known("api_keys", json!({"subject": "org_acme"}));
-        known("m2m_tokens", json!({"subject": "mch_known"}));
-        known("m2m_tokens", json!({"subject": "mch_known", "revoked": true}));
+        // Clerk takes only subjects whose ids have their full length.
+        known("users", json!({"id": "user_keykeykeykeykeykeykeykeykey"}));
+        known("organizations", json!({"id": "org_keykeykeykeykeykeykeykeykey"}));
+        known("machines", json!({"id": "mch_keykeykeykeykeykeykeykeykey"}));
+        known("api_keys", json!({"id": "ak_known", "subject": "user_keykeykeykeykeykeykeykeykey"}));
+        known("api_keys", json!({"subject": "user_keykeykeykeykeykeykeykeykey", "revoked": true}));
+        known("api_keys", json!({"subject": "org_keykeykeykeykeykeykeykeykey"}));
+        known("m2m_tokens", json!({"subject": "mch_keykeykeykeykeykeykeykeykey"}));
+        known("m2m_tokens", json!({"subject": "mch_keykeykeykeykeykeykeykeykey", "revoked": true}));
         known("billing_plans", json!({"id": "cplan_known", "slug": "known"}));
         known("billing_prices", json!({"plan_id": "cplan_known"}));
         known("billing_statements", json!({"id": "cstmt_known"}));
@@ -44,8 +50,8 @@ fn world(tables: &[&str]) -> Oracle {
     for table in tables {
         let parents = match *table {
             "sessions" => "user_id IN ('user_ada', 'user_bob')",
-            "api_keys" => "subject IN ('user_ada', 'org_acme')",
-            "m2m_tokens" => "subject = 'mch_known'",
+            "api_keys" => "subject IN ('user_keykeykeykeykeykeykeykeykey', 'org_keykeykeykeykeykeykeykeykey')",
+            "m2m_tokens" => "subject = 'mch_keykeykeykeykeykeykeykeykey'",
             "billing_payment_attempts" => "statement_id = 'cstmt_known'",
             "user_billing_subscriptions" => "user_id IN ('user_ada', 'user_bob')",
             "organization_billing_subscriptions" => "organization_id IN ('org_acme', 'org_zoo')",
@@ -398,44 +404,44 @@ fn sessions_and_machines() {
             ("SELECT count(*) FROM clerk.machines", &["/machines?limit=1"]),
             ("SELECT 1 FROM clerk.machines LIMIT 2", &["/machines?limit=2"]),
             (
-                "SELECT api_key_id, subject FROM clerk.api_keys WHERE subject = 'user_ada'",
-                &["/api_keys?include_invalid=true&limit=100&subject=user_ada"],
+                "SELECT api_key_id, subject FROM clerk.api_keys WHERE subject = 'user_keykeykeykeykeykeykeykeykey'",
+                &["/api_keys?include_invalid=true&limit=100&subject=user_keykeykeykeykeykeykeykeykey"],
             ),
             (
-                "SELECT api_key_id, subject FROM clerk.api_keys WHERE subject IN ('user_ada', 'org_acme')",
+                "SELECT api_key_id, subject FROM clerk.api_keys WHERE subject IN ('user_keykeykeykeykeykeykeykeykey', 'org_keykeykeykeykeykeykeykeykey')",
                 &[
-                    "/api_keys?include_invalid=true&limit=100&subject=org_acme",
-                    "/api_keys?include_invalid=true&limit=100&subject=user_ada",
+                    "/api_keys?include_invalid=true&limit=100&subject=org_keykeykeykeykeykeykeykeykey",
+                    "/api_keys?include_invalid=true&limit=100&subject=user_keykeykeykeykeykeykeykeykey",
                 ],
             ),
             ("SELECT api_key_id, subject FROM clerk.api_keys WHERE api_key_id = 'ak_known'", &["/api_keys/ak_known"]),
             (
-                "SELECT api_key_id, subject FROM clerk.api_keys WHERE subject = 'user_ada' AND revoked",
-                &["/api_keys?include_invalid=true&limit=100&subject=user_ada"],
+                "SELECT api_key_id, subject FROM clerk.api_keys WHERE subject = 'user_keykeykeykeykeykeykeykeykey' AND revoked",
+                &["/api_keys?include_invalid=true&limit=100&subject=user_keykeykeykeykeykeykeykeykey"],
             ),
             (
                 "SELECT api_key_id, subject FROM clerk.api_keys WHERE subject = 'nobody'",
-                &["/api_keys?include_invalid=true&limit=100&subject=nobody"],
+                NOTHING,
             ),
             (
-                "SELECT count(*) FROM clerk.api_keys WHERE subject = 'user_ada'",
-                &["/api_keys?include_invalid=true&limit=1&subject=user_ada"],
+                "SELECT count(*) FROM clerk.api_keys WHERE subject = 'user_keykeykeykeykeykeykeykeykey'",
+                &["/api_keys?include_invalid=true&limit=1&subject=user_keykeykeykeykeykeykeykeykey"],
             ),
             (
-                "SELECT m2m_token_id, subject FROM clerk.m2m_tokens WHERE subject = 'mch_known'",
-                &["/m2m_tokens?expired=true&limit=100&revoked=true&subject=mch_known"],
+                "SELECT m2m_token_id, subject FROM clerk.m2m_tokens WHERE subject = 'mch_keykeykeykeykeykeykeykeykey'",
+                &["/m2m_tokens?expired=true&limit=100&revoked=true&subject=mch_keykeykeykeykeykeykeykeykey"],
             ),
             (
-                "SELECT m2m_token_id, subject FROM clerk.m2m_tokens WHERE subject = 'mch_known' AND NOT revoked",
-                &["/m2m_tokens?expired=true&limit=100&revoked=true&subject=mch_known"],
+                "SELECT m2m_token_id, subject FROM clerk.m2m_tokens WHERE subject = 'mch_keykeykeykeykeykeykeykeykey' AND NOT revoked",
+                &["/m2m_tokens?expired=true&limit=100&revoked=true&subject=mch_keykeykeykeykeykeykeykeykey"],
             ),
             (
                 "SELECT m2m_token_id, subject FROM clerk.m2m_tokens WHERE subject = 'nobody'",
-                &["/m2m_tokens?expired=true&limit=100&revoked=true&subject=nobody"],
+                NOTHING,
             ),
             (
-                "SELECT count(*) FROM clerk.m2m_tokens WHERE subject = 'mch_known'",
-                &["/m2m_tokens?expired=true&limit=1&revoked=true&subject=mch_known"],
+                "SELECT count(*) FROM clerk.m2m_tokens WHERE subject = 'mch_keykeykeykeykeykeykeykeykey'",
+                &["/m2m_tokens?expired=true&limit=1&revoked=true&subject=mch_keykeykeykeykeykeykeykeykey"],
             ),
         ],
     );

@@ -38,12 +38,12 @@ impl Table {
     pub fn new(oracle: &Oracle, name: &str, key: &str) -> Table {
         // What a foreign table of an object calls its columns may be another name of theirs.
         let known = format!(
-            "SELECT o.parents, array_agg(n) FILTER (WHERE c.column_name = ANY (o.key_columns || o.filter_columns || o.sort_columns)),
-                    array_agg(n) FILTER (WHERE c.column_name = ANY (o.sort_columns))
+            "SELECT o.parent, array_agg(n) FILTER (WHERE c.column_name = ANY (o.key_columns || o.filters || o.orders)),
+                    array_agg(n) FILTER (WHERE c.column_name = ANY (o.orders))
                FROM pg_foreign_table f, pg_options_to_table(f.ftoptions) option
                JOIN clerk_fdw.objects() o ON o.object = option.option_value
                JOIN clerk_fdw.columns() c ON c.object = o.object, unnest(c.column_name || c.aliases) n
-              WHERE f.ftrelid = 'clerk.{name}'::regclass AND option.option_name = 'object' GROUP BY o.parents"
+              WHERE f.ftrelid = 'clerk.{name}'::regclass AND option.option_name = 'object' GROUP BY o.parent"
         );
         let known = &oracle.rows(&known)[0];
         let (parents, sorts): (Vec<String>, Option<Vec<String>>) = (known.get(0), known.get(2));

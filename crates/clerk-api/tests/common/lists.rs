@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::*;
 
 /// The user who is the owner of many API keys and sessions.
-const OWNER: &str = "user_owner";
+const OWNER: &str = "user_ownerownerownerownerowner00";
 
 /// The machine that many tokens are for.
-const MACHINE: &str = "mch_owner";
+const MACHINE: &str = "mch_ownerownerownerownerowner00";
 
 /// A list, its endpoint, and the ids of the rows that it contains.
 pub struct List {
