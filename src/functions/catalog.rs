@@ -74,7 +74,7 @@ fn objects() -> TableIterator<
             object.public_columns().map(|column| column.name).collect(),
             object.columns.iter().filter(|column| column.is_secret).map(|column| column.name).collect(),
             object.key_columns.iter().map(|key| key.column).collect(),
-            object.columns.iter().filter(|column| !column.filters.is_empty()).map(|column| column.name).collect(),
+            object.columns.iter().map(|column| column.name).filter(|name| object.is_filtered(name)).collect(),
             object.sort_columns.iter().map(|sort| sort.column).collect(),
             vec!["SELECT"],
             object.mirroring != Mirroring::Never,

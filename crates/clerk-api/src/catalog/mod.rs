@@ -374,6 +374,13 @@ impl Object {
             || column.filter(|op| matches!(op, FilterOp::Equal { .. })).is_some()
     }
 
+    /// Whether Clerk can filter the object's list, or a list below a parent, by the column.
+    pub fn is_filtered(&self, column: &str) -> bool {
+        let mut below = self.key_columns.iter().flat_map(|key| key.filters);
+        self.columns.iter().any(|other| other.name == column && !other.filters.is_empty())
+            || below.any(|(filtered, _)| *filtered == column)
+    }
+
     /// How Clerk sorts the list by a column, if it does.
     pub fn sort_column(&self, column: &str) -> Option<&'static SortColumn> {
         let sort_columns: &'static [SortColumn] = self.sort_columns;

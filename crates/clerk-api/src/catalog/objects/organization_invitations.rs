@@ -36,7 +36,6 @@ pub(super) const OBJECT: Object = Object {
         member("created_at", Time, "When the invitation was sent.").creation_time(),
         member("updated_at", Time, "When it last changed.").update_time(),
         member("public_inviter_data", Json, "What everybody may know about the user who sent it."),
-        member("public_organization_data", Json, "What everybody may know about the organization."),
         member("public_metadata", Json, "The metadata that the membership starts with."),
         member("private_metadata", Json, "Metadata for the backend alone.").private(),
         attrs(),
