@@ -359,11 +359,11 @@ mod tests {
                 "api_keys",
                 Query::Lookup {
                     key: &object("api_keys").unwrap().key_columns[1],
-                    values: vec!["org_1".to_owned()],
+                    values: vec![format!("org_{:027}", 1)],
                     filters: vec![],
                     order: None,
                 },
-                "GET /api_keys?subject=org_1&include_invalid=true&limit=100",
+                "GET /api_keys?subject=org_000000000000000000000000001&include_invalid=true&limit=100",
             ),
             (
                 "users",
