@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clerk_api::catalog::{API_VERSION, FilterOp, KeyColumn, Kind, List, OBJECTS, Object, Paging, Source};
+use clerk_api::catalog::{API_VERSION, FilterOp, IdForm, KeyColumn, Kind, List, OBJECTS, Object, Paging, Source};
 use serde_json::Value;
 
 /// Clerk's description of its API as JSON. If the file does not exist, `None`, and a message says that the test is
@@ -191,8 +191,32 @@ fn assert_object_list(api: &Value, object: &'static Object, list: List) {
     }
 }
 
+/// The pattern of the values that an endpoint takes for its key, which is a part of its path or a parameter.
+fn pattern<'d>(api: &'d Value, path: &str) -> Option<&'d str> {
+    let query = path.split_once('?').and_then(|(_, query)| query.split_once('='));
+    let parameters = operation(api, path)["parameters"].as_array().into_iter().flatten();
+    let mut parameters = parameters.map(|parameter| resolved(api, parameter));
+    let key = parameters.find(|parameter| match query {
+        Some((name, _)) => parameter["name"] == name,
+        None => parameter["in"] == "path",
+    });
+    key?["schema"]["pattern"].as_str()
+}
+
+/// A form of ids in the words of Clerk's description.
+fn as_pattern(form: IdForm) -> String {
+    let prefixes = match form.prefixes {
+        [prefix] => (*prefix).to_owned(),
+        prefixes => format!("({})", prefixes.join("|")),
+    };
+    let characters = if form.is_hexadecimal { "[0-9A-Fa-f]" } else { "\\w" };
+    format!("^{prefixes}_{characters}{{{}}}$", form.length)
+}
+
 fn assert_key_column(api: &Value, object: &Object, key: &KeyColumn) {
     assert_list(api, key.list);
+    let form = key.id_form.map(as_pattern);
+    assert_eq!(form.as_deref(), pattern(api, key.list.path), "{}", key.list.path);
     if key.is_single() {
         for (name, _) in object.columns.iter().filter_map(|column| column.extra_param) {
             parameter(api, key.list.path, name);

@@ -245,8 +245,8 @@ fn by_value(object: &Object, key: &KeyColumn) -> String {
         };
     }
     let mut note = " for each value".to_owned();
-    if !key.prefixes.is_empty() {
-        let prefixes = key.prefixes.iter().map(|prefix| format!("`{prefix}`"));
+    if let Some(form) = key.id_form {
+        let prefixes = form.prefixes.iter().map(|prefix| format!("`{prefix}_`"));
         note += &format!(" that is an id with the prefix {}", listed(prefixes, "or"));
     }
     let mut text = request(key.list, &note);

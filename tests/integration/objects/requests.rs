@@ -37,7 +37,10 @@ fn world(tables: &[&str]) -> Oracle {
         known("users", json!({"id": "user_keykeykeykeykeykeykeykeykey"}));
         known("organizations", json!({"id": "org_keykeykeykeykeykeykeykeykey"}));
         known("machines", json!({"id": "mch_keykeykeykeykeykeykeykeykey"}));
-        known("api_keys", json!({"id": "ak_known", "subject": "user_keykeykeykeykeykeykeykeykey"}));
+        known(
+            "api_keys",
+            json!({"id": "ak_00000000000000000000000000000001", "subject": "user_keykeykeykeykeykeykeykeykey"}),
+        );
         known("api_keys", json!({"subject": "user_keykeykeykeykeykeykeykeykey", "revoked": true}));
         known("api_keys", json!({"subject": "org_keykeykeykeykeykeykeykeykey"}));
         known("m2m_tokens", json!({"subject": "mch_keykeykeykeykeykeykeykeykey"}));
@@ -414,7 +417,7 @@ fn sessions_and_machines() {
                     "/api_keys?include_invalid=true&limit=100&subject=user_keykeykeykeykeykeykeykeykey",
                 ],
             ),
-            ("SELECT api_key_id, subject FROM clerk.api_keys WHERE api_key_id = 'ak_known'", &["/api_keys/ak_known"]),
+            ("SELECT api_key_id, subject FROM clerk.api_keys WHERE api_key_id = 'ak_00000000000000000000000000000001'", &["/api_keys/ak_00000000000000000000000000000001"]),
             (
                 "SELECT api_key_id, subject FROM clerk.api_keys WHERE subject = 'user_keykeykeykeykeykeykeykeykey' AND revoked",
                 &["/api_keys?include_invalid=true&limit=100&subject=user_keykeykeykeykeykeykeykeykey"],

@@ -122,9 +122,31 @@ pub struct KeyColumn {
     pub is_sortable: bool,
     /// Columns by which the endpoint's list can be filtered.
     pub filters: &'static [(&'static str, Filter)],
-    /// How ids begin that the endpoint takes; empty if it takes any text. Clerk refuses a request with another value,
-    /// which is no object's id.
+    /// The form of the ids that the endpoint takes; `None` if it takes any text. Clerk refuses a request with another
+    /// value, which is no object's id.
+    pub id_form: Option<IdForm>,
+}
+
+/// The form of an id: one of these prefixes, an underscore, and so many characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdForm {
     pub prefixes: &'static [&'static str],
+    pub length: usize,
+    /// Whether the characters are hexadecimal digits. Otherwise they are letters, digits and underscores.
+    pub is_hexadecimal: bool,
+}
+
+impl IdForm {
+    /// Whether a text has the form.
+    pub fn fits(&self, id: &str) -> bool {
+        let is_character = |byte: u8| match self.is_hexadecimal {
+            true => byte.is_ascii_hexdigit(),
+            false => byte.is_ascii_alphanumeric() || byte == b'_',
+        };
+        let rest = |prefix: &str| id.strip_prefix(prefix)?.strip_prefix('_');
+        let mut rests = self.prefixes.iter().filter_map(|prefix| rest(prefix));
+        rests.any(|rest| rest.len() == self.length && rest.bytes().all(is_character))
+    }
 }
 
 impl KeyColumn {
@@ -135,7 +157,7 @@ impl KeyColumn {
 
     /// A list of the objects that have the value.
     pub(super) const fn list(column: &'static str, list: List) -> KeyColumn {
-        KeyColumn { column, list, parent: None, is_sortable: false, filters: &[], prefixes: &[] }
+        KeyColumn { column, list, parent: None, is_sortable: false, filters: &[], id_form: None }
     }
 
     pub(super) const fn parent(mut self, path: &'static str) -> KeyColumn {
@@ -153,20 +175,21 @@ impl KeyColumn {
         self
     }
 
-    pub(super) const fn prefixes(mut self, prefixes: &'static [&'static str]) -> KeyColumn {
-        self.prefixes = prefixes;
+    /// Ids with a prefix and 27 letters, digits and underscores.
+    pub(super) const fn ids(mut self, prefixes: &'static [&'static str]) -> KeyColumn {
+        self.id_form = Some(IdForm { prefixes, length: 27, is_hexadecimal: false });
+        self
+    }
+
+    /// Ids with a prefix and 32 hexadecimal digits.
+    pub(super) const fn hexadecimal_ids(mut self, prefixes: &'static [&'static str]) -> KeyColumn {
+        self.id_form = Some(IdForm { prefixes, length: 32, is_hexadecimal: true });
         self
     }
 
     /// Whether a value can be the id of an object, so that Clerk takes it.
     pub fn takes(&self, value: &str) -> bool {
-        /// How many letters and digits follow the prefix of an id.
-        const ID_LENGTH: usize = 27;
-        let is_id = |rest: &str| {
-            rest.len() == ID_LENGTH && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        };
-        let mut prefixes = self.prefixes.iter();
-        self.prefixes.is_empty() || prefixes.any(|prefix| value.strip_prefix(prefix).is_some_and(is_id))
+        self.id_form.is_none_or(|form| form.fits(value))
     }
 
     /// Whether the endpoint answers with at most one object for each value.
@@ -191,4 +214,20 @@ impl SortColumn {
     /// The time of creation, by which Clerk sorts most lists.
     pub(super) const BY_CREATION: SortColumn =
         SortColumn { column: "created_at", parameter: "created_at", is_stable: true };
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::catalog::object;
+
+    #[test]
+    fn ids_of_another_form_are_not_taken() {
+        let keys = object("api_keys").unwrap().key_columns;
+        let takes = |id: &str| keys.iter().map(|key| key.takes(id)).collect::<Vec<_>>();
+        assert_eq!(takes("ak_0123456789abcdefABCDEF0123456789"), [true, false]);
+        assert_eq!(takes("user_2LC5u8lHGl0b7R80i6qh0QiNuZ7"), [false, true]);
+        for id in ["", "ak_", "ak_g123456789abcdefABCDEF0123456789", "+user_2LC5u8lHGl0b7R80i6qh0QiNuZ7", "false"] {
+            assert_eq!(takes(id), [false, false], "{id}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ mod objects;
 
 pub use column::{Column, Filter, FilterOp, Kind, Role, Source, Visibility};
 use list::PAGINATED;
-pub use list::{Elements, KeyColumn, List, Paging, SortColumn};
+pub use list::{Elements, IdForm, KeyColumn, List, Paging, SortColumn};
 pub use objects::{INSTANCE, OBJECTS};
 
 /// The version of Clerk's Backend API that the catalogue describes, sent as `Clerk-API-Version`.

@@ -9,12 +9,12 @@ pub(super) const OBJECT: Object = Object {
     name: "api_keys",
     description: "The API keys of users, organizations and machines, revoked and expired ones included. Clerk lists them by subject.",
     key_columns: &[
-        KeyColumn::get("api_key_id", "/api_keys/{api_key_id}"),
+        KeyColumn::get("api_key_id", "/api_keys/{api_key_id}").hexadecimal_ids(&["ak", "api_key"]),
         KeyColumn::list(
             "subject",
             List::by_offset("/api_keys?subject={subject}").params(&[("include_invalid", "true")]).max_page_size(100),
         )
-        .prefixes(&["user_", "org_", "mch_", "scim_"]),
+        .ids(&["user", "org", "mch", "scim"]),
     ],
     columns: &[
         column("api_key_id", Text, Member("id"), "The API key's id.").id().aliases(&["id"]),

@@ -15,7 +15,7 @@ pub(super) const OBJECT: Object = Object {
             .max_page_size(100)
             .member("m2m_tokens"),
     )
-    .prefixes(&["mch_"])],
+    .ids(&["mch"])],
     columns: &[
         column("m2m_token_id", Text, Member("id"), "The M2M token's id.").id().aliases(&["id"]),
         member("subject", Text, "The id of the machine that it belongs to."),
