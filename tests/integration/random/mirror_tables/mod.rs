@@ -249,7 +249,8 @@ impl<'w> Mirrored<'w> {
     fn beside_clerk(&self, table: &OwnTable, coverage: &Coverage) -> Vec<String> {
         let is_covered = |mapped: &&Mapped| match coverage {
             Coverage::ByWebhooks => {
-                !["members_count", "attrs", "email"].iter().any(|name| mapped.expression.contains(name))
+                let untold = ["members_count", "invitations_count", "missing_member", "attrs", "email"];
+                !untold.iter().any(|name| mapped.expression.contains(name))
             }
             _ => true,
         };
