@@ -51,6 +51,12 @@ SELECT o.name, count(*) AS members, count(*) FILTER (WHERE m.role = 'org:admin')
   JOIN clerk.organization_memberships m ON m.organization_id = o.organization_id
  GROUP BY o.organization_id, o.name ORDER BY members DESC, o.name LIMIT 5;
 
+\echo 'Who was invited last and has not answered'
+SELECT i.email_address, i.role, o.name AS organization
+  FROM clerk.organization_invitations i
+  JOIN clerk.organizations o ON o.organization_id = i.organization_id
+ WHERE i.status = 'pending' ORDER BY i.created_at DESC LIMIT 3;
+
 \echo 'All users, copied into a table of their own'
 CREATE TABLE users AS
   SELECT user_id, email, first_name, last_name, created_at, attrs FROM clerk.users;
