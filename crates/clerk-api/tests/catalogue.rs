@@ -283,6 +283,13 @@ fn columns_lie_where_the_catalogue_says() {
                 }
             };
             assert!(has_type(&api, found, column.kind), "{place}: {} as {:?}", found["type"], column.kind);
+            let below = object.key_columns.iter().flat_map(|key| key.filters).filter(|(name, _)| *name == column.name);
+            for filter in column.filters.iter().chain(below.map(|(_, filter)| filter)).filter(|filter| filter.is_exact)
+            {
+                let values = found["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                let untaken: Vec<_> = values.filter(|value| !filter.op.takes(value)).collect();
+                assert!(untaken.is_empty(), "{place}: {} is not exact for {untaken:?}", filter.parameter);
+            }
         }
     }
 }

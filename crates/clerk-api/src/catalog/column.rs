@@ -129,7 +129,8 @@ pub enum FilterOp {
     /// `=`, `IN` and `= ANY`, with up to 100 values in one request. Where `has_prefix`, Clerk reads a `+` or `-` before
     /// a value as a prefix that includes or excludes the value.
     Equal { has_prefix: bool },
-    /// `=` with one value: one of these, or any value if there are none here. Several values are left to Postgres.
+    /// `=` with one value: one of these, or any value if there are none here. Several values are left to Postgres. If the
+    /// filter is exact, no object has another value.
     One { values: &'static [&'static str] },
     /// `>=` and `>` on a time. Clerk's bound is exclusive.
     After,
@@ -140,6 +141,17 @@ pub enum FilterOp {
     Contains,
     /// A comparison of a boolean column with `true` or `false`.
     Is,
+}
+
+impl FilterOp {
+    /// Whether Clerk takes a value for the filter's parameter.
+    pub fn takes(self, value: &str) -> bool {
+        match self {
+            FilterOp::One { values: [] } => !value.trim().is_empty(),
+            FilterOp::One { values } => values.contains(&value),
+            _ => true,
+        }
+    }
 }
 
 /// A column with the most common properties: it has no filter, and only the user that a row is about may see it.

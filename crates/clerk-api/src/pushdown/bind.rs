@@ -125,7 +125,15 @@ impl Parts {
         is_count: bool,
     ) -> bool {
         match bound {
-            BoundCondition::Texts(values) => self.add_texts(condition, filter, values, is_count),
+            BoundCondition::Texts(values) => {
+                // A count has no objects that Postgres could check. It has exact filters only, of ids and of Clerk's own
+                // values, and no object has one that is empty, too long for a URL or not taken.
+                let can_exist = |value: &String| !value.is_empty() && fits(value) && filter.op.takes(value);
+                if is_count && !values.iter().all(can_exist) {
+                    return false;
+                }
+                self.add_texts(condition, filter, values);
+            }
             BoundCondition::Times(range) => self.times.push((condition.column, *range)),
             BoundCondition::Flag(value) => {
                 let value = value.to_string();
@@ -148,7 +156,7 @@ impl Parts {
         true
     }
 
-    fn add_texts(&mut self, condition: &Condition, filter: &'static Filter, values: &[String], is_count: bool) {
+    fn add_texts(&mut self, condition: &Condition, filter: &'static Filter, values: &[String]) {
         // If a value is too long for a URL, the condition is left to Postgres. An empty value is sent like any other:
         // Clerk may find no user, or ignore the filter and return all users, whom Postgres then filters out. No count
         // depends on this, because such filters are not exact.
@@ -165,12 +173,11 @@ impl Parts {
                     self.batches = Some((filter.parameter, values));
                 }
             }
-            FilterOp::One { values: allowed } => {
-                let [value] = values else { return };
-                // Clerk refuses another value than these. Postgres finds the objects that have it. But a count has no
-                // objects, so that there Clerk's own error is better than a count without the condition.
-                let is_known = if allowed.is_empty() { !value.trim().is_empty() } else { allowed.contains(&&**value) };
-                if is_known || is_count {
+            // Clerk refuses a value that the filter does not take. Postgres finds the objects that have it, if any do.
+            FilterOp::One { .. } => {
+                if let [value] = values
+                    && filter.op.takes(value)
+                {
                     self.filters.push((filter.parameter, value.clone()));
                 }
             }

@@ -165,3 +165,33 @@ fn the_order_is_kept() {
     let query = Classified::new(users, vec![]).bind(&[], order, false);
     assert_eq!(query, Some(Query::List { filters: vec![], order }));
 }
+
+/// A value that Clerk does not take is left to Postgres, and counts nothing.
+#[test]
+fn one_of_clerks_own_values() {
+    let invitations = object("organization_invitations").unwrap();
+    let status = invitations.column("status", true).unwrap();
+    let condition = Condition { column: status, operator: Equal, has_one_value: true };
+    let classified = Classified::new(invitations, vec![condition]);
+    let bind =
+        |value: &str, is_count| classified.bind(&[BoundCondition::Texts(vec![value.to_owned()])], None, is_count);
+    let filters = vec![("status", "pending".to_owned())];
+    assert_eq!(bind("pending", false), Some(Query::List { filters: filters.clone(), order: None }));
+    assert_eq!(bind("pending", true), Some(Query::Count { parent: None, filters }));
+    assert_eq!(bind("+pending", false), Some(Query::all()));
+    assert_eq!(bind("+pending", true), None);
+}
+
+/// A count has no objects that Postgres could check, so that no condition may be left out of its request.
+#[test]
+fn counts_leave_no_condition_out() {
+    let connections = object("saml_connections").unwrap();
+    let organization = connections.column("organization_id", true).unwrap();
+    let condition = Condition { column: organization, operator: Equal, has_one_value: true };
+    let classified = Classified::new(connections, vec![condition]);
+    let bind = |value: &str| classified.bind(&[BoundCondition::Texts(vec![value.to_owned()])], None, true);
+    assert!(classified.is_exact() && classified.is_countable());
+    let filters = vec![("organization_id", "org_1".to_owned())];
+    assert_eq!(bind("org_1"), Some(Query::Count { parent: None, filters }));
+    assert_eq!((bind(""), bind(&"x".repeat(9000))), (None, None));
+}
