@@ -28,9 +28,8 @@ impl Answer {
         if let Some(seconds) = error.retry_after {
             answer.headers.push((RETRY_AFTER, seconds.into()));
         }
-        if error.status == 405 {
-            let get = HeaderValue::from_static("GET");
-            answer.headers.push((ALLOW, get));
+        if let Some(methods) = error.allow.as_deref().and_then(|methods| HeaderValue::from_str(methods).ok()) {
+            answer.headers.push((ALLOW, methods));
         }
         answer
     }

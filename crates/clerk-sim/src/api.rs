@@ -1,19 +1,18 @@
 //! Clerk's API: the list of its endpoints, and how requests are authenticated and find their endpoint.
 
-use hyper::Method;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::http::request::Parts;
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, ids};
 use crate::error::ClerkError;
 use crate::fault::Distortions;
 use crate::query::Query;
 use crate::request::{Request, decode};
 use crate::state::State;
-use crate::{endpoint, memberships, organizations, resources, users};
+use crate::{endpoint, memberships, organizations, resources, users, writes};
 
-/// Every endpoint of Clerk's Backend API that the simulator answers, all of them with GET. A test compares this list
-/// with Clerk's OpenAPI file.
+/// Every endpoint of Clerk's Backend API that the simulator answers with GET. A test compares this list with Clerk's
+/// OpenAPI file. What it answers to other methods is in [`WRITES`](crate::WRITES).
 pub const ENDPOINTS: &[Endpoint] = &all_endpoints();
 
 const fn all_endpoints() -> [Endpoint; OWN.len() + resources::ROUTE_COUNT] {
@@ -61,23 +60,16 @@ pub(crate) fn authenticate(head: &Parts, keys: &[String]) -> Result<usize, Clerk
     keys.position(|known| known == key.trim()).ok_or_else(ClerkError::wrong_key)
 }
 
-/// Answers with the JSON of an endpoint.
+/// Answers a GET with the JSON of an endpoint.
 pub(crate) fn answer(
     state: &State,
     head: &Parts,
     request: &Request,
     distortions: Distortions,
 ) -> Result<Vec<u8>, ClerkError> {
-    // Each segment is decoded separately, so that an encoded slash stays inside its segment.
-    let segments: Vec<String> = head.uri.path().split('/').skip(1).map(decode).collect();
+    let segments = segments(head);
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let read = |endpoint| -> Result<Query, ClerkError> {
-        if head.method == Method::GET {
-            Query::read(endpoint, &request.query, distortions)
-        } else {
-            Err(ClerkError::method_not_allowed(&request.method))
-        }
-    };
+    let read = |endpoint| Query::read(endpoint, &request.query, distortions);
 
     match segments.as_slice() {
         ["v1", _, ""] | ["v1", _, "", ..] => Err(ClerkError::no_such_route()),
@@ -100,7 +92,36 @@ pub(crate) fn answer(
             memberships::of_organization(state, &read(&endpoint::ORGANIZATION_MEMBERSHIPS)?, id)
         }
         ["v1", "organization_memberships"] => Ok(memberships::list(state, &read(&endpoint::MEMBERSHIPS)?)),
-        ["v1", path @ ..] => resources::answer(state, head, request, distortions, path),
+        ["v1", path @ ..] => resources::answer(state, request, distortions, path),
         _ => Err(ClerkError::no_such_route()),
     }
+}
+
+/// Makes the change that a request with another method than GET asks for, and answers with the JSON of its endpoint. A
+/// request that is refused changes nothing.
+pub(crate) fn change(state: &mut State, head: &Parts, body: &[u8]) -> Result<Vec<u8>, ClerkError> {
+    let segments = segments(head);
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let ["v1", path @ ..] = segments.as_slice() else { return Err(ClerkError::no_such_route()) };
+    let method = head.method.as_str();
+    if let Some((write, ids)) = writes::find(method, path) {
+        let kind = head.headers.get(CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()));
+        if let Some(kind) = kind.filter(|kind| !body.is_empty() && !kind.starts_with("application/json")) {
+            return Err(ClerkError::unsupported_content_type(&kind));
+        }
+        return write.answer(state, &ids, body);
+    }
+    let mut allowed = writes::methods(path);
+    if ENDPOINTS.iter().any(|endpoint| ids(endpoint.path, path).is_some()) {
+        allowed.insert(0, "GET");
+    }
+    if allowed.is_empty() {
+        return Err(ClerkError::no_such_route());
+    }
+    Err(ClerkError::method_not_allowed(method, &allowed))
+}
+
+/// The parts of the path. Each is decoded separately, so that an encoded slash stays inside its part.
+fn segments(head: &Parts) -> Vec<String> {
+    head.uri.path().split('/').skip(1).map(decode).collect()
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::error::ClerkError;
 use crate::generate::id;
 use crate::object::{self, Fields, Membership, Organization, User, raw};
 use crate::state::State;
@@ -29,6 +30,16 @@ pub enum ChangeError {
     /// The fields are not a JSON object, or the resulting object is not one of Clerk's.
     #[error("not an object of Clerk's: {0}")]
     Invalid(#[from] serde_json::Error),
+}
+
+impl From<ChangeError> for ClerkError {
+    fn from(error: ChangeError) -> ClerkError {
+        match error {
+            ChangeError::NotFound { kind, id } => ClerkError::not_found(kind, &id),
+            ChangeError::UnknownObject(_) => ClerkError::no_such_route(),
+            other => ClerkError::bad_body(other),
+        }
+    }
 }
 
 impl State {

@@ -6,7 +6,7 @@
 //! | `GET /_sim/requests/count` | `{"count":n,"in_flight_peak":n}` |
 //! | `DELETE /_sim/requests` | forgets them |
 //! | `POST /_sim/faults` | adds a fault: `{"kind":"status","status":500,"path":"/v1/users","nth":3,"times":2}` |
-//! | | the kinds: `status`, `reset`, `cut`, `cut_json`, `html`, `silence`, `slow`, `body`, `repeat_page`, and those that look right: `short_page` (`objects`), `unstable_ties`, `miscount` (`by`), `no_count` |
+//! | | the kinds: `status`, `reset`, `cut`, `cut_json`, `html`, `silence`, `lose_answer`, `withhold_answer`, `slow`, `body`, `repeat_page`, and those that look right: `short_page` (`objects`), `unstable_ties`, `miscount` (`by`), `no_count` |
 //! | `DELETE /_sim/faults` | removes all faults |
 //! | `PUT /_sim/latency` | `{"ms":100}` before every answer |
 //! | `PUT /_sim/instance` | `{"id":"ins_…"}`: the keys belong to another instance |
@@ -29,7 +29,6 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::answer::Answer;
-use crate::changes::ChangeError;
 use crate::error::ClerkError;
 use crate::fault::Fault;
 use crate::lock::{lock, read, write};
@@ -138,7 +137,7 @@ fn new_receiver(body: &Bytes) -> Result<Receiver, ClerkError> {
 }
 
 fn create(state: &mut State, object: &str, body: &Bytes) -> Result<Vec<u8>, ClerkError> {
-    let id = state.create(object, parse::<Fields>(body)?).map_err(refused)?;
+    let id = state.create(object, parse::<Fields>(body)?)?;
     show(state, object, &id)
 }
 
@@ -168,19 +167,11 @@ fn show(state: &State, object: &str, id: &str) -> Result<Vec<u8>, ClerkError> {
 
 fn update(state: &mut State, object: &str, id: &str, body: &Bytes) -> Result<Vec<u8>, ClerkError> {
     let fields: &RawValue = parse(body)?;
-    state.update(object, id, fields).map_err(refused)?;
+    state.update(object, id, fields)?;
     show(state, object, id)
 }
 
 fn delete(state: &mut State, object: &str, id: &str) -> Result<Vec<u8>, ClerkError> {
-    state.delete(object, id).map_err(refused)?;
+    state.delete(object, id)?;
     Ok(Vec::new())
-}
-
-fn refused(error: ChangeError) -> ClerkError {
-    match error {
-        ChangeError::NotFound { kind, id } => ClerkError::not_found(kind, &id),
-        ChangeError::UnknownObject(_) => ClerkError::no_such_route(),
-        other => ClerkError::bad_body(other),
-    }
 }

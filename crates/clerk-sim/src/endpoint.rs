@@ -23,6 +23,23 @@ impl Endpoint {
     }
 }
 
+/// The parts of the path that stand for `{…}`; `None` if it is another path.
+pub(crate) fn ids<'a>(template: &str, path: &[&'a str]) -> Option<Vec<&'a str>> {
+    let template: Vec<&str> = template.split('/').skip(1).collect();
+    if template.len() != path.len() {
+        return None;
+    }
+    let mut ids = Vec::new();
+    for (expected, given) in template.into_iter().zip(path) {
+        if expected.starts_with('{') && !given.is_empty() {
+            ids.push(*given);
+        } else if expected != *given {
+            return None;
+        }
+    }
+    Some(ids)
+}
+
 /// A query parameter of an endpoint.
 #[derive(Debug)]
 pub(crate) struct Parameter {

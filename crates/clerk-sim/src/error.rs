@@ -13,6 +13,8 @@ pub(crate) struct ClerkError {
     parameter: Option<String>,
     /// The value of the header `Retry-After`, in seconds.
     pub(crate) retry_after: Option<u64>,
+    /// The value of the header `Allow`, for a method that is not allowed.
+    pub(crate) allow: Option<String>,
 }
 
 impl ClerkError {
@@ -24,6 +26,7 @@ impl ClerkError {
             long_message: long_message.into(),
             parameter: None,
             retry_after: None,
+            allow: None,
         }
     }
 
@@ -53,12 +56,25 @@ impl ClerkError {
         ClerkError::new(404, "resource_not_found", "not found", "The URL was not found")
     }
 
-    pub(crate) fn method_not_allowed(method: &str) -> ClerkError {
+    /// `allowed` are the methods that the path has.
+    pub(crate) fn method_not_allowed(method: &str, allowed: &[&str]) -> ClerkError {
+        ClerkError {
+            allow: Some(allowed.join(", ")),
+            ..ClerkError::new(
+                405,
+                "method_not_allowed",
+                "Method not allowed",
+                format!("The simulator does not answer {method} here"),
+            )
+        }
+    }
+
+    pub(crate) fn unsupported_content_type(given: &str) -> ClerkError {
         ClerkError::new(
-            405,
-            "method_not_allowed",
-            "Method not allowed",
-            format!("The simulator does not answer {method} here"),
+            415,
+            "unsupported_content_type",
+            "Content-Type is not supported",
+            format!("The body has to be application/json, not {given}"),
         )
     }
 
@@ -102,6 +118,94 @@ impl ClerkError {
     pub(crate) fn required(parameter: &str) -> ClerkError {
         ClerkError::new(422, "form_param_missing", "is missing", format!("{parameter} must be included."))
             .about(parameter)
+    }
+
+    pub(crate) fn unknown(parameter: &str) -> ClerkError {
+        ClerkError::new(
+            422,
+            "form_param_unknown",
+            "is unknown",
+            format!("{parameter} is not a valid parameter for this request."),
+        )
+        .about(parameter)
+    }
+
+    pub(crate) fn null(parameter: &str) -> ClerkError {
+        ClerkError::new(422, "form_param_nil", "is missing", format!("{parameter} can't be null.")).about(parameter)
+    }
+
+    pub(crate) fn too_small(parameter: &str, min: i64) -> ClerkError {
+        ClerkError::new(
+            422,
+            "form_param_value_too_small",
+            "Value too small",
+            format!("The value of {parameter} can't be less than {min}"),
+        )
+        .about(parameter)
+    }
+
+    pub(crate) fn too_long(parameter: &str, max: usize) -> ClerkError {
+        ClerkError::new(
+            422,
+            "form_param_max_length_exceeded",
+            "exceeds maximum length",
+            format!("{parameter} should not exceed {max} characters."),
+        )
+        .about(parameter)
+    }
+
+    pub(crate) fn too_short(parameter: &str, min: usize) -> ClerkError {
+        ClerkError::new(
+            422,
+            "form_param_min_length_not_met",
+            "is too short",
+            format!("{parameter} must have {min} characters or more."),
+        )
+        .about(parameter)
+    }
+
+    pub(crate) fn wrong_format(parameter: &str, expected: &str) -> ClerkError {
+        ClerkError::new(422, "form_param_format_invalid", "is invalid", format!("{parameter} must be {expected}."))
+            .about(parameter)
+    }
+
+    pub(crate) fn password_too_short(min: usize) -> ClerkError {
+        let message = format!("Passwords must be {min} characters or more.");
+        ClerkError::new(422, "form_password_length_too_short", &message, message.clone()).about("password")
+    }
+
+    /// Another object has the value already. `what` is what people call it, such as `email address`.
+    pub(crate) fn taken(parameter: &str, what: &str) -> ClerkError {
+        let message = format!("That {what} is taken. Please try another.");
+        ClerkError::new(422, "form_identifier_exists", &message, message.clone()).about(parameter)
+    }
+
+    /// There is such an object already, where Clerk does not take that for a mistake in one of the fields.
+    pub(crate) fn duplicate(what: &str) -> ClerkError {
+        ClerkError::new(400, "duplicate_record", "duplicate record", format!("There is already {what}."))
+    }
+
+    /// The state of an object does not allow what is asked for.
+    pub(crate) fn wrong_state(status: u16, code: &'static str, why: &str) -> ClerkError {
+        ClerkError::new(status, code, why, why)
+    }
+
+    pub(crate) fn already_a_member(user_id: &str) -> ClerkError {
+        ClerkError::new(
+            400,
+            "already_a_member_in_organization",
+            "already a member",
+            format!("User {user_id} is already a member of the organization."),
+        )
+    }
+
+    pub(crate) fn quota_exceeded(max: i64) -> ClerkError {
+        ClerkError::new(
+            403,
+            "organization_membership_quota_exceeded",
+            "organization membership quota exceeded",
+            format!("The organization has reached its limit of {max} memberships."),
+        )
     }
 
     pub(crate) fn missing(parameter: &str, because_of: &str) -> ClerkError {
@@ -194,5 +298,12 @@ impl ClerkError {
         };
         // Serializing plain strings cannot fail.
         serde_json::to_string(&Body { errors: [entry], clerk_trace_id: trace_id }).unwrap_or_default()
+    }
+}
+
+/// JSON that cannot be read is the fault of who sent it.
+impl From<serde_json::Error> for ClerkError {
+    fn from(error: serde_json::Error) -> ClerkError {
+        ClerkError::bad_body(error)
     }
 }

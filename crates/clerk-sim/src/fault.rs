@@ -22,6 +22,7 @@ use crate::state::State;
 /// ```
 #[derive(Clone, Deserialize)]
 pub struct When {
+    method: Option<String>,
     path: Option<String>,
     path_prefix: Option<String>,
     /// Parameters that the request must have, with this value, or with any value for `None`.
@@ -52,7 +53,16 @@ fn once() -> Option<u64> {
 impl When {
     /// Any request.
     pub fn any() -> When {
-        When { path: None, path_prefix: None, params: BTreeMap::new(), nth: 1, times: Some(1), test: None, seen: 0 }
+        When {
+            method: None,
+            path: None,
+            path_prefix: None,
+            params: BTreeMap::new(),
+            nth: 1,
+            times: Some(1),
+            test: None,
+            seen: 0,
+        }
     }
 
     /// Requests to exactly this path, decoded and with `/v1`.
@@ -63,6 +73,12 @@ impl When {
     /// Requests to every path with this prefix.
     pub fn under(prefix: impl Into<String>) -> When {
         When { path_prefix: Some(prefix.into()), ..When::any() }
+    }
+
+    /// Only those requests that also have this method, such as `POST`.
+    pub fn method(mut self, method: impl Into<String>) -> When {
+        self.method = Some(method.into());
+        self
     }
 
     /// Only those requests that also have this query parameter with this value.
@@ -113,7 +129,8 @@ impl When {
 
     fn matches(&self, request: &Request) -> bool {
         let path = &request.path;
-        self.path.as_ref().is_none_or(|wanted| wanted == path)
+        self.method.as_ref().is_none_or(|method| *method == request.method)
+            && self.path.as_ref().is_none_or(|wanted| wanted == path)
             && self.path_prefix.as_ref().is_none_or(|prefix| path.starts_with(prefix.as_str()))
             && self.params.iter().all(|(name, value)| match value {
                 Some(value) => request.parameters(name).contains(&value.as_str()),
@@ -127,6 +144,7 @@ impl fmt::Debug for When {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("When")
+            .field("method", &self.method)
             .field("path", &self.path)
             .field("path_prefix", &self.path_prefix)
             .field("params", &self.params)
@@ -164,6 +182,8 @@ pub(crate) enum FaultKind {
     CutJson,
     Html,
     Silence,
+    LoseAnswer,
+    WithholdAnswer,
     Slow { ms: u64 },
     Body { status: u16, body: String },
     RepeatPage,
@@ -253,6 +273,17 @@ impl Fault {
         Fault::new(FaultKind::Silence)
     }
 
+    /// The change that the request asks for is made, and then the connection is reset before any byte of an answer. A
+    /// request that Clerk would refuse changes nothing, as always. [`Fault::reset`] makes no change.
+    pub fn lose_answer() -> Fault {
+        Fault::new(FaultKind::LoseAnswer)
+    }
+
+    /// As [`Fault::lose_answer`], with no answer for as long as the client keeps the connection.
+    pub fn withhold_answer() -> Fault {
+        Fault::new(FaultKind::WithholdAnswer)
+    }
+
     /// The correct answer, later by this time.
     pub fn slow(by: Duration) -> Fault {
         let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
@@ -310,6 +341,12 @@ impl Fault {
     /// See [`When::path`].
     pub fn on_path(mut self, path: impl Into<String>) -> Fault {
         self.when.path = Some(path.into());
+        self
+    }
+
+    /// See [`When::method`].
+    pub fn on_method(mut self, method: impl Into<String>) -> Fault {
+        self.when = self.when.method(method);
         self
     }
 

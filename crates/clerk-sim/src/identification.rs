@@ -7,21 +7,25 @@ use crate::generate::id;
 use crate::object::{Fields, raw};
 use crate::schema;
 
-/// Replaces `email_address`, `phone_number` and `web3_wallet` by the arrays and primary ids of a user object.
+/// Replaces `email_address`, `phone_number` and `web3_wallet` by the arrays and primary ids of a user object. A status
+/// `reserved` at the same place of `email_address_identification_status` and the like makes one reserved.
 pub(crate) fn expand(fields: &mut Fields, random: &mut impl Rng, now: i64) -> serde_json::Result<()> {
     for (short, array, primary) in [
         ("email_address", "email_addresses", "primary_email_address_id"),
         ("phone_number", "phone_numbers", "primary_phone_number_id"),
         ("web3_wallet", "web3_wallets", "primary_web3_wallet_id"),
     ] {
+        let statuses = fields.shift_remove(&format!("{short}_identification_status"));
         let Some(given) = fields.shift_remove(short) else {
             continue;
         };
+        let statuses = statuses.map_or(Ok(Vec::new()), |statuses| texts(&statuses))?;
         let mut objects = Vec::new();
         let mut first = None;
-        for text in texts(&given)? {
+        for (place, text) in texts(&given)?.into_iter().enumerate() {
             let id = id::new("idn_", random, now);
-            objects.push(identification(short, &id, &text, now)?);
+            let is_reserved = statuses.get(place).is_some_and(|status| status == "reserved");
+            objects.push(identification(short, &id, &text, is_reserved, now)?);
             first.get_or_insert(id);
         }
         fields.insert(array.to_owned(), raw(objects)?);
@@ -30,8 +34,9 @@ pub(crate) fn expand(fields: &mut Fields, random: &mut impl Rng, now: i64) -> se
     Ok(())
 }
 
-fn identification(kind: &str, id: &str, text: &str, now: i64) -> serde_json::Result<Box<RawValue>> {
-    let verification = Some(schema::Verification {
+fn identification(kind: &str, id: &str, text: &str, is_reserved: bool, now: i64) -> serde_json::Result<Box<RawValue>> {
+    // What is reserved for a user is not verified.
+    let verification = (!is_reserved).then_some(schema::Verification {
         object: "verification_admin",
         status: "verified",
         strategy: "admin",
@@ -43,7 +48,7 @@ fn identification(kind: &str, id: &str, text: &str, now: i64) -> serde_json::Res
             id,
             object: "email_address",
             email_address: text,
-            reserved: false,
+            reserved: is_reserved,
             verification,
             linked_to: &[],
             matches_sso_connection: false,
@@ -56,7 +61,7 @@ fn identification(kind: &str, id: &str, text: &str, now: i64) -> serde_json::Res
             phone_number: text,
             reserved_for_second_factor: false,
             default_second_factor: false,
-            reserved: false,
+            reserved: is_reserved,
             verification,
             linked_to: [],
             backup_codes: None,

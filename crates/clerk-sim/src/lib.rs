@@ -13,7 +13,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! The simulator answers the endpoints of [`ENDPOINTS`] as Clerk's OpenAPI description (2026-05-12) says, with generated
+//! The simulator answers the endpoints of [`ENDPOINTS`] and [`WRITES`] as Clerk's OpenAPI description (2026-05-12) says, with generated
 //! objects that are the same, to the byte, for the same seed and sizes. It runs on threads of its own, so that blocking
 //! and asynchronous programs can use it alike, and stops when the [`Sim`] is dropped. The program `clerk-sim` provides
 //! the same for a shell; other programs control it under `/_sim` (see the `control` module).
@@ -25,6 +25,7 @@
 //!
 //! - `server` receives requests, and sends each an `answer` unless a fault or the rate limit says otherwise
 //! - `control` answers requests under `/_sim`, `api` all others; either of them may answer with an `error`
+//! - `writes` answers the endpoints that change something, and has the changes made
 //! - `resources` generates the objects other than users, organizations and memberships, answers their endpoints and
 //!   changes them
 //! - `changes` changes users, organizations and memberships and causes webhooks, whose data `event` has;
@@ -72,6 +73,7 @@ mod state;
 mod table;
 mod users;
 pub mod webhook;
+mod writes;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -90,6 +92,7 @@ pub use fault::{Fault, When};
 pub use rate_limit::RateLimit;
 pub use request::{Outcome, Request};
 pub use state::State;
+pub use writes::{Field, WRITES, Write};
 
 use crate::fault::Plan;
 use crate::lock::{lock, read, write};

@@ -103,6 +103,18 @@ impl User {
         Some(&wallet.web3_wallet)
     }
 
+    pub(crate) fn email_ids(&self) -> Vec<&str> {
+        self.email_addresses.iter().filter_map(|address| address.id.as_deref()).collect()
+    }
+
+    pub(crate) fn phone_ids(&self) -> Vec<&str> {
+        self.phone_numbers.iter().filter_map(|number| number.id.as_deref()).collect()
+    }
+
+    pub(crate) fn wallet_ids(&self) -> Vec<&str> {
+        self.web3_wallets.iter().filter_map(|wallet| wallet.id.as_deref()).collect()
+    }
+
     pub(crate) fn emails(&self) -> impl Iterator<Item = &str> {
         let addresses = self.email_addresses.iter();
         addresses.map(|address| address.email_address.as_str())

@@ -7,6 +7,7 @@ use hyper::{Method, Uri};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
+use crate::object::{Fields, raw};
 use crate::request_file::RequestFile;
 
 /// A request to Clerk's API as it arrived. Secret keys are not kept.
@@ -27,6 +28,9 @@ pub struct Request {
     pub api_version: Option<String>,
     /// Its `User-Agent` header.
     pub user_agent: Option<String>,
+    /// Its body, unless it is empty or the request is a GET. In the place of passwords and other secrets there is
+    /// `***`; a body that is not JSON could have one anywhere, and is left out as a whole.
+    pub body: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
     /// When it arrived, since the start of the simulator.
@@ -68,6 +72,7 @@ impl Request {
             key: None,
             api_version: None,
             user_agent: None,
+            body: None,
             outcome: Outcome::Pending,
             at: Duration::ZERO,
             in_flight: 0,
@@ -77,6 +82,42 @@ impl Request {
 
 pub(crate) fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// The fields whose values are not kept.
+const SECRETS: &[&str] =
+    &["password", "password_digest", "totp_secret", "backup_codes", "signing_key", "secret", "token", "code"];
+
+/// The body of a request as it is kept.
+pub(crate) fn body_text(body: &[u8]) -> Option<String> {
+    if body.is_empty() {
+        return None;
+    }
+    Some(without_secrets(body).unwrap_or_else(|| "***".to_owned()))
+}
+
+/// The text of a JSON object, or of an array of them, without the values of secret fields; `None` if it is neither.
+fn without_secrets(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    if text.trim_start().starts_with('[') {
+        let mut objects: Vec<Fields> = serde_json::from_str(text).ok()?;
+        let masked = objects.iter_mut().map(mask).collect::<Option<Vec<bool>>>()?;
+        return if masked.contains(&true) { serde_json::to_string(&objects).ok() } else { Some(text.to_owned()) };
+    }
+    let mut fields: Fields = serde_json::from_str(text).ok()?;
+    if mask(&mut fields)? { serde_json::to_string(&fields).ok() } else { Some(text.to_owned()) }
+}
+
+/// Puts `***` in the place of secrets, and returns whether there are any. A null and an array stay such.
+fn mask(fields: &mut Fields) -> Option<bool> {
+    let mut masked = false;
+    for (name, value) in fields {
+        if SECRETS.contains(&name.as_str()) && value.get() != "null" {
+            *value = if value.get().starts_with('[') { raw(["***"]) } else { raw("***") }.ok()?;
+            masked = true;
+        }
+    }
+    Some(masked)
 }
 
 fn milliseconds<S: serde::Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

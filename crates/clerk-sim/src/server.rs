@@ -6,21 +6,22 @@ use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Response;
-use hyper::body::Incoming;
+use http_body_util::BodyExt;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderName, HeaderValue, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Method, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use crate::answer::{Answer, SimBody};
 use crate::error::ClerkError;
-use crate::fault::{Distortions, Due, FaultKind};
+use crate::fault::{Due, FaultKind};
 use crate::lock::{lock, read, write};
-use crate::request::{Outcome, Request};
+use crate::request::{Outcome, Request, body_text};
 use crate::shared::Shared;
 use crate::{api, control};
 
@@ -83,6 +84,10 @@ async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Re
     request.key = key.as_ref().ok().copied();
     request.api_version = header(&head, &API_VERSION);
     request.user_agent = header(&head, &USER_AGENT);
+    // Only a request that may change something has a body of interest, and a GET need not wait for one.
+    let is_read = head.method == Method::GET;
+    let body = if is_read { Bytes::new() } else { body.collect().await.map_err(|_| Reset)?.to_bytes() };
+    request.body = body_text(&body);
     let mut entry = LogEntry::new(shared, &request);
 
     let Due { changes, fault, distortions } = lock(&shared.plan).due(&request, entry.number);
@@ -100,7 +105,26 @@ async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Re
     }
 
     let trace_id = trace_id(entry.number);
-    let correct_answer = || answer(shared, &head, &request, distortions, key, &trace_id);
+    let correct_answer = || {
+        let result = key.and_then(|key| {
+            let limited = shared.limiter.count(key);
+            limited.map_err(ClerkError::too_many_requests)?;
+            if is_read {
+                api::answer(&read(&shared.state), &head, &request, distortions)
+            } else {
+                api::change(&mut write(&shared.state), &head, &body)
+            }
+        });
+        match result {
+            Ok(json) if is_read => {
+                let answer = Answer::json(200, distortions.recount(json));
+                lock(&shared.plan).sent(&request.path, &answer.body);
+                answer
+            }
+            Ok(json) => Answer::json(200, json),
+            Err(error) => Answer::error(&error, &trace_id),
+        }
+    };
     let mut sends_half = false;
     let mut answer = match fault {
         None | Some(FaultKind::Slow { .. }) => correct_answer(),
@@ -121,7 +145,7 @@ async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Re
             sends_half = true;
             correct_answer()
         }
-        Some(FaultKind::RepeatPage) => {
+        Some(FaultKind::RepeatPage) if is_read => {
             let page = lock(&shared.plan).page_before(&request.path);
             page.map_or_else(correct_answer, |page| Answer::json(200, page))
         }
@@ -130,9 +154,22 @@ async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Re
             return Err(Reset);
         }
         Some(FaultKind::Silence) => pending().await,
-        // These are applied by `distortions`.
+        Some(FaultKind::LoseAnswer) => {
+            correct_answer();
+            entry.outcome = Outcome::Reset;
+            return Err(Reset);
+        }
+        Some(FaultKind::WithholdAnswer) => {
+            correct_answer();
+            pending().await
+        }
+        // These are applied by `distortions`, or are about pages only.
         Some(
-            FaultKind::ShortPage { .. } | FaultKind::UnstableTies | FaultKind::Miscount { .. } | FaultKind::NoCount,
+            FaultKind::RepeatPage
+            | FaultKind::ShortPage { .. }
+            | FaultKind::UnstableTies
+            | FaultKind::Miscount { .. }
+            | FaultKind::NoCount,
         ) => correct_answer(),
     };
     entry.outcome = Outcome::Status(answer.status);
@@ -148,30 +185,6 @@ async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Re
 fn header(head: &Parts, name: &HeaderName) -> Option<String> {
     let value = head.headers.get(name)?;
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
-/// Clerk's answer to a request, with distortions.
-fn answer(
-    shared: &Shared,
-    head: &Parts,
-    request: &Request,
-    distortions: Distortions,
-    key: Result<usize, ClerkError>,
-    trace_id: &str,
-) -> Answer {
-    let result = key.and_then(|key| {
-        let limited = shared.limiter.count(key);
-        limited.map_err(ClerkError::too_many_requests)?;
-        api::answer(&read(&shared.state), head, request, distortions)
-    });
-    match result {
-        Ok(json) => {
-            let answer = Answer::json(200, distortions.recount(json));
-            lock(&shared.plan).sent(&request.path, &answer.body);
-            answer
-        }
-        Err(error) => Answer::error(&error, trace_id),
-    }
 }
 
 /// A trace id of 32 hexadecimal digits, which depends only on the request's number.

@@ -409,7 +409,7 @@ fn faults() {
     });
     assert!(differs);
 
-    let post = support::request(&sim, "POST", "/v1/invitations", "Authorization: Bearer sk_test_simulator\r\n", "");
+    let post = support::request(&sim, "PUT", "/v1/invitations", "Authorization: Bearer sk_test_simulator\r\n", "");
     assert_eq!(post.expect("an answer").status, 405);
     assert_eq!(get(&sim, "/users//organization_invitations").status, 404);
 }

@@ -1,11 +1,8 @@
 //! Answers the endpoints that routes describe.
 
-use hyper::Method;
-use hyper::http::request::Parts;
-
 use super::registry::{ROUTES, kind_named};
 use super::route::{Ask, Form, Parent, Route, Shape};
-use crate::endpoint::Condition;
+use crate::endpoint::{Condition, ids};
 use crate::entry::Entry;
 use crate::error::ClerkError;
 use crate::fault::Distortions;
@@ -17,7 +14,6 @@ use crate::state::State;
 /// Answers a path, without `/v1`, by the route that it belongs to.
 pub(crate) fn answer(
     state: &State,
-    head: &Parts,
     request: &Request,
     distortions: Distortions,
     path: &[&str],
@@ -25,9 +21,6 @@ pub(crate) fn answer(
     let mut routes = ROUTES.iter().copied().flatten();
     let found = routes.find_map(|route| Some((route, ids(route.endpoint.path, path)?)));
     let (route, ids) = found.ok_or_else(ClerkError::no_such_route)?;
-    if head.method != Method::GET {
-        return Err(ClerkError::method_not_allowed(&request.method));
-    }
     let answer = Query::read(&route.endpoint, &request.query, distortions).and_then(|query| {
         let has_parent = !matches!(route.parent, Parent::None);
         let parent = ids.first().copied().filter(|_| has_parent).unwrap_or_default();
@@ -40,23 +33,6 @@ pub(crate) fn answer(
         }
         error
     })
-}
-
-/// The parts of the path that stand for `{…}`; `None` if it is another path.
-fn ids<'a>(template: &str, path: &[&'a str]) -> Option<Vec<&'a str>> {
-    let template: Vec<&str> = template.split('/').skip(1).collect();
-    if template.len() != path.len() {
-        return None;
-    }
-    let mut ids = Vec::new();
-    for (expected, given) in template.into_iter().zip(path) {
-        if expected.starts_with('{') && !given.is_empty() {
-            ids.push(*given);
-        } else if expected != *given {
-            return None;
-        }
-    }
-    Some(ids)
 }
 
 impl Route {

@@ -83,7 +83,7 @@ pub fn errors(validator: &Validator, value: &Value) -> Vec<String> {
 pub struct Checker {
     description: Value,
     schemas: Schemas,
-    validators: RefCell<HashMap<(String, u16), Rc<Validator>>>,
+    validators: RefCell<HashMap<(String, String, u16), Rc<Validator>>>,
 }
 
 impl Checker {
@@ -98,8 +98,13 @@ impl Checker {
     }
 
     pub fn errors(&self, path: &str, status: u16, answer: &Value) -> Vec<String> {
+        self.errors_of("get", path, status, answer)
+    }
+
+    /// As [`Checker::errors`], of another method, in lower case.
+    pub fn errors_of(&self, method: &str, path: &str, status: u16, answer: &Value) -> Vec<String> {
         let make = || {
-            let responses = &self.description["paths"][path]["get"]["responses"];
+            let responses = &self.description["paths"][path][method]["responses"];
             let response = responses.get(status.to_string());
             // Statuses that are not written at the endpoint, 429 among them, have the body of all errors.
             let general = json!({ "$ref": "#/components/responses/ClerkErrors" });
@@ -107,7 +112,7 @@ impl Checker {
             Rc::new(self.schemas.validator(&response["content"]["application/json"]["schema"]))
         };
         let mut validators = self.validators.borrow_mut();
-        let validator = Rc::clone(validators.entry((path.to_owned(), status)).or_insert_with(make));
+        let validator = Rc::clone(validators.entry((method.to_owned(), path.to_owned(), status)).or_insert_with(make));
         errors(&validator, answer)
     }
 }

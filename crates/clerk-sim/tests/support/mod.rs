@@ -7,6 +7,7 @@ pub mod description;
 pub mod skip;
 #[path = "../../../../tests/integration/support/waiting.rs"]
 pub mod waiting;
+pub mod writing;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -76,6 +77,13 @@ pub fn get(sim: &Sim, target: &str) -> Reply {
 /// A request to the simulator's own interface.
 pub fn control(sim: &Sim, method: &str, target: &str, body: &str) -> Reply {
     request(sim, method, &format!("/_sim{target}"), "", body).expect("an answer")
+}
+
+/// A request to a path under `/v1` with the key and a JSON body, unless that is null.
+pub fn write(sim: &Sim, method: &str, target: &str, body: &Value) -> Reply {
+    let head = format!("Authorization: Bearer {}\r\nContent-Type: application/json\r\n", sim.key());
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    request(sim, method, &format!("/v1{target}"), &head, &body).expect("an answer")
 }
 
 pub fn request(sim: &Sim, method: &str, target: &str, head: &str, body: &str) -> std::io::Result<Reply> {

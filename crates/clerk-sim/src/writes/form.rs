@@ -1,0 +1,148 @@
+//! What the form of a write consists of.
+
+use super::given::Given;
+use crate::error::ClerkError;
+use crate::state::State;
+
+/// An endpoint that changes something: its method and path, as in Clerk's OpenAPI file, and the fields of its body.
+pub struct Write {
+    /// Such as `PATCH`.
+    pub method: &'static str,
+    /// Such as `/users/{user_id}`.
+    pub path: &'static str,
+    /// Which fields the body has, or each object of it. No body is expected where there are none.
+    pub fields: &'static [&'static [Field]],
+    /// Whether other fields are refused. Otherwise they are ignored.
+    pub is_closed: bool,
+    /// Whether a request without a body is refused.
+    pub needs_body: bool,
+    /// How many objects the body may be an array of, if it is one.
+    pub max_objects: Option<usize>,
+    pub(super) act: Act,
+}
+
+/// What a write does.
+pub(super) enum Act {
+    /// It answers with JSON.
+    One(fn(&mut State, &Call) -> Result<String, ClerkError>),
+    /// As `One`, for a body that is an array: all of its objects.
+    Many(fn(&mut State, &[Call]) -> Result<String, ClerkError>),
+}
+
+/// A request to a write.
+pub(super) struct Call<'a> {
+    /// The parts of the path that stand for `{…}`.
+    pub(super) ids: &'a [&'a str],
+    pub(super) given: Given,
+}
+
+impl Call<'_> {
+    /// The first id of the path.
+    pub(super) fn id(&self) -> &str {
+        self.ids.first().copied().unwrap_or_default()
+    }
+
+    /// The second id of the path.
+    pub(super) fn second_id(&self) -> &str {
+        self.ids.get(1).copied().unwrap_or_default()
+    }
+}
+
+impl Write {
+    /// A write without a body.
+    pub(super) const fn plain(
+        method: &'static str,
+        path: &'static str,
+        act: fn(&mut State, &Call) -> Result<String, ClerkError>,
+    ) -> Write {
+        Write { method, path, fields: &[], is_closed: false, needs_body: false, max_objects: None, act: Act::One(act) }
+    }
+
+    /// A write whose body is required, and may have other fields than these.
+    pub(super) const fn with_body(
+        method: &'static str,
+        path: &'static str,
+        fields: &'static [&'static [Field]],
+        act: fn(&mut State, &Call) -> Result<String, ClerkError>,
+    ) -> Write {
+        Write { fields, needs_body: true, ..Write::plain(method, path, act) }
+    }
+
+    /// A write whose body is an array of objects.
+    pub(super) const fn with_array(
+        path: &'static str,
+        fields: &'static [&'static [Field]],
+        max: usize,
+        act: fn(&mut State, &[Call]) -> Result<String, ClerkError>,
+    ) -> Write {
+        Write {
+            method: "POST",
+            path,
+            fields,
+            is_closed: false,
+            needs_body: true,
+            max_objects: Some(max),
+            act: Act::Many(act),
+        }
+    }
+
+    /// No other fields.
+    pub(super) const fn closed(self) -> Write {
+        Write { is_closed: true, ..self }
+    }
+
+    /// The body may be left out.
+    pub(super) const fn optional(self) -> Write {
+        Write { needs_body: false, ..self }
+    }
+
+    /// Every field of the body.
+    pub fn fields(&self) -> impl Iterator<Item = &'static Field> {
+        self.fields.iter().copied().flatten()
+    }
+}
+
+/// A field of a body.
+#[derive(Debug)]
+pub struct Field {
+    /// Such as `email_address`.
+    pub name: &'static str,
+    /// Whether a body without it is refused.
+    pub is_required: bool,
+    /// Whether it may be null.
+    pub is_nullable: bool,
+    pub(super) kind: FieldKind,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum FieldKind {
+    Text,
+    /// A text with so many characters, at least and at most.
+    Length(usize, usize),
+    /// One of these texts.
+    Choice(&'static [&'static str]),
+    /// A time in RFC 3339.
+    Time,
+    /// A number from the first to the second.
+    Integer(i64, i64),
+    Boolean,
+    True,
+    Object,
+    Texts,
+    /// As `Texts`, so many at least and at most.
+    TextCount(usize, usize),
+}
+
+impl Field {
+    pub(super) const fn required(self) -> Field {
+        Field { is_required: true, ..self }
+    }
+
+    pub(super) const fn nullable(self) -> Field {
+        Field { is_nullable: true, ..self }
+    }
+}
+
+pub(super) const fn field(name: &'static str, kind: FieldKind) -> Field {
+    Field { name, is_required: false, is_nullable: false, kind }
+}

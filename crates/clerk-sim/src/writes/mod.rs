@@ -1,0 +1,28 @@
+//! The endpoints that change something.
+//!
+//! Each of them is a form: its method and path, the fields of its body, and what it does with them. Everything is
+//! checked before anything is changed, so that a request that is refused changes nothing. From the bottom to the top:
+//!
+//! - `time` reads times in RFC 3339
+//! - `given`: the fields that a request gives; `form`: what forms consist of; `body` reads bodies by forms
+//! - `metadata` merges metadata; `show`: how what was changed is shown, and checks that several subjects share
+//! - `users`, `organizations`, `memberships`: the forms and what they do, by their subjects; `identifiers` and
+//!   `passwords` check what users have
+//! - `registry`: the list of all forms
+
+mod body;
+mod form;
+mod given;
+mod identifiers;
+mod memberships;
+mod metadata;
+mod organizations;
+mod passwords;
+mod registry;
+mod show;
+mod time;
+mod users;
+
+pub use form::{Field, Write};
+pub use registry::WRITES;
+pub(crate) use registry::{find, methods};

@@ -1,0 +1,24 @@
+//! The list of all forms.
+
+use super::form::Write;
+use super::{memberships, organizations, users};
+use crate::endpoint;
+
+/// Every endpoint of Clerk's Backend API with another method than GET that the simulator answers, by their subjects. A
+/// test compares this list with Clerk's OpenAPI file.
+pub const WRITES: &[&[Write]] = &[users::WRITES, organizations::WRITES, memberships::WRITES];
+
+/// The write that a request is for, and the ids of its path.
+pub(crate) fn find<'a>(method: &str, path: &[&'a str]) -> Option<(&'static Write, Vec<&'a str>)> {
+    let mut writes = WRITES.iter().copied().flatten();
+    writes.find_map(|write| {
+        let ids = endpoint::ids(write.path, path)?;
+        (write.method == method).then_some((write, ids))
+    })
+}
+
+/// The methods of the writes that a path has.
+pub(crate) fn methods(path: &[&str]) -> Vec<&'static str> {
+    let writes = WRITES.iter().copied().flatten();
+    writes.filter(|write| endpoint::ids(write.path, path).is_some()).map(|write| write.method).collect()
+}
