@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use clerk_sim::{Fault, Outcome, WRITES};
 use serde_json::{Value, json};
-use support::description::{self, resolve};
+use support::description::{self, Checker, resolve};
 use support::writing::World;
 use support::{encode, get, request, write};
 
@@ -48,6 +48,18 @@ fn every_documented_field_is_known() {
             write.fields().map(|field| (field.name.to_owned(), field.is_required, field.is_nullable)).collect();
         assert_eq!(known, documented, "{name}: name, required, nullable");
     }
+}
+
+/// The check of answers notices what is wrong.
+#[test]
+fn check_has_teeth() {
+    let Some(description) = description::read(FILE) else {
+        return;
+    };
+    let world = World::new(0, 0, 0);
+    let (mut user, _) = world.change("POST", "/users", json!({}));
+    user["created_at"] = json!("yesterday");
+    assert_eq!(Checker::new(description).errors_of("post", "/users", 200, &user).len(), 1);
 }
 
 /// A user from its creation to its end.

@@ -6,22 +6,30 @@
 //! - `time` reads times in RFC 3339
 //! - `given`: the fields that a request gives; `form`: what forms consist of; `body` reads bodies by forms
 //! - `metadata` merges metadata; `show`: how what was changed is shown, and checks that several subjects share
-//! - `users`, `organizations`, `memberships`: the forms and what they do, by their subjects; `identifiers` and
+//! - `users`, `organizations`, `memberships`, `invitations`, `organization_invitations`, `organization_domains`,
+//!   `waitlist`, `access`, `settings`, `roles`: the forms and what they do, by their subjects; `identifiers` and
 //!   `passwords` check what users have
 //! - `registry`: the list of all forms
 
+mod access;
 mod body;
 mod form;
 mod given;
 mod identifiers;
+mod invitations;
 mod memberships;
 mod metadata;
+mod organization_domains;
+mod organization_invitations;
 mod organizations;
 mod passwords;
 mod registry;
+mod roles;
+mod settings;
 mod show;
 mod time;
 mod users;
+mod waitlist;
 
 pub use form::{Field, Write};
 pub use registry::WRITES;

@@ -1,12 +1,26 @@
 //! The list of all forms.
 
 use super::form::Write;
-use super::{memberships, organizations, users};
+use super::{
+    access, invitations, memberships, organization_domains, organization_invitations, organizations, roles, settings,
+    users, waitlist,
+};
 use crate::endpoint;
 
 /// Every endpoint of Clerk's Backend API with another method than GET that the simulator answers, by their subjects. A
 /// test compares this list with Clerk's OpenAPI file.
-pub const WRITES: &[&[Write]] = &[users::WRITES, organizations::WRITES, memberships::WRITES];
+pub const WRITES: &[&[Write]] = &[
+    users::WRITES,
+    organizations::WRITES,
+    memberships::WRITES,
+    invitations::WRITES,
+    organization_invitations::WRITES,
+    organization_domains::WRITES,
+    waitlist::WRITES,
+    access::WRITES,
+    settings::WRITES,
+    roles::WRITES,
+];
 
 /// The write that a request is for, and the ids of its path.
 pub(crate) fn find<'a>(method: &str, path: &[&'a str]) -> Option<(&'static Write, Vec<&'a str>)> {
