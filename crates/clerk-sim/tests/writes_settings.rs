@@ -134,3 +134,94 @@ fn roles() {
     assert_eq!(world.change("DELETE", &permission_path, Value::Null).1, ["permission.deleted"]);
     world.assert_all_done(&["/organization_permissions", "/organization_roles"]);
 }
+
+/// Machines, and the applications that users sign in to with their accounts.
+#[test]
+fn machines() {
+    let world = World::new(0, 0, 0);
+    let (first, _) = world.change("POST", "/machines", json!({ "name": "Mill" }));
+    assert_eq!(first["default_token_ttl"], 3600);
+    let given = json!({ "name": "Loom", "scoped_machines": [first["id"]], "default_token_ttl": 60 });
+    let (machine, _) = world.change("POST", "/machines", given);
+    assert_eq!(machine["scoped_machines"][0]["name"], "Mill");
+    world.refuse("POST", "/machines", json!({ "name": "" }), 422, "form_param_min_length_not_met", "name");
+    world.refuse(
+        "POST",
+        "/machines",
+        json!({ "name": "a".repeat(256) }),
+        422,
+        "form_param_max_length_exceeded",
+        "name",
+    );
+    let given = json!({ "name": "A", "scoped_machines": ["mch_unknown"] });
+    world.refuse("POST", "/machines", given, 422, "form_resource_not_found", "scoped_machines");
+    let path = format!("/machines/{}", text(&machine["id"]));
+    let (machine, _) = world.change("PATCH", &path, json!({ "name": "Jacquard" }));
+    assert_eq!(get(&world.sim, &path).json(), machine);
+    assert!(machine.get("secret_key").is_none());
+    world.change("DELETE", &path, Value::Null);
+    world.refuse("DELETE", &path, Value::Null, 404, "resource_not_found", "");
+
+    let given = json!({ "name": "Portal", "redirect_uris": ["https://a.example.com"], "pkce_required": true });
+    let (application, _) = world.change("POST", "/oauth_applications", given);
+    assert_eq!((&application["pkce_required"], &application["scopes"]), (&json!(true), &json!("profile email")));
+    let path = format!("/oauth_applications/{}", text(&application["id"]));
+    let (application, _) =
+        world.change("PATCH", &path, json!({ "callback_url": "https://b.example.com", "scopes": null }));
+    assert_eq!(application["redirect_uris"], json!(["https://b.example.com"]));
+    assert_eq!(get(&world.sim, &path).json(), application);
+    assert!(application.get("client_secret").is_none());
+    assert!(world.change("POST", &format!("{path}/rotate_secret"), Value::Null).0["client_secret"].is_string());
+    world.refuse("POST", "/oauth_applications", json!({}), 422, "form_param_missing", "name");
+    world.refuse("PATCH", &path, json!({ "secret": 1 }), 422, "form_param_unknown", "secret");
+    world.change("DELETE", &path, Value::Null);
+    world.assert_all_done(&["/machines", "/oauth_applications"]);
+}
+
+/// API keys.
+#[test]
+fn api_keys() {
+    let world = World::new(1, 1, 0);
+    let user = world.sim.users()[0].id.clone();
+    let given = json!({ "name": "Export", "subject": user, "claims": { "a": 1 }, "seconds_until_expiration": 60 });
+    let (key, _) = world.change("POST", "/api_keys", given);
+    assert_eq!((&key["claims"], &key["revoked"]), (&json!({ "a": 1 }), &json!(false)));
+    assert!(key["secret"].is_string() && key["expiration"].is_i64());
+    let path = format!("/api_keys/{}", text(&key["id"]));
+    let (key, _) = world.change(
+        "PATCH",
+        &path,
+        json!({ "scopes": ["read"], "claims": null, "description": "For the nightly export" }),
+    );
+    assert_eq!((&key["scopes"], &key["claims"]), (&json!(["read"]), &Value::Null));
+    assert_eq!(get(&world.sim, &path).json(), key);
+    let (key, _) = world.change("POST", &format!("{path}/revoke"), json!({ "revocation_reason": "lost" }));
+    assert_eq!((&key["revoked"], &key["revocation_reason"]), (&json!(true), &json!("lost")));
+    world.change("DELETE", &path, Value::Null);
+    world.refuse("PATCH", &path, json!({}), 404, "resource_not_found", "");
+    world.refuse(
+        "POST",
+        "/api_keys",
+        json!({ "name": "ab", "subject": user }),
+        400,
+        "form_param_min_length_not_met",
+        "name",
+    );
+    world.refuse(
+        "POST",
+        "/api_keys",
+        json!({ "name": "abc", "subject": "user_unknown" }),
+        404,
+        "resource_not_found",
+        "",
+    );
+    world.refuse(
+        "POST",
+        "/api_keys",
+        json!({ "name": "abc", "subject": user, "x": 1 }),
+        400,
+        "form_param_unknown",
+        "x",
+    );
+    world.assert_all_done(&["/api_keys"]);
+}

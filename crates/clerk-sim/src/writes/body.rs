@@ -10,14 +10,23 @@ use crate::state::State;
 impl Write {
     /// Makes the change, and answers with JSON.
     pub(crate) fn answer(&self, state: &mut State, ids: &[&str], body: &[u8]) -> Result<Vec<u8>, ClerkError> {
-        let answer = match self.act {
-            Act::One(act) => act(state, &Call { ids, given: self.one(body)? })?,
+        let answer = self.done(state, ids, body).map_err(|mut error| {
+            if error.status == 422 {
+                error.status = self.refusal;
+            }
+            error
+        });
+        answer.map(String::into_bytes)
+    }
+
+    fn done(&self, state: &mut State, ids: &[&str], body: &[u8]) -> Result<String, ClerkError> {
+        match self.act {
+            Act::One(act) => act(state, &Call { ids, given: self.one(body)? }),
             Act::Many(act) => {
                 let calls = self.many(body)?.into_iter().map(|given| Call { ids, given });
-                act(state, &calls.collect::<Vec<Call>>())?
+                act(state, &calls.collect::<Vec<Call>>())
             }
-        };
-        Ok(answer.into_bytes())
+        }
     }
 
     fn one(&self, body: &[u8]) -> Result<Given, ClerkError> {
@@ -109,6 +118,7 @@ impl Field {
             FieldKind::Object => {
                 serde_json::from_str::<Fields>(value).map_err(|_| wrong("object"))?;
             }
+            FieldKind::Any => {}
             FieldKind::Texts => {
                 texts()?;
             }

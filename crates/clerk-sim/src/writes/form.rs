@@ -11,13 +11,15 @@ pub struct Write {
     /// Such as `/users/{user_id}`.
     pub path: &'static str,
     /// Which fields the body has, or each object of it. No body is expected where there are none.
-    pub fields: &'static [&'static [Field]],
+    pub(super) fields: &'static [&'static [Field]],
     /// Whether other fields are refused. Otherwise they are ignored.
     pub is_closed: bool,
     /// Whether a request without a body is refused.
     pub needs_body: bool,
     /// How many objects the body may be an array of, if it is one.
     pub max_objects: Option<usize>,
+    /// The status for fields that are refused.
+    pub(super) refusal: u16,
     pub(super) act: Act,
 }
 
@@ -55,7 +57,16 @@ impl Write {
         path: &'static str,
         act: fn(&mut State, &Call) -> Result<String, ClerkError>,
     ) -> Write {
-        Write { method, path, fields: &[], is_closed: false, needs_body: false, max_objects: None, act: Act::One(act) }
+        Write {
+            method,
+            path,
+            fields: &[],
+            is_closed: false,
+            needs_body: false,
+            max_objects: None,
+            refusal: 422,
+            act: Act::One(act),
+        }
     }
 
     /// A write whose body is required, and may have other fields than these.
@@ -82,6 +93,7 @@ impl Write {
             is_closed: false,
             needs_body: true,
             max_objects: Some(max),
+            refusal: 422,
             act: Act::Many(act),
         }
     }
@@ -96,7 +108,12 @@ impl Write {
         Write { needs_body: false, ..self }
     }
 
-    /// Every field of the body.
+    /// Another status for fields that are refused.
+    pub(super) const fn refusing_with(self, status: u16) -> Write {
+        Write { refusal: status, ..self }
+    }
+
+    /// Every field of the body, or of each object of it.
     pub fn fields(&self) -> impl Iterator<Item = &'static Field> {
         self.fields.iter().copied().flatten()
     }
@@ -128,6 +145,8 @@ pub(super) enum FieldKind {
     Boolean,
     True,
     Object,
+    /// Any value.
+    Any,
     Texts,
     /// As `Texts`, so many at least and at most.
     TextCount(usize, usize),

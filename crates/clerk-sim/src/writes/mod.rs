@@ -7,7 +7,7 @@
 //! - `given`: the fields that a request gives; `form`: what forms consist of; `body` reads bodies by forms
 //! - `metadata` merges metadata; `show`: how what was changed is shown, and checks that several subjects share
 //! - `users`, `organizations`, `memberships`, `invitations`, `organization_invitations`, `organization_domains`,
-//!   `waitlist`, `access`, `settings`, `roles`: the forms and what they do, by their subjects; `identifiers` and
+//!   `waitlist`, `access`, `settings`, `roles`, `machines`: the forms and what they do, by their subjects; `identifiers` and
 //!   `passwords` check what users have
 //! - `registry`: the list of all forms
 
@@ -17,6 +17,7 @@ mod form;
 mod given;
 mod identifiers;
 mod invitations;
+mod machines;
 mod memberships;
 mod metadata;
 mod organization_domains;

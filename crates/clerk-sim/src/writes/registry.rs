@@ -2,8 +2,8 @@
 
 use super::form::Write;
 use super::{
-    access, invitations, memberships, organization_domains, organization_invitations, organizations, roles, settings,
-    users, waitlist,
+    access, invitations, machines, memberships, organization_domains, organization_invitations, organizations, roles,
+    settings, users, waitlist,
 };
 use crate::endpoint;
 
@@ -20,6 +20,7 @@ pub const WRITES: &[&[Write]] = &[
     access::WRITES,
     settings::WRITES,
     roles::WRITES,
+    machines::WRITES,
 ];
 
 /// The write that a request is for, and the ids of its path.
