@@ -10,11 +10,11 @@ pub(crate) struct ClerkError {
     message: String,
     long_message: String,
     /// The parameter that caused the error.
-    parameter: Option<String>,
+    parameter: Option<Box<str>>,
     /// The value of the header `Retry-After`, in seconds.
     pub(crate) retry_after: Option<u64>,
     /// The value of the header `Allow`, for a method that is not allowed.
-    pub(crate) allow: Option<String>,
+    pub(crate) allow: Option<Box<str>>,
 }
 
 impl ClerkError {
@@ -31,7 +31,7 @@ impl ClerkError {
     }
 
     fn about(self, parameter: &str) -> ClerkError {
-        ClerkError { parameter: Some(parameter.to_owned()), ..self }
+        ClerkError { parameter: Some(parameter.into()), ..self }
     }
 
     pub(crate) fn no_key() -> ClerkError {
@@ -59,7 +59,7 @@ impl ClerkError {
     /// `allowed` are the methods that the path has.
     pub(crate) fn method_not_allowed(method: &str, allowed: &[&str]) -> ClerkError {
         ClerkError {
-            allow: Some(allowed.join(", ")),
+            allow: Some(allowed.join(", ").into()),
             ..ClerkError::new(
                 405,
                 "method_not_allowed",

@@ -19,7 +19,7 @@
 //! the same for a shell; other programs control it under `/_sim` (see the `control` module).
 //!
 //! If `CLERK_SIM_REQUEST_LOG` names a file, every request but those under `/_sim` is appended to it, one JSON object
-//! with `method` and `target` a line. Many simulators may share the file. The tests hold it against Clerk's description.
+//! with `method`, `target` and perhaps `body` a line. Many simulators may share the file. The tests hold it against Clerk's description.
 //!
 //! The modules, from the top to the bottom:
 //!

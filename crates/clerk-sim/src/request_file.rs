@@ -9,7 +9,8 @@ use serde_json::json;
 const VARIABLE: &str = "CLERK_SIM_REQUEST_LOG";
 
 /// One line for each request: `{"method":"GET","target":"/v1/users?limit=500"}`, with the target as it was received.
-/// There is no header in it, and so no secret key.
+/// There is no header in it, and so no secret key. Where the request has a body, it is there as a
+/// text, `"body":"{…}"`, without secrets.
 pub(crate) struct RequestFile(Option<File>);
 
 impl RequestFile {
@@ -24,9 +25,12 @@ impl RequestFile {
         Ok(RequestFile(Some(file)))
     }
 
-    pub(crate) fn append(&self, method: &str, target: &str) {
+    pub(crate) fn append(&self, method: &str, target: &str, body: Option<&str>) {
         let Some(mut file) = self.0.as_ref() else { return };
-        let line = json!({"method": method, "target": target});
+        let mut line = json!({"method": method, "target": target});
+        if let Some(body) = body {
+            line["body"] = json!(body);
+        }
         // Simulators in other processes append to the same file: only a line that is written at once stays whole.
         if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {
             eprintln!("clerk-sim: {VARIABLE}: a request is missing from the file: {error}");

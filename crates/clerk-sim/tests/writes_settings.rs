@@ -127,7 +127,8 @@ fn roles() {
     let organization = world.sim.create_organization(json!({})).expect("an organization");
     let user = world.sim.users()[0].id.clone();
     let members = format!("/organizations/{organization}/memberships");
-    world.change("POST", &members, json!({ "user_id": user, "role": "org:pilot" }));
+    let (membership, _) = world.change("POST", &members, json!({ "user_id": user, "role": "org:pilot" }));
+    assert_eq!((&membership["role_name"], &membership["permissions"]), (&json!("Captain"), &json!([])));
     world.refuse("DELETE", &path, Value::Null, 422, "organization_role_used_by_members", "");
     world.change("DELETE", &format!("{members}/{user}"), Value::Null);
     assert_eq!(world.change("DELETE", &path, Value::Null).1, ["role.deleted"]);

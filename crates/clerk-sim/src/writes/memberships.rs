@@ -1,12 +1,11 @@
 //! The memberships of users in organizations.
 
 use serde::Deserialize;
-use serde_json::json;
 
 use super::form::FieldKind::{Object, Text};
 use super::form::{Call, Field, Write, field};
 use super::given::Patch;
-use super::show::check_role;
+use super::show::set_role;
 use super::{metadata, organizations, users};
 use crate::error::ClerkError;
 use crate::memberships;
@@ -50,7 +49,8 @@ fn create(state: &mut State, call: &Call) -> Result<String, ClerkError> {
     let user_id = call.given.required("user_id");
     let role = call.given.required("role");
     users::found(state, &user_id)?;
-    check_role(state, "role", &role)?;
+    let mut patch = Patch::default();
+    set_role(state, &mut patch, &role)?;
     if state.members_of(call.id()).any(|membership| membership.user_id == user_id) {
         return Err(ClerkError::already_a_member(&user_id));
     }
@@ -59,18 +59,16 @@ fn create(state: &mut State, call: &Call) -> Result<String, ClerkError> {
     if let Some(max) = limit.max_allowed_memberships.filter(|max| (1..=count).contains(max)) {
         return Err(ClerkError::quota_exceeded(max));
     }
-    let mut patch = Patch::default();
     patch.copy_values(&call.given, METADATA_NAMES);
-    patch.set("role", role)?;
     state.create_membership(&user_id, call.id(), patch)?;
     Ok(show(state, found(state, call)?))
 }
 
 fn update(state: &mut State, call: &Call) -> Result<String, ClerkError> {
     let id = found(state, call)?.id.clone();
-    let role = call.given.required("role");
-    check_role(state, "role", &role)?;
-    state.update_membership(&id, json!({ "role": role }))?;
+    let mut patch = Patch::default();
+    set_role(state, &mut patch, &call.given.required("role"))?;
+    state.update_membership(&id, patch)?;
     Ok(show(state, found(state, call)?))
 }
 

@@ -7,8 +7,8 @@
 //! - `given`: the fields that a request gives; `form`: what forms consist of; `body` reads bodies by forms
 //! - `metadata` merges metadata; `show`: how what was changed is shown, and checks that several subjects share
 //! - `users`, `organizations`, `memberships`, `invitations`, `organization_invitations`, `organization_domains`,
-//!   `waitlist`, `access`, `settings`, `roles`, `machines`: the forms and what they do, by their subjects; `identifiers` and
-//!   `passwords` check what users have
+//!   `waitlist`, `access`, `settings`, `roles`, `machines`: the forms and what they do, by their subjects; `identifiers`
+//!   and `passwords` check what users have
 //! - `registry`: the list of all forms
 
 mod access;

@@ -6,6 +6,7 @@ use super::given::Patch;
 use crate::entry::Entry;
 use crate::error::ClerkError;
 use crate::resources;
+use crate::schema;
 use crate::state::State;
 use crate::table::Row;
 
@@ -74,6 +75,20 @@ pub(super) fn check_email(field: &str, text: &str) -> Result<(), ClerkError> {
         return Ok(());
     }
     Err(ClerkError::wrong_format(field, "a valid email address"))
+}
+
+/// Sets a membership's role, with its name and permissions as they are by now.
+pub(super) fn set_role(state: &State, patch: &mut Patch, key: &str) -> Result<(), ClerkError> {
+    check_role(state, "role", key)?;
+    patch.set("role", key)?;
+    let Some(role) = state.entries("organization_roles").find(|role| role.is("key", key)) else { return Ok(()) };
+    let permissions = role.value("permissions").as_array().into_iter().flatten();
+    let keys: Vec<&str> = permissions.filter_map(|permission| permission["key"].as_str()).collect();
+    // Generated memberships have the same permissions as their role in another order, which a change keeps.
+    let (_, generated) = schema::role(key);
+    let is_same = generated.len() == keys.len() && generated.iter().all(|key| keys.contains(key));
+    patch.set("role_name", role.value("name"))?;
+    patch.set("permissions", if is_same { generated } else { keys.as_slice() })
 }
 
 /// Refuses the key of a role that there is not.

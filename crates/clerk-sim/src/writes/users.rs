@@ -77,8 +77,8 @@ pub(super) const WRITES: &[Write] = &[
     Write::with_body("PUT", "/users/{user_id}/metadata", &[METADATA], replace).closed().optional(),
     Write::plain("POST", "/users/{user_id}/ban", |state, call| ban(state, call.id(), true)),
     Write::plain("POST", "/users/{user_id}/unban", |state, call| ban(state, call.id(), false)),
-    Write::with_body("POST", "/users/ban", &[USER_IDS], |state, call| ban_all(state, call, true)),
-    Write::with_body("POST", "/users/unban", &[USER_IDS], |state, call| ban_all(state, call, false)),
+    Write::with_body("POST", "/users/ban", &[USER_IDS], |state, call| ban_all(state, call, true)).refusing_with(400),
+    Write::with_body("POST", "/users/unban", &[USER_IDS], |state, call| ban_all(state, call, false)).refusing_with(400),
     Write::plain("POST", "/users/{user_id}/lock", |state, call| lock(state, call.id(), true)),
     Write::plain("POST", "/users/{user_id}/unlock", |state, call| lock(state, call.id(), false)),
 ];

@@ -101,6 +101,11 @@ impl Checker {
         self.errors_of("get", path, status, answer)
     }
 
+    /// Whether the description says that an endpoint answers with this status.
+    pub fn has_status(&self, method: &str, path: &str, status: u16) -> bool {
+        self.description["paths"][path][method]["responses"].get(status.to_string()).is_some()
+    }
+
     /// As [`Checker::errors`], of another method, in lower case.
     pub fn errors_of(&self, method: &str, path: &str, status: u16, answer: &Value) -> Vec<String> {
         let make = || {
