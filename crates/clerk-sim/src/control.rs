@@ -7,6 +7,7 @@
 //! | `DELETE /_sim/requests` | forgets them |
 //! | `POST /_sim/faults` | adds a fault: `{"kind":"status","status":500,"path":"/v1/users","nth":3,"times":2}` |
 //! | | the kinds: `status`, `reset`, `cut`, `cut_json`, `html`, `silence`, `lose_answer`, `withhold_answer`, `slow`, `body`, `repeat_page`, and those that look right: `short_page` (`objects`), `unstable_ties`, `miscount` (`by`), `no_count` |
+//! | | for `lose_answer` and `withhold_answer` a change is made all the same; `"method":"POST"` leaves out other methods |
 //! | `DELETE /_sim/faults` | removes all faults |
 //! | `PUT /_sim/latency` | `{"ms":100}` before every answer |
 //! | `PUT /_sim/instance` | `{"id":"ins_…"}`: the keys belong to another instance |

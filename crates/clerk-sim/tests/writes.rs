@@ -147,9 +147,13 @@ fn users() {
 fn refused_users() {
     let world = World::new(0, 0, 0);
     let new = |fields: Value| world.change("POST", "/users", fields).0;
-    let ada = new(
-        json!({ "email_address": ["ada@example.com"], "username": "ada", "external_id": "1", "phone_number": ["+12015550123"], "web3_wallet": ["0x01"] }),
-    );
+    let ada = new(json!({
+        "email_address": ["ada@example.com"],
+        "username": "ada",
+        "external_id": "1",
+        "phone_number": ["+12015550123"],
+        "web3_wallet": ["0x01"],
+    }));
     let bob = new(json!({ "email_address": ["bob@example.com"] }));
     let path = format!("/users/{}", text(&bob["id"]));
     for (field, value) in [
@@ -179,7 +183,10 @@ fn refused_users() {
         (json!({ "created_at": "yesterday" }), "form_param_format_invalid", "created_at"),
         (json!({ "public_metadata": [] }), "form_param_type_invalid", "public_metadata"),
         (
-            json!({ "email_address": ["c@example.com"], "email_address_identification_status": ["reserved", "verified"] }),
+            json!({
+                "email_address": ["c@example.com"],
+                "email_address_identification_status": ["reserved", "verified"],
+            }),
             "form_param_value_invalid",
             "email_address_identification_status",
         ),

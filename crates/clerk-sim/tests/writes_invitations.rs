@@ -16,7 +16,12 @@ fn invitations() {
     let world = World::new(0, 0, 0);
     world.sim.create_user(json!({ "email_address": "ada@example.com" })).expect("a user");
     let before = get(&world.sim, "/invitations?limit=500").objects().len();
-    let given = json!({ "email_address": "bob@example.com", "public_metadata": { "a": 1 }, "expires_in_days": 1, "notify": false });
+    let given = json!({
+        "email_address": "bob@example.com",
+        "public_metadata": { "a": 1 },
+        "expires_in_days": 1,
+        "notify": false,
+    });
     let (invitation, events) = world.change("POST", "/invitations", given.clone());
     assert!(events.is_empty(), "Clerk tells of none");
     assert_eq!((&invitation["status"], &invitation["public_metadata"]), (&json!("pending"), &json!({ "a": 1 })));
@@ -62,7 +67,12 @@ fn organization_invitations() {
     world.sim.create_membership(&users[0], &organization, json!({ "role": "org:admin" })).expect("a membership");
     world.sim.create_membership(&users[1], &organization, json!({})).expect("a membership");
     let list = format!("/organizations/{organization}/invitations");
-    let given = json!({ "email_address": "bob@example.com", "role": "org:member", "inviter_user_id": users[0], "private_metadata": { "a": 1 } });
+    let given = json!({
+        "email_address": "bob@example.com",
+        "role": "org:member",
+        "inviter_user_id": users[0],
+        "private_metadata": { "a": 1 },
+    });
     let (invitation, events) = world.change("POST", &list, given.clone());
     assert_eq!(events, ["organizationInvitation.created"]);
     assert_eq!(invitation["public_inviter_data"]["user_id"], users[0].as_str());

@@ -48,7 +48,13 @@ fn settings() {
     world.change("DELETE", &path, Value::Null);
     assert_eq!(get(&world.sim, &path).status, 404);
 
-    let given = json!({ "name": "api", "claims": { "aud": "api" }, "custom_signing_key": true, "signing_algorithm": "HS256", "signing_key": "not a secret" });
+    let given = json!({
+        "name": "api",
+        "claims": { "aud": "api" },
+        "custom_signing_key": true,
+        "signing_algorithm": "HS256",
+        "signing_key": "not a secret",
+    });
     let (template, _) = world.change("POST", "/jwt_templates", given.clone());
     assert_eq!((&template["lifetime"], &template["signing_algorithm"]), (&json!(60), &json!("HS256")));
     assert!(template.get("signing_key").is_none());
