@@ -51,7 +51,8 @@ unsafe extern "C-unwind" fn acquire_sample_rows(
 ) -> c_int {
     // SAFETY: Postgres passes an open foreign table of this extension, room for `max_rows` tuples in `rows`, and valid
     // pointers for both totals. The current memory context outlives the converters, which are dropped on return, and
-    // the slot has the descriptor that the converters were made from.
+    // the slot has the descriptor that the converters were made from. A tuple is written to the first `max_rows` places
+    // only, and one that is replaced was written there before.
     unsafe {
         let table = options::table((*relation).rd_id).or_raise();
         let server = Server::new(table.server);

@@ -179,8 +179,7 @@ impl<'t> Merge<'t> {
         const MEMORY_KB: i32 = 64 * 1024;
         // SAFETY: the caller guarantees that an SPI connection is open and that its memory context is the current one,
         // so the descriptor, the slot, the tuplestore and what the converters allocate live until the connection is
-        // closed. If the statement fails, the
-        // (sub)transaction's resource owner closes the tuplestore's file. The
+        // closed. If the statement fails, the (sub)transaction's resource owner closes the tuplestore's file. The
         // descriptor has an attribute of the converter's type for each converter, and the slot was made for that
         // descriptor, so `fill` writes within the slot's arrays. tuplestore_puttupleslot copies the row before the
         // object's context is reset.
