@@ -1,18 +1,20 @@
-//! The catalogue of Clerk's objects: their columns, endpoints, filters and events, with one file per object in
+//! The catalogue of Clerk's objects: their columns, endpoints, filters, writes and events, with one file per object in
 //! `objects/`.
 //!
 //! Everything that depends on a kind of object reads it from here: the tables that IMPORT FOREIGN SCHEMA creates, the
-//! validator, pushdown, pagination, mirrors, webhooks, row security and the documentation. To add an object, add a file
+//! validator, pushdown, pagination, writes, mirrors, webhooks, row security and the documentation. To add an object, add a file
 //! and name it once in `objects/mod.rs`; no other code in the project names an object.
 
 mod column;
 mod list;
 mod objects;
+mod write;
 
 pub use column::{Column, Filter, FilterOp, Kind, Role, Source, Visibility};
 use list::PAGINATED;
 pub use list::{Elements, IdForm, KeyColumn, List, Paging, SortColumn};
 pub use objects::{INSTANCE, OBJECTS};
+pub use write::{Answer, Bulk, Field, FieldKind, Method, Update, Write, Writes};
 
 /// The version of Clerk's Backend API that the catalogue describes, sent as `Clerk-API-Version`.
 pub const API_VERSION: &str = "2026-05-12";
@@ -58,6 +60,8 @@ pub struct Object {
     pub sort_columns: &'static [SortColumn],
     /// The columns of the imported table, in the table's order.
     pub columns: &'static [Column],
+    /// How rows are inserted, updated and deleted.
+    pub writes: Writes,
     /// The webhook events that change objects of this kind.
     pub events: &'static [Event],
     /// Which of the application's users may see which rows of a mirrored table.
@@ -137,6 +141,7 @@ impl Object {
         key_columns: &[],
         sort_columns: &[],
         columns: &[],
+        writes: Writes::NONE,
         events: &[],
         access: Access::Nobody,
         mirroring: Mirroring::OnRequest,

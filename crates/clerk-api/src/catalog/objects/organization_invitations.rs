@@ -1,11 +1,32 @@
 //! Organization invitations: emails that ask people to join an organization.
 
-use super::invitations::STATUSES;
+use super::invitations::{EXPIRES_IN_DAYS, STATUSES};
 use crate::catalog::FilterOp::One;
 use crate::catalog::Kind::{Json, Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, exact, member, narrowing};
-use crate::catalog::{Event, KeyColumn, List, Object, SortColumn};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{Bulk, Event, FieldKind, KeyColumn, List, Object, SortColumn, Write, Writes};
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post(
+        "/organizations/{organization_id}/invitations",
+        &[
+            field("email_address", TEXT).required(),
+            field("inviter_user_id", TEXT).from("inviter_id").nullable(),
+            field("role", TEXT).required(),
+            field("public_metadata", FieldKind::Object).nullable(),
+            field("private_metadata", FieldKind::Object).nullable(),
+            field("redirect_url", TEXT).nullable(),
+            field("expires_in_days", EXPIRES_IN_DAYS).nullable(),
+            field("notify", FieldKind::Boolean).nullable(),
+        ],
+    )),
+    bulk: Some(Bulk { path: "/organizations/{organization_id}/invitations/bulk", max: 10, member: Some("data") }),
+    // Clerk keeps a revoked invitation.
+    delete: Some(Write::act("/organizations/{organization_id}/invitations/{organization_invitation_id}/revoke")),
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "organization_invitations",
@@ -40,6 +61,7 @@ pub(super) const OBJECT: Object = Object {
         member("private_metadata", Json, "Metadata for the backend alone.").private(),
         attrs(),
     ],
+    writes: WRITES,
     events: &[
         Event::upsert("organizationInvitation.created"),
         Event::upsert("organizationInvitation.accepted"),

@@ -4,7 +4,33 @@ use crate::catalog::FilterOp::Equal;
 use crate::catalog::Kind::{Json, Text, TextArray, Time};
 use crate::catalog::Source::{Member, Path};
 use crate::catalog::column::{attrs, column, exact, member};
-use crate::catalog::{Access, Event, KeyColumn, List, Mirroring, Object, SortColumn};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{Access, Event, FieldKind, KeyColumn, List, Mirroring, Object, SortColumn, Update, Write, Writes};
+
+/// A membership, which Clerk finds by its organization and its user, not by its id.
+const PATH: &str = "/organizations/{organization_id}/memberships/{user_id}";
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post(
+        "/organizations/{organization_id}/memberships",
+        &[
+            field("user_id", TEXT).required(),
+            field("role", TEXT).required(),
+            field("public_metadata", FieldKind::Object).nullable(),
+            field("private_metadata", FieldKind::Object).nullable(),
+        ],
+    )),
+    updates: &[
+        Update::Fields(Write::patch(PATH, &[field("role", TEXT).required()])),
+        Update::Merge(Write::patch(
+            "/organizations/{organization_id}/memberships/{user_id}/metadata",
+            &[field("public_metadata", FieldKind::Object), field("private_metadata", FieldKind::Object)],
+        )),
+    ],
+    delete: Some(Write::delete(PATH)),
+    unique: &[&["organization_id", "user_id"]],
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "organization_memberships",
@@ -48,6 +74,7 @@ pub(super) const OBJECT: Object = Object {
         member("private_metadata", Json, "Metadata for the backend alone.").private(),
         attrs(),
     ],
+    writes: WRITES,
     events: &[
         Event::upsert("organizationMembership.created"),
         Event::upsert("organizationMembership.updated"),

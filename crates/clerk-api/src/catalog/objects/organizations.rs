@@ -4,7 +4,49 @@ use crate::catalog::FilterOp::{Contains, Equal};
 use crate::catalog::Kind::{Boolean, Integer, Json, Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, exact, member, narrowing};
-use crate::catalog::{Access, Event, KeyColumn, List, Mirroring, Object, SortColumn};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{
+    Access, Event, Field, FieldKind, KeyColumn, List, Mirroring, Object, SortColumn, Update, Write, Writes,
+};
+
+/// A limit, of which 0 is none.
+const LIMIT: FieldKind = FieldKind::Integer { min: 0, max: i64::MAX };
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post(
+        "/organizations",
+        &[
+            field("name", TEXT).required(),
+            field("created_by", TEXT).nullable(),
+            field("private_metadata", FieldKind::Object).nullable(),
+            field("public_metadata", FieldKind::Object).nullable(),
+            field("slug", TEXT).nullable(),
+            field("max_allowed_memberships", LIMIT).nullable(),
+            field("created_at", FieldKind::Time).nullable(),
+            field("role_set_key", TEXT).nullable(),
+        ],
+    )),
+    updates: &[
+        Update::Fields(Write::patch(
+            "/organizations/{organization_id}",
+            &[
+                field("name", TEXT).nullable(),
+                field("slug", TEXT).nullable(),
+                field("max_allowed_memberships", LIMIT).nullable(),
+                field("admin_delete_enabled", FieldKind::Boolean).nullable(),
+                field("created_at", FieldKind::Time).nullable(),
+                field("role_set_key", TEXT).nullable(),
+            ],
+        )),
+        Update::Merge(Write::patch("/organizations/{organization_id}/metadata", METADATA)),
+    ],
+    delete: Some(Write::delete("/organizations/{organization_id}")),
+    unique: &[&["slug"]],
+    ..Writes::NONE
+};
+
+/// The metadata, whose members are changed one by one.
+const METADATA: &[Field] = &[field("public_metadata", FieldKind::Object), field("private_metadata", FieldKind::Object)];
 
 pub(super) const OBJECT: Object = Object {
     name: "organizations",
@@ -60,6 +102,7 @@ pub(super) const OBJECT: Object = Object {
         member("private_metadata", Json, "Metadata for the backend alone.").private(),
         attrs(),
     ],
+    writes: WRITES,
     events: &[
         Event::upsert("organization.created"),
         Event::upsert("organization.updated"),

@@ -5,7 +5,32 @@ use crate::catalog::FilterOp::{Contains, Equal};
 use crate::catalog::Kind::{Boolean, Json, Text, Time};
 use crate::catalog::Source::{IsPrimary, Member, Owner};
 use crate::catalog::column::{attrs, column, exact, member, narrowing};
-use crate::catalog::{Elements, Object};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{Elements, Field, FieldKind, Object, Update, Write, Writes};
+
+/// What can be changed of an address.
+const CHANGED: &[Field] = &[
+    field("verified", FieldKind::Boolean).nullable(),
+    field("primary", FieldKind::Boolean).from("is_primary").nullable(),
+    field("notify_primary_email_address_changed", FieldKind::Boolean).nullable(),
+];
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post(
+        "/email_addresses",
+        &[
+            field("user_id", TEXT).required(),
+            field("email_address", TEXT).required(),
+            field("verified", FieldKind::Boolean).nullable(),
+            field("primary", FieldKind::Boolean).from("is_primary").nullable(),
+            field("notify_primary_email_address_changed", FieldKind::Boolean).nullable(),
+        ],
+    )),
+    updates: &[Update::Fields(Write::patch("/email_addresses/{user_email_address_id}", CHANGED))],
+    delete: Some(Write::delete("/email_addresses/{user_email_address_id}")),
+    unique: &[&["email_address"]],
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "user_email_addresses",
@@ -40,5 +65,6 @@ pub(super) const OBJECT: Object = Object {
         member("linked_to", Json, "The accounts that have the same address."),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

@@ -4,7 +4,10 @@ use crate::catalog::FilterOp::{After, Before, Contains, Equal, Is};
 use crate::catalog::Kind::{Boolean, Integer, Json, Phone, Text, Time};
 use crate::catalog::Source::{Member, Primary};
 use crate::catalog::column::{attrs, column, exact, member, narrowing};
-use crate::catalog::{Access, Event, KeyColumn, List, Mirroring, Object, Paging, SortColumn};
+use crate::catalog::write::{INTEGER, TEXT, TEXTS, field};
+use crate::catalog::{
+    Access, Event, Field, FieldKind, KeyColumn, List, Mirroring, Object, Paging, SortColumn, Update, Write, Writes,
+};
 
 /// One day in milliseconds. Clerk compares the exact time of the last activity, but shows only its day, so the two
 /// differ by up to a day.
@@ -23,6 +26,92 @@ pub(super) const LIST: List = List::new(
 
 /// The endpoint for a single user.
 pub(super) const BY_ID: &[KeyColumn] = &[KeyColumn::get("user_id", "/users/{user_id}")];
+
+/// The status with which each address or number of a new user begins.
+const IDENTIFICATION_STATUS: FieldKind =
+    FieldKind::List { of: &FieldKind::Choice(&["verified", "reserved"]), min: 0, max: usize::MAX };
+
+/// The metadata, whose members are changed one by one.
+const METADATA: &[Field] = &[
+    field("public_metadata", FieldKind::Object),
+    field("private_metadata", FieldKind::Object),
+    field("unsafe_metadata", FieldKind::Object),
+];
+
+const NEW: &[Field] = &[
+    field("external_id", TEXT).nullable(),
+    field("first_name", TEXT).nullable(),
+    field("last_name", TEXT).nullable(),
+    field("locale", TEXT).nullable(),
+    field("email_address", TEXTS).from("email"),
+    field("email_address_identification_status", IDENTIFICATION_STATUS),
+    field("phone_number", TEXTS),
+    field("phone_number_identification_status", IDENTIFICATION_STATUS),
+    field("web3_wallet", TEXTS),
+    field("username", TEXT).nullable(),
+    field("password", TEXT).nullable(),
+    field("password_digest", TEXT).nullable(),
+    field("password_hasher", TEXT),
+    field("skip_password_checks", FieldKind::Boolean).nullable(),
+    field("skip_password_requirement", FieldKind::Boolean).nullable(),
+    field("totp_secret", TEXT).nullable(),
+    field("backup_codes", TEXTS),
+    field("public_metadata", FieldKind::Object),
+    field("private_metadata", FieldKind::Object),
+    field("unsafe_metadata", FieldKind::Object),
+    field("delete_self_enabled", FieldKind::Boolean).nullable(),
+    field("legal_accepted_at", FieldKind::Time).nullable(),
+    field("skip_legal_checks", FieldKind::Boolean).nullable(),
+    field("skip_user_requirement", FieldKind::Boolean).nullable(),
+    field("create_organization_enabled", FieldKind::Boolean).nullable(),
+    field("create_organizations_limit", INTEGER).nullable(),
+    field("created_at", FieldKind::Time).nullable(),
+    field("bypass_client_trust", FieldKind::Boolean).nullable(),
+    field("banned", FieldKind::Boolean).nullable(),
+    field("locked", FieldKind::Boolean).nullable(),
+];
+
+const CHANGED: &[Field] = &[
+    field("external_id", TEXT).nullable(),
+    field("first_name", TEXT).nullable(),
+    field("last_name", TEXT).nullable(),
+    field("locale", TEXT).nullable(),
+    field("primary_email_address_id", TEXT).nullable(),
+    field("notify_primary_email_address_changed", FieldKind::Boolean).nullable(),
+    field("primary_phone_number_id", TEXT).nullable(),
+    field("primary_web3_wallet_id", TEXT).nullable(),
+    field("username", TEXT).nullable(),
+    field("profile_image_id", TEXT).nullable(),
+    field("password", TEXT).nullable(),
+    field("password_digest", TEXT),
+    field("password_hasher", TEXT),
+    field("skip_password_checks", FieldKind::Boolean).nullable(),
+    field("sign_out_of_other_sessions", FieldKind::Boolean).nullable(),
+    field("totp_secret", TEXT).nullable(),
+    field("backup_codes", TEXTS),
+    field("delete_self_enabled", FieldKind::Boolean).nullable(),
+    field("create_organization_enabled", FieldKind::Boolean).nullable(),
+    field("legal_accepted_at", FieldKind::Time).nullable(),
+    field("skip_legal_checks", FieldKind::Boolean).nullable(),
+    field("create_organizations_limit", INTEGER).nullable(),
+    field("created_at", FieldKind::Time).nullable(),
+    field("bypass_client_trust", FieldKind::Boolean).nullable(),
+];
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post("/users", NEW)),
+    updates: &[
+        Update::Fields(Write::patch("/users/{user_id}", CHANGED)),
+        Update::Merge(Write::patch("/users/{user_id}/metadata", METADATA)),
+        Update::Action { column: "locked", value: "true", write: Write::act("/users/{user_id}/lock") },
+        Update::Action { column: "locked", value: "false", write: Write::act("/users/{user_id}/unlock") },
+        Update::Action { column: "banned", value: "true", write: Write::act("/users/{user_id}/ban") },
+        Update::Action { column: "banned", value: "false", write: Write::act("/users/{user_id}/unban") },
+    ],
+    delete: Some(Write::delete("/users/{user_id}")),
+    unique: &[&["email"], &["phone_number"], &["username"], &["external_id"], &["web3_wallet"]],
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "users",
@@ -119,6 +208,7 @@ pub(super) const OBJECT: Object = Object {
         member("unsafe_metadata", Json, "Metadata that the user's own browser may write: never trust it."),
         attrs(),
     ],
+    writes: WRITES,
     events: &[Event::upsert("user.created"), Event::upsert("user.updated"), Event::delete("user.deleted")],
     access: Access::User,
     mirroring: Mirroring::ByDefault,
