@@ -1,5 +1,7 @@
 //! The endpoints that change an object's rows: which fields their bodies have, and what Clerk answers.
 
+use super::Object;
+use super::column::{Column, Source};
 use super::list::IdForm;
 
 /// How rows of one kind are inserted, updated and deleted. What is missing here, Clerk does not allow.
@@ -27,7 +29,8 @@ pub struct Write {
     pub method: Method,
     /// The path. Names of columns in braces stand for their values, each of which is one segment.
     pub path: &'static str,
-    /// The members of the body. There is no body where there are none.
+    /// The members of the body. Where there are none, there is no body. Where there are some, Clerk needs a body, which
+    /// is `{}` if all of them are left out.
     pub fields: &'static [Field],
     pub answer: Answer,
     /// Whether the same request may be sent again if its answer was lost: then it changes nothing more.
@@ -75,7 +78,7 @@ impl Method {
 /// What a successful answer of a [`Write`] has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// The object as it is after the change.
+    /// The object as it is after the change. That of a DELETE says that Clerk keeps the object.
     Object,
     /// Something else, or nothing. Whoever needs the object asks for it.
     Other,
@@ -101,7 +104,7 @@ pub enum Update {
     /// The fields are JSON objects. The body has those of their members that have changed, which Clerk merges into the
     /// others; null removes a member.
     Merge(Write),
-    /// A request that gives a column this value, which is JSON text.
+    /// A request that gives a column this value, which is JSON text. None of its fields is required.
     Action { column: &'static str, value: &'static str, write: Write },
 }
 
@@ -144,7 +147,7 @@ pub enum FieldKind {
         min: i64,
         max: i64,
     },
-    /// A number of at least this.
+    /// A number of at least this. Clerk may refuse the bound itself.
     Number {
         min: f64,
     },
@@ -170,6 +173,11 @@ pub(super) const INTEGER: FieldKind = FieldKind::Integer { min: i64::MIN, max: i
 /// An array of texts, however many.
 pub(super) const TEXTS: FieldKind = FieldKind::List { of: &TEXT, min: 0, max: usize::MAX };
 
+/// An id with one of these prefixes and 27 letters, digits and underscores.
+pub(super) const fn id(prefixes: &'static [&'static str]) -> FieldKind {
+    FieldKind::Id(IdForm { prefixes, length: 27, is_hexadecimal: false })
+}
+
 /// A member of a body that may be left out.
 pub(super) const fn field(name: &'static str, kind: FieldKind) -> Field {
     Field { name, column: None, kind, is_required: false, is_nullable: false }
@@ -182,6 +190,14 @@ impl Field {
 
     pub(super) const fn nullable(self) -> Field {
         Field { is_nullable: true, ..self }
+    }
+
+    /// The column of the object that gives the value, if there is one.
+    pub fn column_of(&self, object: &Object) -> Option<&'static Column> {
+        let columns: &'static [Column] = object.columns;
+        let named = columns.iter().find(|column| column.name == self.column.unwrap_or(self.name));
+        let shown = columns.iter().find(|column| column.source == Source::Member(self.name));
+        if self.column.is_some() { named } else { named.or(shown) }
     }
 
     /// Names the column that gives the value.
@@ -210,9 +226,19 @@ impl Write {
         Write { answer: Answer::Other, ..Write::new(Method::Delete, path, &[]) }
     }
 
+    /// Cancels an object, which Clerk keeps.
+    pub(super) const fn cancel(path: &'static str) -> Write {
+        Write::new(Method::Delete, path, &[])
+    }
+
     /// Brings an object into a state, in which the same request leaves it.
     pub(super) const fn act(path: &'static str) -> Write {
         Write::new(Method::Post, path, &[])
+    }
+
+    /// Gives it a body with these members.
+    pub(super) const fn with_fields(self, fields: &'static [Field]) -> Write {
+        Write { fields, ..self }
     }
 
     /// Answers with something else than the object.

@@ -3,7 +3,57 @@
 use crate::catalog::Kind::{Boolean, Json, Text, TextArray, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member};
-use crate::catalog::{KeyColumn, List, Mirroring, Object};
+use crate::catalog::write::{TEXT, TEXTS, field, id};
+use crate::catalog::{Field, FieldKind, KeyColumn, List, Mirroring, Object, Update, Write, Writes};
+
+/// The id of what a key can belong to.
+const SUBJECT: FieldKind = id(&["user", "org", "mch", "scim"]);
+
+const DESCRIPTION: FieldKind = FieldKind::Text { min: 0, max: 255 };
+
+/// A span of time. Clerk refuses 0 as well.
+const SECONDS: FieldKind = FieldKind::Number { min: 0.0 };
+
+/// What can be said of a revocation.
+pub(super) const REVOKED: &[Field] = &[field("revocation_reason", TEXT).nullable()];
+
+const WRITES: Writes = Writes {
+    insert: Some(
+        Write::post(
+            "/api_keys",
+            &[
+                field("type", FieldKind::Text { min: 3, max: 25 }),
+                field("name", FieldKind::Text { min: 3, max: usize::MAX }).required(),
+                field("description", DESCRIPTION).nullable(),
+                field("subject", SUBJECT).required(),
+                field("claims", FieldKind::Any).nullable(),
+                field("scopes", TEXTS),
+                field("created_by", id(&["user"])).nullable(),
+                field("seconds_until_expiration", SECONDS).nullable(),
+            ],
+        )
+        .shown_once(&["secret"]),
+    ),
+    updates: &[
+        Update::Fields(Write::patch(
+            "/api_keys/{api_key_id}",
+            &[
+                field("claims", FieldKind::Any).nullable(),
+                field("scopes", TEXTS),
+                field("description", DESCRIPTION).nullable(),
+                field("subject", SUBJECT),
+                field("seconds_until_expiration", SECONDS).nullable(),
+            ],
+        )),
+        Update::Action {
+            column: "revoked",
+            value: "true",
+            write: Write::act("/api_keys/{api_key_id}/revoke").with_fields(REVOKED),
+        },
+    ],
+    delete: Some(Write::delete("/api_keys/{api_key_id}")),
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "api_keys",
@@ -34,6 +84,7 @@ pub(super) const OBJECT: Object = Object {
         member("claims", Json, "What it says besides."),
         attrs(),
     ],
+    writes: WRITES,
     mirroring: Mirroring::Never,
     ..Object::BLANK
 };

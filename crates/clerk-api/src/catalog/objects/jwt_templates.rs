@@ -3,7 +3,26 @@
 use crate::catalog::Kind::{Boolean, Integer, Json, Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member};
-use crate::catalog::{KeyColumn, List, Object};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{Field, FieldKind, KeyColumn, List, Object, Update, Write, Writes};
+
+/// What Clerk takes for a new template and for a changed one.
+const FIELDS: &[Field] = &[
+    field("name", TEXT).required(),
+    field("claims", FieldKind::Object).required(),
+    field("lifetime", FieldKind::Integer { min: 30, max: 315_360_000 }).nullable(),
+    field("allowed_clock_skew", FieldKind::Integer { min: 0, max: 300 }).nullable(),
+    field("custom_signing_key", FieldKind::Boolean),
+    field("signing_algorithm", TEXT).nullable(),
+    field("signing_key", TEXT).nullable(),
+];
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post("/jwt_templates", FIELDS)),
+    updates: &[Update::Fields(Write::patch("/jwt_templates/{jwt_template_id}", FIELDS))],
+    delete: Some(Write::delete("/jwt_templates/{jwt_template_id}")),
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "jwt_templates",
@@ -22,5 +41,6 @@ pub(super) const OBJECT: Object = Object {
         member("claims", Json, "The claims, with placeholders for what is known about the user."),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

@@ -1,9 +1,19 @@
 //! Machine-to-machine tokens: what machines show each other.
 
+use super::api_keys::REVOKED;
 use crate::catalog::Kind::{Boolean, Json, Text, TextArray, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member};
-use crate::catalog::{KeyColumn, List, Mirroring, Object};
+use crate::catalog::{KeyColumn, List, Mirroring, Object, Update, Write, Writes};
+
+/// Revokes a token, which Clerk keeps. Only a machine can make tokens, with a key of its own.
+const REVOKE: Write = Write::act("/m2m_tokens/{m2m_token_id}/revoke").with_fields(REVOKED);
+
+const WRITES: Writes = Writes {
+    updates: &[Update::Action { column: "revoked", value: "true", write: REVOKE }],
+    delete: Some(REVOKE),
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "m2m_tokens",
@@ -30,6 +40,7 @@ pub(super) const OBJECT: Object = Object {
         member("claims", Json, "What it says besides."),
         attrs(),
     ],
+    writes: WRITES,
     mirroring: Mirroring::Never,
     ..Object::BLANK
 };

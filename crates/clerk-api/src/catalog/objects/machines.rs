@@ -4,7 +4,33 @@ use crate::catalog::FilterOp::{Contains, One};
 use crate::catalog::Kind::{Integer, Json, Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member, narrowing};
-use crate::catalog::{KeyColumn, List, Object, SortColumn};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{FieldKind, KeyColumn, List, Object, SortColumn, Update, Write, Writes};
+
+const NAME: FieldKind = FieldKind::Text { min: 1, max: 255 };
+
+/// How many seconds a token may be valid.
+const TTL: FieldKind = FieldKind::Integer { min: 1, max: 315_360_000 };
+
+const WRITES: Writes = Writes {
+    insert: Some(
+        Write::post(
+            "/machines",
+            &[
+                field("name", NAME).required(),
+                field("scoped_machines", FieldKind::List { of: &TEXT, min: 0, max: 150 }),
+                field("default_token_ttl", TTL),
+            ],
+        )
+        .shown_once(&["secret_key"]),
+    ),
+    updates: &[Update::Fields(Write::patch(
+        "/machines/{machine_id}",
+        &[field("name", NAME), field("default_token_ttl", TTL)],
+    ))],
+    delete: Some(Write::delete("/machines/{machine_id}")),
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "machines",
@@ -27,5 +53,6 @@ pub(super) const OBJECT: Object = Object {
         member("scoped_machines", Json, "The machines that it may talk to."),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

@@ -4,7 +4,43 @@ use crate::catalog::FilterOp::{Contains, One};
 use crate::catalog::Kind::{Boolean, Text, TextArray, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member, narrowing};
-use crate::catalog::{KeyColumn, List, Object, SortColumn};
+use crate::catalog::write::{TEXT, TEXTS, field};
+use crate::catalog::{FieldKind, KeyColumn, List, Object, SortColumn, Update, Write, Writes};
+
+/// A text that Clerk does not take longer.
+const LIMITED: FieldKind = FieldKind::Text { min: 0, max: 1024 };
+
+const WRITES: Writes = Writes {
+    insert: Some(
+        Write::post(
+            "/oauth_applications",
+            &[
+                field("name", TEXT).required(),
+                field("redirect_uris", TEXTS).nullable(),
+                field("callback_url", LIMITED).nullable(),
+                field("scopes", LIMITED).nullable(),
+                field("consent_screen_enabled", FieldKind::Boolean).nullable(),
+                field("pkce_required", FieldKind::Boolean).nullable(),
+                field("public", FieldKind::Boolean).nullable(),
+            ],
+        )
+        .shown_once(&["client_secret"]),
+    ),
+    updates: &[Update::Fields(Write::patch(
+        "/oauth_applications/{oauth_application_id}",
+        &[
+            field("name", TEXT).nullable(),
+            field("redirect_uris", TEXTS).nullable(),
+            field("callback_url", LIMITED).nullable(),
+            field("scopes", LIMITED).nullable(),
+            field("consent_screen_enabled", FieldKind::Boolean).nullable(),
+            field("pkce_required", FieldKind::Boolean).nullable(),
+            field("public", FieldKind::Boolean).nullable(),
+        ],
+    ))],
+    delete: Some(Write::delete("/oauth_applications/{oauth_application_id}")),
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "oauth_applications",
@@ -37,5 +73,6 @@ pub(super) const OBJECT: Object = Object {
         member("updated_at", Time, "When it last changed.").update_time(),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

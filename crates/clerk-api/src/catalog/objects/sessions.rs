@@ -4,11 +4,25 @@ use crate::catalog::FilterOp::One;
 use crate::catalog::Kind::{Json, Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member, narrowing};
-use crate::catalog::{Event, Filter, KeyColumn, List, Mirroring, Object};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{Event, Filter, KeyColumn, List, Mirroring, Object, Update, Write, Writes};
 
 /// The statuses that Clerk can be asked for. A session can also be pending, so the list of them is not complete.
 const STATUS: &[(&str, Filter)] = &[("status", narrowing(One { values: STATUSES }, "status"))];
 const STATUSES: &[&str] = &["abandoned", "active", "ended", "expired", "removed", "replaced", "revoked"];
+
+/// Revokes a session, which Clerk keeps.
+const REVOKE: Write = Write::act("/sessions/{session_id}/revoke");
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post(
+        "/sessions",
+        &[field("user_id", TEXT).required(), field("active_organization_id", TEXT).from("last_active_organization_id")],
+    )),
+    updates: &[Update::Action { column: "status", value: "\"revoked\"", write: REVOKE }],
+    delete: Some(REVOKE),
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "sessions",
@@ -34,6 +48,7 @@ pub(super) const OBJECT: Object = Object {
         member("tasks", Json, "What the user has to do before the session becomes active."),
         attrs(),
     ],
+    writes: WRITES,
     events: &[
         Event::upsert("session.created"),
         Event::upsert("session.pending"),
