@@ -3,7 +3,17 @@
 use crate::catalog::Kind::{Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member};
-use crate::catalog::{List, Object};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{FieldKind, List, Object, Write, Writes};
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post(
+        "/allowlist_identifiers",
+        &[field("identifier", TEXT).required(), field("notify", FieldKind::Boolean)],
+    )),
+    delete: Some(Write::delete("/allowlist_identifiers/{allowlist_identifier_id}")),
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "allowlist_identifiers",
@@ -23,5 +33,6 @@ pub(super) const OBJECT: Object = Object {
         member("updated_at", Time, "When it last changed.").update_time(),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

@@ -3,7 +3,15 @@
 use crate::catalog::Kind::{Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member};
-use crate::catalog::{List, Object};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{List, Object, Write, Writes};
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post("/blocklist_identifiers", &[field("identifier", TEXT).required()])),
+    delete: Some(Write::delete("/blocklist_identifiers/{blocklist_identifier_id}")),
+    unique: &[&["identifier"]],
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "blocklist_identifiers",
@@ -22,5 +30,6 @@ pub(super) const OBJECT: Object = Object {
         member("updated_at", Time, "When it last changed.").update_time(),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

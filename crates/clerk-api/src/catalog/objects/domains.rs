@@ -3,7 +3,31 @@
 use crate::catalog::Kind::{Boolean, Json, Text};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member};
-use crate::catalog::{List, Object};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{FieldKind, List, Object, Update, Write, Writes};
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post(
+        "/domains",
+        &[
+            field("name", TEXT).required(),
+            // Clerk refuses false, because there is one primary domain.
+            field("is_satellite", FieldKind::Boolean).required(),
+            field("proxy_url", TEXT).nullable(),
+        ],
+    )),
+    updates: &[Update::Fields(Write::patch(
+        "/domains/{domain_id}",
+        &[
+            field("name", TEXT).nullable(),
+            field("proxy_url", TEXT).nullable(),
+            field("is_secondary", FieldKind::Boolean).nullable(),
+        ],
+    ))],
+    delete: Some(Write::delete("/domains/{domain_id}")),
+    unique: &[&["name"]],
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "domains",
@@ -20,5 +44,6 @@ pub(super) const OBJECT: Object = Object {
         member("cname_targets", Json, "The CNAME records that the domain needs."),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

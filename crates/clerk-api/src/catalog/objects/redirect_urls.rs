@@ -3,7 +3,14 @@
 use crate::catalog::Kind::{Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member};
-use crate::catalog::{KeyColumn, List, Object};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{KeyColumn, List, Object, Write, Writes};
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post("/redirect_urls", &[field("url", TEXT).required()])),
+    delete: Some(Write::delete("/redirect_urls/{redirect_url_id}")),
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "redirect_urls",
@@ -17,5 +24,6 @@ pub(super) const OBJECT: Object = Object {
         member("updated_at", Time, "When it last changed.").update_time(),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

@@ -5,7 +5,12 @@ use crate::catalog::FilterOp::Equal;
 use crate::catalog::Kind::{Boolean, Json, Text, Time};
 use crate::catalog::Source::{Member, Owner};
 use crate::catalog::column::{attrs, column, exact, member};
-use crate::catalog::{Elements, Object};
+use crate::catalog::{Elements, Object, Write, Writes};
+
+const WRITES: Writes = Writes {
+    delete: Some(Write::delete("/users/{user_id}/external_accounts/{user_external_account_id}")),
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "user_external_accounts",
@@ -41,5 +46,6 @@ pub(super) const OBJECT: Object = Object {
         member("verification", Json, "How it was verified."),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

@@ -5,7 +5,38 @@ use crate::catalog::FilterOp::{Contains, Equal};
 use crate::catalog::Kind::{Boolean, Json, Phone, Text, TextArray, Time};
 use crate::catalog::Source::{IsPrimary, Member, Owner};
 use crate::catalog::column::{attrs, column, exact, member, narrowing};
-use crate::catalog::{Elements, Object};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{Elements, FieldKind, Object, Update, Write, Writes};
+
+const WRITES: Writes = Writes {
+    insert: Some(
+        Write::post(
+            "/phone_numbers",
+            &[
+                field("user_id", TEXT).required(),
+                field("phone_number", TEXT).required(),
+                field("verified", FieldKind::Boolean).nullable(),
+                field("primary", FieldKind::Boolean).from("is_primary").nullable(),
+                field("reserved_for_second_factor", FieldKind::Boolean).nullable(),
+            ],
+        )
+        .shown_once(&["backup_codes"]),
+    ),
+    updates: &[Update::Fields(
+        Write::patch(
+            "/phone_numbers/{user_phone_number_id}",
+            &[
+                field("verified", FieldKind::Boolean).nullable(),
+                field("primary", FieldKind::Boolean).from("is_primary").nullable(),
+                field("reserved_for_second_factor", FieldKind::Boolean).nullable(),
+            ],
+        )
+        .shown_once(&["backup_codes"]),
+    )],
+    delete: Some(Write::delete("/phone_numbers/{user_phone_number_id}")),
+    unique: &[&["phone_number"]],
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "user_phone_numbers",
@@ -38,5 +69,6 @@ pub(super) const OBJECT: Object = Object {
         member("linked_to", Json, "The accounts that have the same number."),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

@@ -5,7 +5,10 @@ use crate::catalog::FilterOp::Equal;
 use crate::catalog::Kind::{Boolean, Json, Text, Time};
 use crate::catalog::Source::{IsPrimary, Member, Owner};
 use crate::catalog::column::{attrs, column, exact, member, narrowing};
-use crate::catalog::{Elements, Object};
+use crate::catalog::{Elements, Object, Write, Writes};
+
+const WRITES: Writes =
+    Writes { delete: Some(Write::delete("/users/{user_id}/web3_wallets/{user_web3_wallet_id}")), ..Writes::NONE };
 
 pub(super) const OBJECT: Object = Object {
     name: "user_web3_wallets",
@@ -31,5 +34,6 @@ pub(super) const OBJECT: Object = Object {
         member("verification", Json, "How it was verified."),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

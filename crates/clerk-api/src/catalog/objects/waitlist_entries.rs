@@ -4,10 +4,33 @@ use crate::catalog::FilterOp::One;
 use crate::catalog::Kind::{Boolean, Json, Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, exact, member, narrowing};
-use crate::catalog::{Event, List, Object, SortColumn};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{Bulk, Event, FieldKind, List, Object, SortColumn, Update, Write, Writes};
 
 /// The statuses that Clerk can be asked for.
 const STATUSES: &[&str] = &["pending", "invited", "completed", "rejected"];
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post(
+        "/waitlist_entries",
+        &[field("email_address", TEXT).required(), field("notify", FieldKind::Boolean).nullable()],
+    )),
+    bulk: Some(Bulk { path: "/waitlist_entries/bulk", max: 50, member: None }),
+    updates: &[
+        Update::Action {
+            column: "status",
+            value: "\"invited\"",
+            write: Write::act("/waitlist_entries/{waitlist_entry_id}/invite"),
+        },
+        Update::Action {
+            column: "status",
+            value: "\"rejected\"",
+            write: Write::act("/waitlist_entries/{waitlist_entry_id}/reject"),
+        },
+    ],
+    delete: Some(Write::delete("/waitlist_entries/{waitlist_entry_id}")),
+    unique: &[&["email_address"]],
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "waitlist_entries",
@@ -25,6 +48,7 @@ pub(super) const OBJECT: Object = Object {
         member("invitation", Json, "The invitation that was sent.").private(),
         attrs(),
     ],
+    writes: WRITES,
     events: &[Event::upsert("waitlistEntry.created"), Event::upsert("waitlistEntry.updated")],
     ..Object::BLANK
 };
