@@ -3,7 +3,23 @@
 use crate::catalog::Kind::{Boolean, Integer, Json, Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member};
-use crate::catalog::{KeyColumn, List, Object, PAGINATED};
+use crate::catalog::write::{INTEGER, TEXT, field};
+use crate::catalog::{FieldKind, KeyColumn, List, Object, PAGINATED, Write, Writes};
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post(
+        "/billing/prices",
+        &[
+            field("plan_id", TEXT).required(),
+            field("currency", TEXT),
+            field("amount", INTEGER).required().nullable(),
+            field("annual_monthly_amount", INTEGER).nullable(),
+            field("description", TEXT),
+            field("supported_billing_periods", FieldKind::Choice(&["month", "annual", "both"])),
+        ],
+    )),
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "billing_prices",
@@ -26,5 +42,6 @@ pub(super) const OBJECT: Object = Object {
         member("annual_monthly_fee", Json, "The price of a month for those who pay by the year."),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

@@ -3,10 +3,15 @@
 use crate::catalog::Kind::{Boolean, Json, Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member};
-use crate::catalog::{Event, KeyColumn, List, Object};
+use crate::catalog::{Event, KeyColumn, List, Object, Write, Writes};
 
 /// Without the second parameter Clerk leaves out the items of free plans.
 const ALL: &[(&str, &str)] = &[("paginated", "true"), ("include_free", "true")];
+
+const WRITES: Writes = Writes {
+    delete: Some(Write::cancel("/billing/subscription_items/{billing_subscription_item_id}")),
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "billing_subscription_items",
@@ -51,6 +56,7 @@ pub(super) const OBJECT: Object = Object {
         member("totals", Json, "The totals."),
         attrs(),
     ],
+    writes: WRITES,
     events: &[
         Event::partial("subscriptionItem.abandoned"),
         Event::partial("subscriptionItem.active"),

@@ -3,7 +3,51 @@
 use crate::catalog::Kind::{Boolean, Json, Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member};
-use crate::catalog::{KeyColumn, List, Object};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{FieldKind, KeyColumn, List, Object, Update, Write, Writes};
+
+/// Which groups become which roles.
+const GROUP_ROLE_MAPPINGS: FieldKind = FieldKind::List {
+    of: &FieldKind::Members(&[
+        field("directory_group_id", TEXT),
+        field("scim_group_id", TEXT),
+        field("directory_group_display_name", GROUP_NAME),
+        field("scim_group_display_name", GROUP_NAME),
+        field("role_id", TEXT).required(),
+        field("precedence", FieldKind::Integer { min: 1, max: i64::MAX }),
+    ]),
+    min: 0,
+    max: usize::MAX,
+};
+
+const GROUP_NAME: FieldKind = FieldKind::Text { min: 0, max: 255 };
+
+const WRITES: Writes = Writes {
+    insert: Some(
+        Write::post(
+            "/directories",
+            &[
+                field("enterprise_connection_id", TEXT).required(),
+                field("name", TEXT),
+                field("provider", TEXT).required(),
+                field("group_role_mappings", GROUP_ROLE_MAPPINGS),
+            ],
+        )
+        .shown_once(&["api_key"]),
+    ),
+    updates: &[Update::Fields(Write::patch(
+        "/directories/{directory_id}",
+        &[
+            field("name", TEXT),
+            field("enabled", FieldKind::Boolean),
+            field("provider", TEXT),
+            field("attribute_mapping", FieldKind::Object),
+            field("group_role_mapping_enabled", FieldKind::Boolean),
+        ],
+    ))],
+    delete: Some(Write::delete("/directories/{directory_id}")),
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "directories",
@@ -30,5 +74,6 @@ pub(super) const OBJECT: Object = Object {
         member("custom_attributes", Json, "Further attributes that are taken from the directory."),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

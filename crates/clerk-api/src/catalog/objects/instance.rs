@@ -3,7 +3,30 @@
 use crate::catalog::Kind::{Text, TextArray};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member};
-use crate::catalog::{List, Object};
+use crate::catalog::write::{TEXT, TEXTS, field};
+use crate::catalog::{FieldKind, List, Object, Update, Write, Writes};
+
+const WRITES: Writes = Writes {
+    updates: &[Update::Fields(
+        Write::patch(
+            "/instance",
+            &[
+                field("test_mode", FieldKind::Boolean).nullable(),
+                field("hibp", FieldKind::Boolean).nullable(),
+                field("support_email", TEXT).nullable(),
+                field("clerk_js_version", TEXT).nullable(),
+                field("development_origin", TEXT).nullable(),
+                field("allowed_origins", TEXTS),
+                field("cookieless_dev", FieldKind::Boolean).nullable(),
+                field("url_based_session_syncing", FieldKind::Boolean).nullable(),
+                field("preferred_sign_in_strategy_when_password_required", FieldKind::Choice(&["password", "otp", ""]))
+                    .nullable(),
+            ],
+        )
+        .answering_otherwise(),
+    )],
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "instance",
@@ -20,5 +43,6 @@ pub(super) const OBJECT: Object = Object {
         member("workspace_id", Text, "The id of the Clerk workspace that owns the application."),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

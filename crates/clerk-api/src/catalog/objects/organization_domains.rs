@@ -4,11 +4,26 @@ use crate::catalog::FilterOp::{Contains, Equal, One};
 use crate::catalog::Kind::{Integer, Json, Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, exact, member, narrowing};
-use crate::catalog::{Event, KeyColumn, List, Object, SortColumn};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{Event, FieldKind, KeyColumn, List, Object, SortColumn, Update, Write, Writes};
 
 /// The modes that Clerk can be asked for.
 const ENROLLMENT_MODES: &[&str] =
     &["manual_invitation", "automatic_invitation", "automatic_suggestion", "enterprise_sso"];
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post(
+        "/organizations/{organization_id}/domains",
+        &[field("name", TEXT), field("enrollment_mode", TEXT), field("verified", FieldKind::Boolean).nullable()],
+    )),
+    updates: &[Update::Fields(Write::patch(
+        "/organizations/{organization_id}/domains/{organization_domain_id}",
+        &[field("enrollment_mode", TEXT).nullable(), field("verified", FieldKind::Boolean).nullable()],
+    ))],
+    delete: Some(Write::delete("/organizations/{organization_id}/domains/{organization_domain_id}")),
+    unique: &[&["organization_id", "name"]],
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "organization_domains",
@@ -39,6 +54,7 @@ KeyColumn::list("organization_id", List::by_offset("/organization_domains?organi
         member("public_organization_data", Json, "What everybody may know about the organization."),
         attrs(),
     ],
+    writes: WRITES,
     events: &[Event::upsert("organizationDomain.created"), Event::upsert("organizationDomain.updated"), Event::delete("organizationDomain.deleted")],
     ..Object::BLANK
 };

@@ -4,7 +4,22 @@ use crate::catalog::FilterOp::{Contains, One};
 use crate::catalog::Kind::{Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member, narrowing};
-use crate::catalog::{Event, KeyColumn, List, Object, SortColumn};
+use crate::catalog::write::{TEXT, field};
+use crate::catalog::{Event, KeyColumn, List, Object, SortColumn, Update, Write, Writes};
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post(
+        "/organization_permissions",
+        &[field("name", TEXT).required(), field("key", TEXT).required(), field("description", TEXT)],
+    )),
+    updates: &[Update::Fields(Write::patch(
+        "/organization_permissions/{organization_permission_id}",
+        &[field("name", TEXT), field("key", TEXT), field("description", TEXT)],
+    ))],
+    delete: Some(Write::delete("/organization_permissions/{organization_permission_id}")),
+    unique: &[&["key"]],
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "organization_permissions",
@@ -29,6 +44,7 @@ pub(super) const OBJECT: Object = Object {
         member("updated_at", Time, "When it last changed.").update_time(),
         attrs(),
     ],
+    writes: WRITES,
     events: &[
         Event::upsert("permission.created"),
         Event::upsert("permission.updated"),

@@ -4,7 +4,33 @@ use crate::catalog::FilterOp::{Contains, One};
 use crate::catalog::Kind::{Boolean, Json, Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member, narrowing};
-use crate::catalog::{Event, KeyColumn, List, Object, SortColumn};
+use crate::catalog::write::{TEXT, TEXTS, field};
+use crate::catalog::{Event, FieldKind, KeyColumn, List, Object, SortColumn, Update, Write, Writes};
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post(
+        "/organization_roles",
+        &[
+            field("name", TEXT).required(),
+            field("key", TEXT).required(),
+            field("description", TEXT).nullable(),
+            field("permissions", TEXTS).nullable(),
+            field("include_in_initial_role_set", FieldKind::Boolean).nullable(),
+        ],
+    )),
+    updates: &[Update::Fields(Write::patch(
+        "/organization_roles/{organization_role_id}",
+        &[
+            field("name", TEXT).nullable(),
+            field("key", TEXT).nullable(),
+            field("description", TEXT).nullable(),
+            field("permissions", TEXTS).nullable(),
+        ],
+    ))],
+    delete: Some(Write::delete("/organization_roles/{organization_role_id}")),
+    unique: &[&["key"]],
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "organization_roles",
@@ -25,6 +51,7 @@ pub(super) const OBJECT: Object = Object {
         member("permissions", Json, "The permissions that the role has."),
         attrs(),
     ],
+    writes: WRITES,
     events: &[Event::upsert("role.created"), Event::upsert("role.updated"), Event::delete("role.deleted")],
     ..Object::BLANK
 };

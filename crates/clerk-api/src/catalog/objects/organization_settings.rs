@@ -3,7 +3,25 @@
 use crate::catalog::Kind::{Boolean, Integer, Text, TextArray};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member};
-use crate::catalog::{List, Object};
+use crate::catalog::write::{INTEGER, TEXT, TEXTS, field};
+use crate::catalog::{FieldKind, List, Object, Update, Write, Writes};
+
+const WRITES: Writes = Writes {
+    updates: &[Update::Fields(Write::patch(
+        "/instance/organization_settings",
+        &[
+            field("enabled", FieldKind::Boolean).nullable(),
+            field("max_allowed_memberships", INTEGER).nullable(),
+            field("admin_delete_enabled", FieldKind::Boolean).nullable(),
+            field("domains_enabled", FieldKind::Boolean).nullable(),
+            field("slug_disabled", FieldKind::Boolean).nullable(),
+            field("domains_enrollment_modes", TEXTS),
+            field("creator_role_id", TEXT).nullable(),
+            field("domains_default_role_id", TEXT).nullable(),
+        ],
+    ))],
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "organization_settings",
@@ -33,5 +51,6 @@ pub(super) const OBJECT: Object = Object {
         member("initial_role_set_key", Text, "The key of the role set that new organizations get."),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

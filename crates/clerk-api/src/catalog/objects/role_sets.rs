@@ -4,7 +4,36 @@ use crate::catalog::FilterOp::{Contains, One};
 use crate::catalog::Kind::{Json, Text, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, member, narrowing};
-use crate::catalog::{KeyColumn, List, Object, SortColumn};
+use crate::catalog::write::{TEXT, TEXTS, field};
+use crate::catalog::{FieldKind, KeyColumn, List, Object, SortColumn, Update, Write, Writes};
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post(
+        "/role_sets",
+        &[
+            field("name", TEXT).required(),
+            field("key", TEXT),
+            field("description", TEXT).nullable(),
+            field("default_role_key", TEXT).required(),
+            field("creator_role_key", TEXT).required(),
+            field("type", FieldKind::Choice(&["initial", "custom"])),
+            field("roles", TEXTS).required(),
+        ],
+    )),
+    updates: &[Update::Fields(Write::patch(
+        "/role_sets/{role_set_id}",
+        &[
+            field("name", TEXT).nullable(),
+            field("key", TEXT).nullable(),
+            field("description", TEXT).nullable(),
+            field("type", FieldKind::Choice(&["initial"])).nullable(),
+            field("default_role_key", TEXT).nullable(),
+            field("creator_role_key", TEXT).nullable(),
+        ],
+    ))],
+    unique: &[&["key"]],
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "role_sets",
@@ -30,5 +59,6 @@ pub(super) const OBJECT: Object = Object {
         member("role_set_migration", Json, "The move to another role set, while one is under way."),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };

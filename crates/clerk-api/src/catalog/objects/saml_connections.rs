@@ -1,10 +1,64 @@
 //! SAML connections: single sign-on through SAML. Clerk prefers enterprise connections by now.
 
+use super::enterprise_connections::LOGIN_HINT;
 use crate::catalog::FilterOp::{Contains, Equal, One};
 use crate::catalog::Kind::{Boolean, Integer, Json, Text, TextArray, Time};
 use crate::catalog::Source::Member;
 use crate::catalog::column::{attrs, column, exact, member, narrowing};
-use crate::catalog::{KeyColumn, List, Object, SortColumn};
+use crate::catalog::write::{TEXT, TEXTS, field};
+use crate::catalog::{Field, FieldKind, KeyColumn, List, Object, SortColumn, Update, Write, Writes};
+
+/// Which attributes of the identity provider become which of the user.
+const ATTRIBUTE_MAPPING: &[Field] =
+    &[field("user_id", TEXT), field("email_address", TEXT), field("first_name", TEXT), field("last_name", TEXT)];
+
+const WRITES: Writes = Writes {
+    insert: Some(Write::post(
+        "/saml_connections",
+        &[
+            field("name", TEXT).required(),
+            field("domain", TEXT),
+            field("domains", TEXTS),
+            field("provider", FieldKind::Choice(&["saml_custom", "saml_okta", "saml_google", "saml_microsoft"]))
+                .required(),
+            field("idp_entity_id", TEXT).nullable(),
+            field("idp_sso_url", TEXT).nullable(),
+            field("idp_certificate", TEXT).nullable(),
+            field("idp_metadata_url", TEXT).nullable(),
+            field("idp_metadata", TEXT).nullable(),
+            field("organization_id", TEXT).nullable(),
+            field("attribute_mapping", FieldKind::Members(ATTRIBUTE_MAPPING)).nullable(),
+            field("force_authn", FieldKind::Boolean),
+            field("login_hint", LOGIN_HINT).nullable(),
+        ],
+    )),
+    updates: &[Update::Fields(Write::patch(
+        "/saml_connections/{saml_connection_id}",
+        &[
+            field("name", TEXT).nullable(),
+            field("domain", TEXT).nullable(),
+            field("domains", TEXTS).nullable(),
+            field("idp_entity_id", TEXT).nullable(),
+            field("idp_sso_url", TEXT).nullable(),
+            field("idp_certificate", TEXT).nullable(),
+            field("idp_metadata_url", TEXT).nullable(),
+            field("idp_metadata", TEXT).nullable(),
+            field("organization_id", TEXT).nullable(),
+            field("attribute_mapping", FieldKind::Members(ATTRIBUTE_MAPPING)).nullable(),
+            field("active", FieldKind::Boolean).nullable(),
+            field("sync_user_attributes", FieldKind::Boolean).nullable(),
+            field("allow_subdomains", FieldKind::Boolean).nullable(),
+            field("allow_idp_initiated", FieldKind::Boolean).nullable(),
+            field("disable_additional_identifications", FieldKind::Boolean).nullable(),
+            field("allow_organization_account_linking", FieldKind::Boolean).nullable(),
+            field("force_authn", FieldKind::Boolean),
+            field("login_hint", LOGIN_HINT).nullable(),
+            field("consent_verified_domains_deletion", FieldKind::Boolean).nullable(),
+        ],
+    ))],
+    delete: Some(Write::delete("/saml_connections/{saml_connection_id}")),
+    ..Writes::NONE
+};
 
 pub(super) const OBJECT: Object = Object {
     name: "saml_connections",
@@ -46,5 +100,6 @@ pub(super) const OBJECT: Object = Object {
         member("login_hint", Json, "What the identity provider is told about who signs in."),
         attrs(),
     ],
+    writes: WRITES,
     ..Object::BLANK
 };
