@@ -5,6 +5,8 @@
 
 #[path = "support/questions.rs"]
 mod questions;
+#[path = "support/writes.rs"]
+mod writes;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -81,10 +83,12 @@ fn renewed(page: &str, generated: &str) -> Option<String> {
 
 /// The generated part of the index.
 fn index() -> String {
-    let mut text = "| table | what it contains | needs a condition on |\n| --- | --- | --- |\n".to_owned();
+    let mut text =
+        "| table | what it contains | needs a condition on | writes |\n| --- | --- | --- | --- |\n".to_owned();
     for object in OBJECTS {
         let needed = if object.list.is_none() { key_names(object) } else { String::new() };
-        text += &format!("| [{0}]({0}.md) | {1} | {needed} |\n", object.name, object.description);
+        let (name, description, operations) = (object.name, object.description, writes::operations(object));
+        text += &format!("| [{name}]({name}.md) | {description} | {needed} | {operations} |\n");
     }
     text
 }
@@ -131,6 +135,7 @@ fn page(object: &'static Object) -> String {
     if !on_demand.is_empty() {
         text += &format!("- **Only where a query uses it:** {on_demand}.\n");
     }
+    text += &format!("\n## Writes\n\n{}", writes::section(object));
     text += "\n## Mirrors and webhooks\n\n";
     text += &format!("- **Mirrors:** {}.\n", mirrors(object));
     text += &format!("- **Webhooks:** {}.\n", webhooks(object));
