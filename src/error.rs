@@ -1,6 +1,7 @@
 //! Defines the extension's errors, with the SQLSTATE, the message, the detail and the hint that the user gets.
 
 use clerk_api::webhook::Refusal;
+use clerk_api::write::{Operation, WriteError};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 
@@ -218,6 +219,34 @@ pub enum FdwError {
     #[error("clerk_fdw.sync commits as it goes, so it cannot run inside a transaction block or a function")]
     InTransaction,
 
+    /// The SQLSTATE of [`FdwError::Clerk`]. The statement's earlier rows have reached Clerk.
+    #[error("{error}")]
+    Write { error: Box<clerk_api::Error>, server: String, progress: String },
+
+    /// A row that is refused before anything is sent for it: 0A000, 428C9, 42703, 23502, 22023 or HV004.
+    #[error("{error}")]
+    Row { error: WriteError, row: Option<u64> },
+
+    /// 55000, as Postgres itself says it.
+    #[error("foreign table \"{table}\" does not allow {}", plural(*operation))]
+    NotUpdatable { table: String, server: String, operation: Operation },
+
+    /// 42P10.
+    #[error("{object} have no such uniqueness that Clerk keeps, which ON CONFLICT could rely on")]
+    NotUnique { object: &'static str, sets: Vec<String> },
+
+    /// 0A000.
+    #[error("rows cannot be moved into a foreign table that the same statement updates")]
+    RoutedToUpdated,
+
+    /// 0A000.
+    #[error("ON CONFLICT DO UPDATE does not reach a foreign table that is a partition")]
+    ConflictBelowPartition,
+
+    /// 22023. The path of `clerk_fdw.request` would leave the API, or its arguments cannot be sent.
+    #[error("the request cannot be sent: {0}")]
+    Request(String),
+
     /// XX000. The framework requires these functions, but none of the remaining callbacks calls them.
     #[error("clerk_fdw has a scan driver of its own")]
     NotThroughTheFramework,
@@ -233,14 +262,33 @@ impl FdwError {
         use PgSqlErrorCode::*;
         match self {
             FdwError::NoKey { .. } => ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
-            FdwError::Clerk { error, .. } => match **error {
+            FdwError::Clerk { error, .. } | FdwError::Write { error, .. } => match **error {
                 clerk_api::Error::Config(_) => ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
                 clerk_api::Error::Unauthorized { .. } => ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
                 clerk_api::Error::Unavailable { .. } => ERRCODE_CONNECTION_FAILURE,
+                clerk_api::Error::Unknown { .. } => ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN,
                 clerk_api::Error::BrokenOff => ERRCODE_INTERNAL_ERROR,
-                clerk_api::Error::Malformed { .. } => ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
+                clerk_api::Error::Malformed { .. } | clerk_api::Error::Unreadable { .. } => {
+                    ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION
+                }
                 clerk_api::Error::Refused { .. } | clerk_api::Error::Inconsistent { .. } => ERRCODE_FDW_ERROR,
             },
+            FdwError::Row { error, .. } => match error {
+                WriteError::NotAllowed { .. } | WriteError::NotReachable { .. } | WriteError::NullMember { .. } => {
+                    ERRCODE_FEATURE_NOT_SUPPORTED
+                }
+                WriteError::NotInsertable { .. } | WriteError::NotUpdatable { .. } => ERRCODE_GENERATED_ALWAYS,
+                WriteError::UnknownField { .. } => ERRCODE_UNDEFINED_COLUMN,
+                WriteError::Missing { .. } | WriteError::Null { .. } | WriteError::NoKey { .. } => {
+                    ERRCODE_NOT_NULL_VIOLATION
+                }
+                WriteError::Kind { .. } | WriteError::NoBody { .. } => ERRCODE_FDW_INVALID_DATA_TYPE,
+                WriteError::Range { .. } => ERRCODE_INVALID_PARAMETER_VALUE,
+            },
+            FdwError::NotUpdatable { .. } => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            FdwError::NotUnique { .. } => ERRCODE_INVALID_COLUMN_REFERENCE,
+            FdwError::RoutedToUpdated | FdwError::ConflictBelowPartition => ERRCODE_FEATURE_NOT_SUPPORTED,
+            FdwError::Request(_) => ERRCODE_INVALID_PARAMETER_VALUE,
             FdwError::UnknownOption { .. } => ERRCODE_FDW_INVALID_OPTION_NAME,
             FdwError::OptionValue { .. } => ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
             FdwError::NoObject { .. } => ERRCODE_FDW_OPTION_NAME_NOT_FOUND,
@@ -306,6 +354,10 @@ impl FdwError {
     fn detail(&self) -> Option<String> {
         match self {
             FdwError::NoKey { looked_at, .. } => Some(format!("Looked at: {}.", looked_at.join("; "))),
+            FdwError::Write { progress, .. } => Some(progress.clone()),
+            FdwError::Row { row: Some(row), .. } => {
+                Some(format!("Row {row} of the statement; nothing was sent for it."))
+            }
             _ => None,
         }
     }
@@ -316,14 +368,41 @@ impl FdwError {
                 "CREATE USER MAPPING FOR CURRENT_USER SERVER {} OPTIONS (api_key 'sk_...');",
                 quote_identifier(server)
             )),
-            FdwError::Clerk { error, server } => match **error {
+            FdwError::Clerk { error, server } | FdwError::Write { error, server, .. } => match **error {
                 clerk_api::Error::Unauthorized { .. } => Some(format!("Check the key of server \"{server}\".")),
                 clerk_api::Error::Malformed { .. } => Some(format!("Check the api_url of server \"{server}\".")),
                 clerk_api::Error::Inconsistent { .. } => {
                     Some("Run the query again; no row was left out silently.".to_owned())
                 }
+                clerk_api::Error::Unknown { .. } => Some(
+                    "Look whether Clerk has done it, for example with SELECT, before you run the statement again."
+                        .to_owned(),
+                ),
+                clerk_api::Error::Unreadable { .. } => Some(format!("Check the api_url of server \"{server}\".")),
                 _ => None,
             },
+            FdwError::Row { error, .. } => match error {
+                WriteError::NotInsertable { is_updatable: true, .. } => Some("UPDATE can change it afterwards.".to_owned()),
+                WriteError::NotInsertable { object, .. } | WriteError::UnknownField { object, .. } => {
+                    Some(format!("docs/objects/{object}.md says what can be written."))
+                }
+                WriteError::NotUpdatable { object, .. } => Some(format!("docs/objects/{object}.md says what can be changed.")),
+                WriteError::NullMember { .. } => {
+                    Some("Leave it out to remove it. PUT with clerk_fdw.request can set it to null.".to_owned())
+                }
+                WriteError::NoKey { column, .. } => Some(format!("Give the table a column {column}, or attrs.")),
+                _ => None,
+            },
+            FdwError::NotUpdatable { table, server, .. } => Some(format!(
+                "Writes change Clerk's data at once, and DELETE deletes people's accounts. To allow them: ALTER SERVER {} \
+                 OPTIONS (ADD updatable 'true'); or for this table alone: ALTER FOREIGN TABLE {} OPTIONS (ADD updatable \
+                 'true');",
+                quote_identifier(server),
+                quote_identifier(table)
+            )),
+            FdwError::NotUnique { sets, .. } if !sets.is_empty() => {
+                Some(format!("ON CONFLICT can name {}.", sets.join(" or ")))
+            }
             FdwError::UnknownOption { hint, .. } | FdwError::NoObject { hint } | FdwError::NoTable { hint, .. } => {
                 Some(hint.clone())
             }
@@ -417,6 +496,15 @@ impl From<FdwError> for ErrorReport {
             report = report.set_hint(for_message(hint));
         }
         report
+    }
+}
+
+/// An operation in the plural, as Postgres' own message has it.
+fn plural(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Insert => "inserts",
+        Operation::Update => "updates",
+        Operation::Delete => "deletes",
     }
 }
 

@@ -15,6 +15,7 @@
 //! | module | question |
 //! | --- | --- |
 //! | [`functions`] | Which functions and procedures can SQL call? |
+//! | [`modify`] | How do INSERT, UPDATE and DELETE reach Clerk? |
 //! | [`worker`] | How do syncs run in background workers? |
 //! | [`webhook`] | How are webhooks checked and applied to mirrors? |
 //! | [`access`] | Which rows of a mirror may the user behind a request see? |
@@ -40,12 +41,14 @@ use supabase_wrappers::prelude::*;
 use crate::error::FdwError;
 use crate::fdw::exec::{analyze, explain, scan};
 use crate::fdw::plan::{create_plan, paths, sizes, upper_paths};
+use crate::modify::exec;
 
 mod access;
 mod error;
 mod fdw;
 mod functions;
 mod mirror;
+mod modify;
 mod options;
 mod pg;
 mod remote;
@@ -61,6 +64,7 @@ pub extern "C-unwind" fn _PG_init() {
     pg::settings::define();
     pg::sandbox::install();
     access::visible_users::install();
+    modify::conflict::install();
     // SAFETY: the postmaster sets this flag before it loads libraries and clears it afterwards, on the thread that runs
     // this.
     if unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress } {
@@ -98,9 +102,9 @@ impl ForeignDataWrapper<FdwError> for ClerkFdw {
         Ok(ClerkFdw)
     }
 
-    /// Replaces the framework's callbacks for scans with those of [`fdw`], because the framework's keep a pointer in
+    /// Replaces the framework's callbacks with those of [`fdw`] and [`modify`], because the framework's keep a pointer in
     /// the plan, leak memory on errors and copy each value. Its other callbacks would use the same state, so they are
-    /// replaced or removed as well.
+    /// replaced as well.
     fn fdw_routine_hook(routine: &mut FdwRoutine<AllocatedByRust>) {
         routine.ImportForeignSchema = Some(fdw::import::import_foreign_schema);
         routine.GetForeignRelSize = Some(sizes::get_foreign_rel_size);
@@ -113,13 +117,19 @@ impl ForeignDataWrapper<FdwError> for ClerkFdw {
         routine.ReScanForeignScan = Some(scan::re_scan_foreign_scan);
         routine.EndForeignScan = Some(scan::end_foreign_scan);
         routine.AnalyzeForeignTable = Some(analyze::analyze_foreign_table);
-        routine.AddForeignUpdateTargets = None;
-        routine.PlanForeignModify = None;
-        routine.BeginForeignModify = None;
-        routine.ExecForeignInsert = None;
-        routine.ExecForeignUpdate = None;
-        routine.ExecForeignDelete = None;
-        routine.EndForeignModify = None;
+        routine.IsForeignRelUpdatable = Some(modify::plan::is_foreign_rel_updatable);
+        routine.AddForeignUpdateTargets = Some(modify::plan::add_foreign_update_targets);
+        routine.PlanForeignModify = Some(modify::plan::plan_foreign_modify);
+        routine.ExplainForeignModify = Some(modify::explain::explain_foreign_modify);
+        routine.BeginForeignModify = Some(exec::begin_foreign_modify);
+        routine.BeginForeignInsert = Some(exec::begin_foreign_insert);
+        routine.GetForeignModifyBatchSize = Some(exec::get_foreign_modify_batch_size);
+        routine.ExecForeignInsert = Some(exec::exec_foreign_insert);
+        routine.ExecForeignBatchInsert = Some(exec::exec_foreign_batch_insert);
+        routine.ExecForeignUpdate = Some(exec::exec_foreign_update);
+        routine.ExecForeignDelete = Some(exec::exec_foreign_delete);
+        routine.EndForeignInsert = Some(exec::end_foreign_insert);
+        routine.EndForeignModify = Some(exec::end_foreign_modify);
     }
 
     fn validator(options: Vec<Option<String>>, catalog: Option<pgrx::pg_sys::Oid>) -> Result<(), FdwError> {

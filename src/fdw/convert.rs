@@ -31,6 +31,18 @@ pub fn catalog_column(relation: pg_sys::Oid, number: i16, object: &'static Objec
     object.column(&name, is_scalar(base_type(declared)))
 }
 
+/// Where the values of a table's column are in Clerk's objects.
+pub fn locator(relation: pg_sys::Oid, number: i16, object: &'static Object) -> Locator {
+    if let Some(path) = column_path(relation, number) {
+        return Locator::Path(path.split('.').map(str::to_owned).collect());
+    }
+    match catalog_column(relation, number, object) {
+        Some(column) => column.source.into(),
+        // SAFETY: get_attname returns a C string, or raises an error for a column that does not exist.
+        None => Locator::Path(vec![unsafe { from_server(pg_sys::get_attname(relation, number, false)) }]),
+    }
+}
+
 /// The option `path` of a table's column.
 fn column_path(relation: pg_sys::Oid, number: i16) -> Option<String> {
     // SAFETY: GetForeignColumnOptions returns null or a list of DefElems.
@@ -161,11 +173,7 @@ impl ColumnConverter {
         // SAFETY: attname is a NameData, which ends with a NUL.
         let name = unsafe { from_server(attribute.attname.data.as_ptr()) };
         let column = catalog_column(relation, number, object);
-        let locator = match (column_path(relation, number), column) {
-            (Some(path), _) => Locator::Path(path.split('.').map(str::to_owned).collect()),
-            (None, Some(column)) => column.source.into(),
-            (None, None) => Locator::Path(vec![name.clone()]),
-        };
+        let locator = locator(relation, number, object);
         let (base, typmod) = base_type_and_typmod(declared, declared_typmod);
         ColumnConverter {
             number,

@@ -58,12 +58,26 @@ pub fn allows_environment_key(server: &Options) -> bool {
         check_api_url(url)
             .is_ok_and(|url| url.scheme() == "https" && url.host_str() == Some("api.clerk.com") && url.port().is_none())
     });
-    is_clerk || server.get("environment_key").is_some_and(|value| parse_bool(value) == Some(true))
+    is_clerk || flag(server, "environment_key").unwrap_or(false)
 }
 
 /// How many objects are requested in one page of a list, from the options of a server.
 pub fn page_size(server: &Options) -> u32 {
     number(server, "page_size").unwrap_or(MAX_PAGE_SIZE)
+}
+
+/// Whether the options of a server let INSERT, UPDATE and DELETE reach Clerk.
+pub fn is_updatable(server: &Options) -> bool {
+    flag(server, "updatable").unwrap_or(false)
+}
+
+/// Whether mirrors of a server get to see what is written through it.
+pub fn mirrors_writes(server: &Options) -> bool {
+    flag(server, "mirror_writes").unwrap_or(true)
+}
+
+fn flag(options: &Options, name: &str) -> Option<bool> {
+    parse_bool(options.get(name)?)
 }
 
 /// What the options of a foreign table and its server say about scans of it.
@@ -72,6 +86,9 @@ pub struct Table {
     pub object: &'static Object,
     pub page_size: u32,
     pub max_concurrency: u32,
+    pub server_name: String,
+    /// Whether INSERT, UPDATE and DELETE reach Clerk.
+    pub is_updatable: bool,
     /// The planner's cost of the first row, if the table's options set it.
     pub startup_cost: Option<f64>,
 }
@@ -80,10 +97,11 @@ pub struct Table {
 pub fn table(relation: pg_sys::Oid) -> Result<Table, FdwError> {
     // SAFETY: GetForeignTable and GetForeignServer raise an error for an oid that is no foreign table or no server.
     // Both hold their options as a list of DefElems.
-    let (server, table_options, server_options) = unsafe {
+    let (server, server_name, table_options, server_options) = unsafe {
         let table = pg_sys::GetForeignTable(relation);
         let server = pg_sys::GetForeignServer((*table).serverid);
-        ((*table).serverid, from_def_elems((*table).options), from_def_elems((*server).options))
+        let name = from_server((*server).servername);
+        ((*table).serverid, name, from_def_elems((*table).options), from_def_elems((*server).options))
     };
     let name = table_options.get("object").map_or("", String::as_str);
     let object = object(name).ok_or_else(|| FdwError::NoObject { hint: object_hint(name) })?;
@@ -92,6 +110,8 @@ pub fn table(relation: pg_sys::Oid) -> Result<Table, FdwError> {
         object,
         page_size: number(&table_options, "page_size").unwrap_or_else(|| self::page_size(&server_options)),
         max_concurrency: settings(&server_options).max_concurrency as u32,
+        server_name,
+        is_updatable: flag(&table_options, "updatable").unwrap_or_else(|| is_updatable(&server_options)),
         startup_cost: table_options.get("startup_cost").and_then(|cost| cost.trim().parse().ok()),
     })
 }

@@ -43,6 +43,7 @@ const SPECS: &[Spec] = &[
     Spec { name: "timeout_ms", places: &[Place::Server], check: |text| integer(text, 1..=3_600_000) },
     Spec { name: "max_retries", places: &[Place::Server], check: |text| integer(text, 0..=100) },
     Spec { name: "updatable", places: &[Place::Server, Place::Table], check: boolean },
+    Spec { name: "mirror_writes", places: &[Place::Server], check: boolean },
     Spec { name: "object", places: &[Place::Table], check: known_object },
     Spec { name: "rowid_column", places: &[Place::Table], check: not_empty },
     Spec { name: "startup_cost", places: &[Place::Table], check: cost },

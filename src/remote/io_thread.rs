@@ -10,8 +10,10 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use clerk_api::{Client, Fetch, Page, PageStream, Stats};
+use clerk_api::write::{Outcome, Sending};
+use clerk_api::{Client, Fetch, Page, PageStream, Request, Stats};
 use pgrx::{check_for_interrupts, pg_sys};
 use tokio::runtime::Handle;
 
@@ -79,20 +81,13 @@ impl Drop for BlockedSignals {
 /// The pages that a fetch receives from Clerk, for the backend to wait for. Dropping it cancels the requests in flight.
 pub struct Pages {
     stream: PageStream,
-    /// Becomes readable when the I/O thread has something for the backend.
-    wakeup: UnixStream,
+    wakeup: Wakeup,
 }
 
 impl Pages {
     /// Starts the requests of a fetch on the I/O thread.
     pub fn start(fetch: Fetch, client: Arc<Client>) -> Result<Self, FdwError> {
-        let (wakeup, sender) = UnixStream::pair().map_err(FdwError::Thread)?;
-        wakeup.set_nonblocking(true).map_err(FdwError::Thread)?;
-        sender.set_nonblocking(true).map_err(FdwError::Thread)?;
-        let wake = move || {
-            // An error does no harm: a full socket is readable already, and at a closed one nobody waits.
-            let _ = (&sender).write(&[0]);
-        };
+        let (wakeup, wake) = Wakeup::new()?;
         let _entered = runtime()?.enter();
         Ok(Pages { stream: PageStream::start(fetch, client, wake), wakeup })
     }
@@ -105,7 +100,7 @@ impl Pages {
             match self.stream.poll_page() {
                 Poll::Ready(Some(page)) => return Ok(Some(page?)),
                 Poll::Ready(None) => return Ok(None),
-                Poll::Pending => self.wait(),
+                Poll::Pending => self.wakeup.wait(),
             }
         }
     }
@@ -113,6 +108,63 @@ impl Pages {
     /// What the fetch has cost so far in requests, bytes and time.
     pub fn stats(&self) -> &Stats {
         self.stream.stats()
+    }
+}
+
+/// Sends requests that change something, several beside each other, and waits until what became of each is known. After
+/// the first that fails, no other is started, unless Clerk has refused it and `goes_on` is set.
+///
+/// A cancel, a timeout or a shutdown starts no other request either. It waits for those on their way, because whether
+/// Clerk did what they ask for is only known from their answers, but not for long. The caller has to check for
+/// interrupts when it has noted the outcomes.
+pub fn send(
+    requests: Vec<Request>,
+    client: &Arc<Client>,
+    goes_on: bool,
+    stats: impl FnOnce(&Stats),
+) -> Result<Vec<Outcome>, FdwError> {
+    /// How long a cancel waits for answers at most.
+    const GRACE: Duration = Duration::from_secs(5);
+    let (mut wakeup, wake) = Wakeup::new()?;
+    let sending = {
+        let _entered = runtime()?.enter();
+        Sending::start(requests, Arc::clone(client), goes_on, wake)
+    };
+    let mut deadline = None;
+    while !sending.is_finished() {
+        if is_interrupted() {
+            sending.stop();
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + GRACE);
+            if Instant::now() >= deadline {
+                break;
+            }
+        }
+        wakeup.wait();
+    }
+    stats(sending.stats());
+    Ok(sending.outcomes())
+}
+
+/// Whether the statement is to be cancelled, or the backend to end.
+fn is_interrupted() -> bool {
+    // SAFETY: both are flags of this backend that signal handlers set; they are only read.
+    unsafe { pg_sys::QueryCancelPending != 0 || pg_sys::ProcDiePending != 0 }
+}
+
+/// How the I/O thread wakes the backend: a socket that becomes readable when there is something for it.
+struct Wakeup(UnixStream);
+
+impl Wakeup {
+    /// The socket, and what the I/O thread calls to wake the backend.
+    fn new() -> Result<(Wakeup, impl Fn() + Send + Sync + 'static), FdwError> {
+        let (wakeup, sender) = UnixStream::pair().map_err(FdwError::Thread)?;
+        wakeup.set_nonblocking(true).map_err(FdwError::Thread)?;
+        sender.set_nonblocking(true).map_err(FdwError::Thread)?;
+        let wake = move || {
+            // An error does no harm: a full socket is readable already, and at a closed one nobody waits.
+            let _ = (&sender).write(&[0]);
+        };
+        Ok((Wakeup(wakeup), wake))
     }
 
     /// Waits until the I/O thread has something for the backend, or Postgres wakes it.
@@ -128,7 +180,7 @@ impl Pages {
             let events = pg_sys::WaitLatchOrSocket(
                 pg_sys::MyLatch,
                 events as i32,
-                self.wakeup.as_raw_fd(),
+                self.0.as_raw_fd(),
                 TIMEOUT_MS,
                 pg_sys::PG_WAIT_EXTENSION,
             );
@@ -138,6 +190,6 @@ impl Pages {
         }
         // The bytes themselves say nothing; they only have to be removed so that the socket is not readable any more.
         // What the I/O thread has received is asked of the stream.
-        while matches!(self.wakeup.read(&mut [0; 64]), Ok(read) if read > 0) {}
+        while matches!(self.0.read(&mut [0; 64]), Ok(read) if read > 0) {}
     }
 }

@@ -57,6 +57,16 @@ impl Server {
         options::page_size(&self.options)
     }
 
+    /// Whether INSERT, UPDATE and DELETE reach Clerk.
+    pub fn is_updatable(&self) -> bool {
+        options::is_updatable(&self.options)
+    }
+
+    /// Whether mirrors of the server get to see what is written through it.
+    pub fn mirrors_writes(&self) -> bool {
+        options::mirrors_writes(&self.options)
+    }
+
     /// The connection that a role's queries use, and whether it existed before this call.
     pub fn connect(&self, role: pg_sys::Oid) -> Result<(Arc<Client>, bool), FdwError> {
         let settings = options::settings(&self.options);

@@ -6,6 +6,6 @@
 //! | `apply` | How does an event change the mirror? |
 //! | [`receive`] | Is a delivery authentic and new, and what is logged about it? |
 
-mod apply;
+pub mod apply;
 pub mod receive;
 pub mod secret;

@@ -30,6 +30,7 @@
 //! | `http` | How is a single request sent, paced and repeated, and which errors can it end with? |
 //! | `query` | Which objects are to be read from Clerk? |
 //! | [`pushdown`] | Which conditions of a query can Clerk evaluate, and by which parameters? |
+//! | [`write`] | Which requests change a row, and which rows does Clerk not take? |
 //! | `listing` | Which requests does a query consist of? |
 //! | `pagination` | How is a list read to its end, so that no object is missed and none is returned twice? |
 //! | `stream` | How do pages reach their consumer? |
@@ -52,6 +53,7 @@ mod query;
 mod stream;
 mod time_range;
 pub mod webhook;
+pub mod write;
 
 pub use checkpoint::Checkpoint;
 pub use decode::{Locator, Page, json};

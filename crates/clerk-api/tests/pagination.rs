@@ -480,6 +480,7 @@ fn objects_without_a_list_are_an_error() {
         key_columns: users.key_columns,
         sort_columns: &[],
         columns: users.columns,
+        writes: users.writes,
         events: &[],
         access: Access::Nobody,
         mirroring: Mirroring::Never,

@@ -173,16 +173,16 @@ struct Constant {
 }
 
 /// Adds properties to the output of EXPLAIN, which Postgres prints in the format of the command.
-struct ExplainOutput(*mut pg_sys::ExplainState);
+pub struct ExplainOutput(pub *mut pg_sys::ExplainState);
 
 impl ExplainOutput {
-    fn text(&self, label: &CStr, value: &str) {
+    pub fn text(&self, label: &CStr, value: &str) {
         let value = crate::pg::encoding::to_c_string(value);
         // SAFETY: label and value are C strings, and explain_foreign_scan got the state from Postgres.
         unsafe { pg_sys::ExplainPropertyText(label.as_ptr(), value, self.0) };
     }
 
-    fn integer(&self, label: &CStr, value: i64) {
+    pub fn integer(&self, label: &CStr, value: i64) {
         // SAFETY: the label is a C string, the unit may be null, and explain_foreign_scan got the state from Postgres.
         unsafe { pg_sys::ExplainPropertyInteger(label.as_ptr(), std::ptr::null(), value, self.0) };
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
@@ -14,8 +14,10 @@ use self::body::Bodies;
 use super::error::{Error, Problem};
 use super::limiter::RateLimiter;
 use super::request::Request;
+use super::secret::secrets_of;
 use super::stats::Stats;
-use crate::catalog::API_VERSION;
+use super::stop::Stop;
+use crate::catalog::{API_VERSION, Method};
 use crate::decode::beginning;
 
 mod body;
@@ -167,13 +169,41 @@ impl Client {
         })
     }
 
+    /// Whether another client uses the same key at the same URL, so that both talk to the same Clerk instance.
+    pub fn is_same_instance(&self, other: &Client) -> bool {
+        self.base == other.base && self.key.expose_secret() == other.key.expose_secret()
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Sends a request, with as many retries as the settings allow, and returns the body of the successful answer.
+    /// Sends a request that reads, with as many retries as the settings allow, and returns the body of the successful
+    /// answer.
     pub(crate) async fn get(&self, request: &Request, stats: &Stats) -> Result<Vec<u8>, Error> {
+        let unavailable = || Error::Unavailable {
+            cause: "it was stopped".to_owned(),
+            tries: 0,
+            elapsed: Duration::ZERO,
+            request: request.clone().into(),
+        };
+        self.perform(request, stats, &mut Stop::never(), |_| {}).await?.ok_or_else(unavailable)
+    }
+
+    /// Sends a request, and repeats it where that is safe, as often as the settings allow: after a 429 and where no
+    /// connection was made, Clerk has done nothing; otherwise a request is repeated only if that changes nothing more.
+    /// Returns the body of the successful answer; `None` if the request was stopped before Clerk could do anything.
+    /// `on_flight` is told whether Clerk may be doing it: when the request is on its way, and after each try.
+    pub(crate) async fn perform(
+        &self,
+        request: &Request,
+        stats: &Stats,
+        stop: &mut Stop,
+        on_flight: impl Fn(bool),
+    ) -> Result<Option<Vec<u8>>, Error> {
         let started = Instant::now();
+        // Whether a try, whose answer was lost, may have been done.
+        let mut may_be_done = false;
         let mut delays = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(Duration::from_millis(100))
@@ -182,21 +212,43 @@ impl Client {
             .build();
         let mut tries = 0;
         loop {
+            let queued = Instant::now();
+            let Some(permit) = stop.unless_stopped(self.limiter.acquire()).await else {
+                return self.stopped(request, may_be_done, tries, started);
+            };
             tries += 1;
-            let failure = match self.attempt(request, tries > 1, stats).await {
+            on_flight(true);
+            let failure = match self.attempt(request, tries > 1, queued, stats).await {
                 Ok(body) => {
                     self.limiter.record_success();
-                    return Ok(body);
+                    return Ok(Some(body));
                 }
                 Err(failure) => failure,
             };
-            let Failure::Transient { cause, pause } = failure else { return Err(failure.into_error(request)) };
-            let unavailable = |cause: &str| Error::Unavailable {
-                cause: self.redact(cause),
-                tries,
-                elapsed: started.elapsed(),
-                request: request.clone().into(),
+            drop(permit);
+            let (cause, pause) = match failure {
+                Failure::Transient { cause, pause, may_be_done: may_this } => {
+                    may_be_done |= may_this && request.method() != Method::Get;
+                    on_flight(may_be_done);
+                    (cause, pause)
+                }
+                // An earlier try, whose answer was lost, has deleted it.
+                Failure::Refused { status: 404, .. } if may_be_done && request.method() == Method::Delete => {
+                    return Ok(Some(Vec::new()));
+                }
+                failure => return Err(failure.into_error(request, may_be_done)),
             };
+            let (elapsed, boxed) = (started.elapsed(), Box::new(request.clone()));
+            let unavailable = |cause: &str| {
+                let cause = self.redact(cause, request);
+                match may_be_done {
+                    true => Error::Unknown { cause, tries, elapsed, request: boxed.clone() },
+                    false => Error::Unavailable { cause, tries, elapsed, request: boxed.clone() },
+                }
+            };
+            if may_be_done && !request.is_repeatable() {
+                return Err(unavailable(&cause));
+            }
             let Some(delay) = delays.next() else { return Err(unavailable(&cause)) };
             if let Pause::All(Some(asked)) | Pause::This(Some(asked)) = pause
                 && asked > MAX_WAIT
@@ -208,14 +260,40 @@ impl Client {
             match pause {
                 // All requests of this client wait, and this one waits in the limiter's queue with the others.
                 Pause::All(time) => self.limiter.pause(time.unwrap_or(delay)),
-                Pause::This(time) => tokio::time::sleep(time.unwrap_or(delay)).await,
+                Pause::This(time) => {
+                    let slept = stop.unless_stopped(tokio::time::sleep(time.unwrap_or(delay))).await;
+                    if slept.is_none() {
+                        return self.stopped(request, may_be_done, tries, started);
+                    }
+                }
             }
         }
     }
 
-    async fn attempt(&self, request: &Request, is_retry: bool, stats: &Stats) -> Result<Vec<u8>, Failure> {
-        let queued = Instant::now();
-        let _permit = self.limiter.acquire().await;
+    /// The result of a request that was stopped while it waited for its first or next try.
+    fn stopped(
+        &self,
+        request: &Request,
+        may_be_done: bool,
+        tries: u32,
+        started: Instant,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let unknown = || Error::Unknown {
+            cause: "it was stopped before it could be tried again".to_owned(),
+            tries,
+            elapsed: started.elapsed(),
+            request: request.clone().into(),
+        };
+        if may_be_done { Err(unknown()) } else { Ok(None) }
+    }
+
+    async fn attempt(
+        &self,
+        request: &Request,
+        is_retry: bool,
+        queued: Instant,
+        stats: &Stats,
+    ) -> Result<Vec<u8>, Failure> {
         let sent = Instant::now();
         stats.sent(is_retry, sent - queued);
         let answer = self.send(request).await;
@@ -224,23 +302,35 @@ impl Client {
     }
 
     async fn send(&self, request: &Request) -> Result<Vec<u8>, Failure> {
-        let response =
-            self.http.get(format!("{}{}", self.base, request.target())).send().await.map_err(Failure::network)?;
+        let method = match request.method() {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Patch => reqwest::Method::PATCH,
+            Method::Put => reqwest::Method::PUT,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let mut built = self.http.request(method, format!("{}{}", self.base, request.target()));
+        if let Some(body) = request.body() {
+            built = built.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body.to_owned());
+        }
+        let response = built.send().await.map_err(Failure::network)?;
         let status = response.status();
         if status.is_success() {
             return self.bodies.read(response).await;
         }
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now()));
         let body = body::read_error_body(response).await;
-        let problem = Problem::parse(self.redact(&String::from_utf8_lossy(&body)).as_bytes());
+        let problem = Problem::parse(self.redact(&String::from_utf8_lossy(&body), request).as_bytes());
         Err(match status {
             StatusCode::TOO_MANY_REQUESTS => Failure::Transient {
                 cause: format!("status {}: {problem}", status.as_u16()),
                 pause: Pause::All(retry_after),
+                may_be_done: false,
             },
             status if status.is_server_error() => Failure::Transient {
                 cause: format!("status {}: {problem}", status.as_u16()),
                 pause: Pause::This(retry_after),
+                may_be_done: true,
             },
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Failure::Unauthorized { status: status.as_u16(), problem }
@@ -251,21 +341,23 @@ impl Client {
 
     /// The error for a body that is not what was expected.
     pub(crate) fn malformed(&self, expected: &'static str, problem: String, body: &[u8], request: &Request) -> Error {
-        let body = self.redact(&String::from_utf8_lossy(body));
+        let body = self.redact(&String::from_utf8_lossy(body), request);
         Error::Malformed {
             expected,
-            problem: self.redact(&problem),
+            problem: self.redact(&problem, request),
             beginning: beginning(body.as_bytes()),
             request: request.clone().into(),
         }
     }
 
-    /// Removes the key from a text that was received, in case a server or proxy echoes it.
-    fn redact(&self, text: &str) -> String {
-        match self.key.expose_secret() {
+    /// Removes the key and the request's secrets from a text that was received, in case a server or proxy echoes them.
+    fn redact(&self, text: &str, request: &Request) -> String {
+        let text = match self.key.expose_secret() {
             "" => text.to_owned(),
             key => text.replace(key, "[secret key]"),
-        }
+        };
+        let secrets = request.body().map(secrets_of).unwrap_or_default();
+        secrets.iter().fold(text, |text, secret| text.replace(secret.as_str(), "[secret]"))
     }
 }
 
@@ -283,6 +375,8 @@ enum Failure {
     Transient {
         cause: String,
         pause: Pause,
+        /// Whether Clerk may have done what the request asks for.
+        may_be_done: bool,
     },
     Unauthorized {
         status: u16,
@@ -304,7 +398,9 @@ enum Pause {
 
 impl Failure {
     fn network(error: reqwest::Error) -> Self {
-        let lacks_root_certificates = error.is_connect()
+        // Without a connection nothing was sent.
+        let is_connect = error.is_connect();
+        let lacks_root_certificates = is_connect
             && error.url().is_some_and(|url| url.scheme() == "https")
             && rustls_native_certs::load_native_certs().certs.is_empty();
         let mut cause = match error.is_timeout() {
@@ -314,14 +410,19 @@ impl Failure {
         if lacks_root_certificates {
             cause.push_str("; this machine has no root certificates: install ca-certificates or set SSL_CERT_FILE");
         }
-        Failure::Transient { cause, pause: Pause::This(None) }
+        Failure::Transient { cause, pause: Pause::This(None), may_be_done: !is_connect }
     }
 
-    fn into_error(self, request: &Request) -> Error {
+    fn into_error(self, request: &Request, may_be_done: bool) -> Error {
         let request = request.clone().into();
         match self {
             Failure::Unauthorized { status, problem } => Error::Unauthorized { status, problem, request },
-            Failure::Refused { status, problem } => Error::Refused { status, problem, request },
+            Failure::Refused { status, mut problem } => {
+                if may_be_done {
+                    problem.message += " (an earlier try, whose answer was lost, may have been done)";
+                }
+                Error::Refused { status, problem, request }
+            }
             Failure::Transient { cause, .. } => {
                 Error::Unavailable { cause, tries: 1, elapsed: Duration::ZERO, request }
             }

@@ -33,6 +33,20 @@ pub enum Error {
     )]
     Unavailable { cause: String, tries: u32, elapsed: Duration, request: Box<Request> },
 
+    /// A request that changes something was sent, but its answer was lost, so that Clerk may have done it or not. It was not
+    /// repeated where that could have done it twice.
+    #[error(
+        "it is not known whether Clerk did this: {cause} ({request}; {tries} {noun} in {seconds:.1} s)",
+        noun = if *tries == 1 { "try" } else { "tries" },
+        seconds = elapsed.as_secs_f64()
+    )]
+    Unknown { cause: String, tries: u32, elapsed: Duration, request: Box<Request> },
+
+    /// Clerk has done what a request asked for, but its answer is not what Clerk's OpenAPI description says. The answer is
+    /// not quoted, because it may hold a secret that Clerk shows once.
+    #[error("Clerk did this, but its answer cannot be read: {problem} ({request})")]
+    Unreadable { problem: String, request: Box<Request> },
+
     /// A successful answer whose body is not what Clerk's OpenAPI description says.
     #[error("Clerk's answer is not {expected}: {problem} ({request}); it begins with {beginning:?}")]
     Malformed { expected: &'static str, problem: String, beginning: String, request: Box<Request> },

@@ -1,12 +1,16 @@
 //! Single requests to Clerk: how they are built, paced and repeated, and what their errors mean.
 
+mod arbitrary;
 mod client;
 mod error;
 mod limiter;
 mod request;
+mod secret;
 mod stats;
+mod stop;
 
 pub use client::{Client, Settings, check_api_url};
 pub use error::{Error, Problem};
 pub use request::Request;
 pub use stats::Stats;
+pub(crate) use stop::Stopper;

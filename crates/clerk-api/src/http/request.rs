@@ -1,27 +1,95 @@
-//! A GET request before it is sent. Ids are encoded, so that no id can change the structure of the URL.
+//! A request before it is sent. Ids are encoded, so that no id can change the structure of the URL.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::form_urlencoded;
 
-/// The characters of a path segment that are percent-encoded: all but those that RFC 3986 calls unreserved.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+use crate::catalog::{Method, Write};
 
-/// A path below the API's base URL and its query parameters.
+/// The characters of a path segment that are percent-encoded: all but those that RFC 3986 calls unreserved.
+pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A method, a path below the API's base URL, query parameters and a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The path, with a placeholder in braces where the key belongs if it is a segment of the path.
-    template: &'static str,
+    method: Method,
+    path: Path,
     /// The value for which objects are requested, such as an id.
     key: Option<String>,
-    params: Vec<(&'static str, String)>,
+    params: Vec<(Cow<'static, str>, String)>,
+    body: Option<Body>,
+    is_repeatable: bool,
+}
+
+/// A path, percent-encoded as it is sent, and as people read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Path {
+    encoded: Cow<'static, str>,
+    readable: Cow<'static, str>,
+}
+
+/// The JSON text of a body. It may hold a password, so that nothing but the connection to Clerk gets to see it.
+#[derive(Clone, PartialEq, Eq)]
+struct Body(String);
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
 }
 
 impl Request {
     /// A request for a path that holds no data, such as `/users`.
     pub fn new(path: &'static str) -> Self {
-        Request { template: path, key: None, params: Vec::new() }
+        let path = Path { encoded: path.into(), readable: path.into() };
+        Request { method: Method::Get, path, key: None, params: Vec::new(), body: None, is_repeatable: true }
+    }
+
+    /// A request to an endpoint that changes something, with the values of the path's placeholders and a body. `None` if
+    /// no URL can name one of the values.
+    pub fn write(write: &Write, keys: &[String], body: Option<String>) -> Option<Self> {
+        Request::below(write.method, write.path, keys, body, write.is_repeatable)
+    }
+
+    /// A request for a path with as many placeholders as there are keys.
+    pub(crate) fn below(
+        method: Method,
+        template: &'static str,
+        keys: &[String],
+        body: Option<String>,
+        is_repeatable: bool,
+    ) -> Option<Self> {
+        let (mut encoded, mut readable, mut rest, mut keys) = (String::new(), String::new(), template, keys.iter());
+        while let Some((before, after)) = placeholder(rest) {
+            let key = keys.next().filter(|key| is_segment(key))?;
+            encoded += before;
+            encoded.extend(utf8_percent_encode(key, SEGMENT));
+            readable += before;
+            readable += key;
+            rest = after;
+        }
+        let path = Path { encoded: (encoded + rest).into(), readable: (readable + rest).into() };
+        Some(Request { method, path, body: body.map(Body), is_repeatable, ..Request::new("") })
+    }
+
+    /// A request that somebody wrote: see [`super::arbitrary`].
+    pub(super) fn arbitrary(
+        method: Method,
+        encoded: String,
+        readable: String,
+        params: Vec<(String, String)>,
+        body: Option<String>,
+    ) -> Self {
+        Request {
+            method,
+            path: Path { encoded: encoded.into(), readable: readable.into() },
+            key: None,
+            params: params.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+            body: body.map(Body),
+            is_repeatable: method.is_idempotent(),
+        }
     }
 
     /// A request for a path with one placeholder in braces, which is a segment, such as in `/users/{user_id}`, or the
@@ -34,10 +102,28 @@ impl Request {
             Some((path, query)) => (path, Some(query.split_once('=')?.0)),
             None => (template, None),
         };
-        placeholder(template)?;
-        let is_usable = if parameter.is_some() { !key.is_empty() } else { !matches!(key, "" | "." | "..") };
-        let params = parameter.map(|name| (name, key.to_owned())).into_iter().collect();
-        is_usable.then(|| Request { template: path, key: Some(key.to_owned()), params })
+        let Some(name) = parameter else {
+            let (before, after) = placeholder(path)?;
+            let readable = format!("{before}{key}{after}").into();
+            let encoded = format!("{before}{}{after}", utf8_percent_encode(key, SEGMENT)).into();
+            let path = Path { encoded, readable };
+            return is_segment(key).then(|| Request { path, key: Some(key.to_owned()), ..Request::new("") });
+        };
+        let request = Request { key: Some(key.to_owned()), ..Request::new(path) };
+        (!key.is_empty()).then(|| request.param(name, key))
+    }
+
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// Whether the same request may be sent again if its answer was lost.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.is_repeatable
+    }
+
+    pub(crate) fn body(&self) -> Option<&str> {
+        self.body.as_ref().map(|body| body.0.as_str())
     }
 
     /// The key of [`Self::with_key`].
@@ -47,7 +133,7 @@ impl Request {
 
     /// The same request with one more query parameter. A name that is added twice is sent twice.
     pub fn param(mut self, name: &'static str, value: impl fmt::Display) -> Self {
-        self.params.push((name, value.to_string()));
+        self.params.push((name.into(), value.to_string()));
         self
     }
 
@@ -71,23 +157,23 @@ impl Request {
 
     /// The path and query that follow the base URL, percent-encoded.
     pub(crate) fn target(&self) -> String {
-        let path = self.path(|id| utf8_percent_encode(id, SEGMENT).to_string());
+        let path = &self.path.encoded;
         if self.params.is_empty() {
-            return path;
+            return path.clone().into_owned();
         }
         format!("{path}?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.params).finish())
     }
 
     /// The path without percent-encoding, for people to read.
-    pub(crate) fn readable_path(&self) -> String {
-        self.path(str::to_owned)
+    pub(crate) fn readable_path(&self) -> &str {
+        &self.path.readable
     }
 
     /// The request without percent-encoding, for people to read. It shows the first five parameters and how many there
     /// are.
     pub fn readable(&self) -> String {
         const SHOWN: usize = 5;
-        let mut text = format!("GET {}", self.readable_path());
+        let mut text = format!("{} {}", self.method.name(), self.readable_path());
         for (index, (name, value)) in self.params.iter().take(SHOWN).enumerate() {
             text += if index == 0 { "?" } else { "&" };
             text += &format!("{name}={value}");
@@ -97,16 +183,14 @@ impl Request {
         }
         text
     }
-
-    fn path(&self, encoded: impl Fn(&str) -> String) -> String {
-        match (&self.key, placeholder(self.template)) {
-            (Some(key), Some((before, after))) => format!("{before}{}{after}", encoded(key)),
-            _ => self.template.to_owned(),
-        }
-    }
 }
 
-/// The parts of a template before and after its placeholder.
+/// Whether a value can be a segment of a path: an empty one and dot segments lead to another path.
+fn is_segment(value: &str) -> bool {
+    !matches!(value, "" | "." | "..")
+}
+
+/// The parts of a template before and after its first placeholder.
 fn placeholder(template: &str) -> Option<(&str, &str)> {
     let (before, rest) = template.split_once('{')?;
     let (_, after) = rest.split_once('}')?;
@@ -115,7 +199,7 @@ fn placeholder(template: &str) -> Option<(&str, &str)> {
 
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "GET {}", self.target())
+        write!(f, "{} {}", self.method.name(), self.target())
     }
 }
 

@@ -29,7 +29,7 @@ const WRITES: Writes = Writes {
         },
     ],
     delete: Some(Write::delete("/waitlist_entries/{waitlist_entry_id}")),
-    unique: &[&["email_address"]],
+    // Clerk answers with the entry that an address has already, so that inserting it again makes no other.
 };
 
 pub(super) const OBJECT: Object = Object {

@@ -1,0 +1,168 @@
+//! The request that makes an object from a new row.
+
+use super::check::{check, from_column};
+use super::error::{Operation, WriteError};
+use super::members::{combined, members, nested, object};
+use super::row::{Row, RowWriter};
+use crate::catalog::{Field, Method, Object, Write};
+use crate::decode::Locator;
+use crate::decode::json;
+use crate::http::Request;
+
+/// An object that is to be made: its body, and the values of the path's placeholders.
+#[derive(Clone)]
+pub struct NewObject {
+    object: &'static Object,
+    write: &'static Write,
+    keys: Vec<String>,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl RowWriter {
+    /// The object that a row describes: by its columns, which win, and by the body in `attrs`. A column that is NULL is not
+    /// given, so that Clerk's default applies.
+    ///
+    /// # Errors
+    /// Why Clerk would not take it.
+    pub fn insert(&self, row: Row) -> Result<NewObject, WriteError> {
+        let not_allowed = WriteError::NotAllowed { object: self.object.name, operation: Operation::Insert };
+        let write = self.object.writes.insert.as_ref().ok_or(not_allowed)?;
+        let mut new = NewObject { object: self.object, write, keys: Vec::new(), fields: Vec::new() };
+        let mut keys: Vec<Option<String>> = vec![None; write.keys().count()];
+        let key_position = |name: &str| write.keys().position(|key| key == name);
+        let text = |value: &str| json::string(value).unwrap_or(value.into()).into_owned();
+        if let Some(body) = self.whole().and_then(|whole| row.get(whole)?.as_deref()) {
+            let given = members(body).ok_or(WriteError::NoBody { object: self.object.name })?;
+            for (name, value) in &given {
+                match (write.field(name), key_position(name)) {
+                    (Some(field), _) => {
+                        check(self.object, field, name, value.get())?;
+                        new.set(field, value.get().to_owned());
+                    }
+                    (None, Some(key)) => keys[key] = Some(text(value.get())),
+                    (None, None) => {
+                        let (object, field, operation) = (self.object.name, name.clone(), Operation::Insert);
+                        return Err(WriteError::UnknownField { object, field, operation });
+                    }
+                }
+            }
+        }
+        for (column, value) in self.columns.iter().zip(row) {
+            let Some(value) = value else { continue };
+            match (&column.locator, column.column) {
+                (Locator::Whole, _) => {}
+                (Locator::Path(path), None) => {
+                    let field = path.first().and_then(|first| write.field(first));
+                    let field = field.ok_or_else(|| self.not_insertable(&column.name))?;
+                    let value = nested(&path[1..], value);
+                    let value = new.get(field).map_or(value.clone(), |before| combined(before, &value));
+                    check(self.object, field, field.name, &value)?;
+                    new.set(field, value);
+                }
+                (_, column_of_object) => {
+                    let Some(shown) = column_of_object else { return Err(self.not_insertable(&column.name)) };
+                    let fields: &'static [Field] = write.fields;
+                    let is_shown = |field: &&Field| self.column_of(field).is_some_and(|other| other.name == shown.name);
+                    let field = fields.iter().find(is_shown);
+                    if let Some(key) = key_position(shown.name) {
+                        keys[key] = Some(text(value));
+                    }
+                    match field {
+                        Some(field) => new.set(field, from_column(self.object, field, shown.kind, value)?),
+                        None if key_position(shown.name).is_some() => {}
+                        None => return Err(self.not_insertable(&column.name)),
+                    }
+                }
+            }
+        }
+        for (key, name) in keys.into_iter().zip(write.keys()) {
+            new.keys.push(key.ok_or(WriteError::Missing { object: self.object.name, field: name })?);
+        }
+        if let Some(field) = write.fields.iter().find(|field| field.is_required && new.get(field).is_none()) {
+            return Err(WriteError::Missing { object: self.object.name, field: field.name });
+        }
+        Ok(new)
+    }
+
+    fn not_insertable(&self, column: &str) -> WriteError {
+        let is_updatable = self.is_updatable(column);
+        WriteError::NotInsertable { object: self.object.name, column: column.to_owned(), is_updatable }
+    }
+}
+
+impl NewObject {
+    fn get(&self, field: &Field) -> Option<&str> {
+        self.fields.iter().find(|(name, _)| *name == field.name).map(|(_, value)| value.as_str())
+    }
+
+    fn set(&mut self, field: &'static Field, value: String) {
+        self.fields.retain(|(name, _)| *name != field.name);
+        self.fields.push((field.name, value));
+    }
+
+    /// The text that a column of the object will have, if it is given.
+    pub(super) fn text(&self, column: &str) -> Option<String> {
+        if let Some(key) = self.write.keys().position(|key| key == column) {
+            return self.keys.get(key).cloned();
+        }
+        let is_shown = |field: &&Field| field.column_of(self.object).is_some_and(|shown| shown.name == column);
+        let value = self.get(self.write.fields.iter().find(is_shown)?)?;
+        let first = match json::kind(value) {
+            "array" => json::find(value, &["0".to_owned()])?,
+            _ => value,
+        };
+        json::string(first).map(|text| text.into_owned())
+    }
+
+    /// Whether a column of the object will have this text, in upper or lower case.
+    pub fn has_text(&self, column: &str, text: &str) -> bool {
+        self.text(column).is_some_and(|own| own.to_lowercase() == text.to_lowercase())
+    }
+
+    fn body(&self) -> String {
+        object(self.fields.iter().map(|(name, value)| (*name, value.as_str())))
+    }
+
+    /// The request that makes the object.
+    pub fn request(&self) -> Option<Request> {
+        let body = (!self.write.fields.is_empty()).then(|| self.body());
+        Request::write(self.write, &self.keys, body)
+    }
+
+    /// Groups objects into those that one request can make: for each request the positions of its objects.
+    pub fn groups(new: &[NewObject]) -> Vec<Vec<usize>> {
+        let most = |new: &NewObject| new.object.writes.bulk.map_or(1, |bulk| bulk.max);
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        for (position, object) in new.iter().enumerate() {
+            let has_room = |group: &&mut Vec<usize>| group.len() < most(object) && new[group[0]].keys == object.keys;
+            match groups.iter_mut().rev().find(has_room) {
+                Some(group) => group.push(position),
+                None => groups.push(vec![position]),
+            }
+        }
+        groups
+    }
+
+    /// The request that makes several objects, which belong together by [`NewObject::groups`].
+    pub fn request_for_all(new: &[&NewObject]) -> Option<Request> {
+        match (new, new.first()?.object.writes.bulk) {
+            ([one], _) => one.request(),
+            (all, Some(bulk)) => {
+                let bodies: Vec<_> = all.iter().map(|new| new.body()).collect();
+                let body = format!("[{}]", bodies.join(","));
+                Request::below(Method::Post, bulk.path, &all[0].keys, Some(body), false)
+            }
+            _ => None,
+        }
+    }
+
+    /// The objects in the answer to a request for several of them, one JSON text for each.
+    pub fn in_answer(&self, answer: &str) -> Option<Vec<String>> {
+        let array = match self.object.writes.bulk?.member {
+            Some(member) if json::kind(answer.trim_start()) == "object" => json::member(answer, member)?,
+            _ => answer,
+        };
+        let elements: Vec<Box<serde_json::value::RawValue>> = serde_json::from_str(array).ok()?;
+        Some(elements.into_iter().map(|element| element.get().to_owned()).collect())
+    }
+}

@@ -1,0 +1,112 @@
+//! Sends requests that change something, several beside each other, and keeps what became of each.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::StreamExt;
+use tokio::task::JoinHandle;
+
+use crate::http::{Client, Error, Request, Stats, Stopper};
+
+/// What became of a request.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It was not sent, or Clerk has not done anything about it.
+    NotSent,
+    /// It is on its way, and may be done or not.
+    OnItsWay,
+    /// Clerk has done it and answered with this.
+    Done(Vec<u8>),
+    Failed(Error),
+}
+
+/// Requests that are being sent. Dropping it breaks off those on their way.
+pub struct Sending {
+    outcomes: Arc<Mutex<Vec<Outcome>>>,
+    stopper: Arc<Stopper>,
+    stats: Arc<Stats>,
+    is_finished: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Sending {
+    /// Starts to send requests, in their order, on the current tokio runtime. After the first that fails no other is
+    /// started, unless Clerk has refused it and `goes_on` is set. `wake` is called on that runtime when all are through.
+    /// It must not block.
+    pub fn start(
+        requests: Vec<Request>,
+        client: Arc<Client>,
+        goes_on: bool,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Sending {
+        let outcomes = Arc::new(Mutex::new(vec![Outcome::NotSent; requests.len()]));
+        let (stopper, stop) = Stopper::new();
+        let (stopper, stats) = (Arc::new(stopper), Arc::new(Stats::default()));
+        let is_finished = Arc::new(AtomicBool::new(false));
+        let finished = Arc::clone(&is_finished);
+        let (shared, sending_stopper, sending_stats) =
+            (Arc::clone(&outcomes), Arc::clone(&stopper), Arc::clone(&stats));
+        let task = tokio::spawn(async move {
+            let max_concurrency = client.settings().max_concurrency;
+            let send = |(position, request): (usize, Request)| {
+                let (client, shared, stats) = (&client, &shared, &sending_stats);
+                let (stopper, mut stop) = (&sending_stopper, stop.clone());
+                async move {
+                    if stop.is_stopped() {
+                        return;
+                    }
+                    let on_flight = |may_be_done: bool| {
+                        lock(shared)[position] = if may_be_done { Outcome::OnItsWay } else { Outcome::NotSent };
+                    };
+                    let outcome = match client.perform(&request, stats, &mut stop, on_flight).await {
+                        Ok(Some(body)) => Outcome::Done(body),
+                        Ok(None) => Outcome::NotSent,
+                        Err(error) => Outcome::Failed(error),
+                    };
+                    if let Outcome::Failed(error) = &outcome
+                        && !(goes_on && matches!(error, Error::Refused { .. }))
+                    {
+                        stopper.stop();
+                    }
+                    lock(shared)[position] = outcome;
+                }
+            };
+            futures_util::stream::iter(requests.into_iter().enumerate())
+                .for_each_concurrent(max_concurrency, send)
+                .await;
+            finished.store(true, Ordering::Release);
+            wake();
+        });
+        Sending { outcomes, stopper, stats, is_finished, task }
+    }
+
+    /// Whether all requests are through, or stopped.
+    pub fn is_finished(&self) -> bool {
+        // A task that has ended without saying so has met a bug.
+        self.is_finished.load(Ordering::Acquire) || self.task.is_finished()
+    }
+
+    /// Starts no other request; those on their way come back.
+    pub fn stop(&self) {
+        self.stopper.stop();
+    }
+
+    /// What has become of each request up to now.
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        lock(&self.outcomes).clone()
+    }
+
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn lock(outcomes: &Mutex<Vec<Outcome>>) -> MutexGuard<'_, Vec<Outcome>> {
+    outcomes.lock().unwrap_or_else(PoisonError::into_inner)
+}

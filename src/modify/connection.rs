@@ -1,0 +1,157 @@
+//! Sends the requests of a write, and tells which rows have reached Clerk when one of them fails.
+
+use std::sync::Arc;
+
+use clerk_api::write::Outcome;
+use clerk_api::{Client, Error, Page, Request, Stats};
+use pgrx::{check_for_interrupts, pg_sys};
+
+use super::ledger;
+use crate::error::{FdwError, OrRaise};
+use crate::pg::hidden_statement::HiddenStatement;
+use crate::remote::io_thread::{self, Pages};
+use crate::remote::server::Server;
+
+/// A connection for writes, as one role.
+pub struct Connection {
+    pub server: Server,
+    pub role: pg_sys::Oid,
+    client: Option<Arc<Client>>,
+    /// How many requests were sent, retries included.
+    pub requests: u64,
+    /// What had been done of a row that several requests write.
+    pub partly: Option<String>,
+}
+
+/// Rows of a statement, which are counted from 1.
+#[derive(Default)]
+pub struct Rows(Vec<u64>);
+
+/// The answer to a request: the body, or Clerk's refusal.
+pub type Answer = Result<String, Error>;
+
+/// What a group of requests is about.
+pub struct Purpose<'p> {
+    /// What the rows that reach Clerk are, such as "rows inserted into organizations".
+    pub change: &'p str,
+    /// The rows that each request writes.
+    pub rows: &'p [Vec<u64>],
+    /// Whether a refusal is an answer and not an error.
+    pub takes_refusals: bool,
+}
+
+impl Connection {
+    pub fn new(server: Server, role: pg_sys::Oid) -> Self {
+        Connection { server, role, client: None, requests: 0, partly: None }
+    }
+
+    /// The client. It is made when it is used for the first time, so that a statement without rows needs no key.
+    pub fn client(&mut self) -> Result<Arc<Client>, FdwError> {
+        if let Some(client) = &self.client {
+            return Ok(Arc::clone(client));
+        }
+        let (client, _) = self.server.connect(self.role)?;
+        self.client = Some(Arc::clone(&client));
+        Ok(client)
+    }
+
+    /// Waits for the next page of what is read beside a write.
+    pub fn next(&mut self, pages: &mut Pages) -> Option<Page> {
+        let server = &self.server.name;
+        let page = pages.next().map_err(|error| FdwError::Clerk { error, server: server.clone() }).or_raise();
+        if page.is_none() {
+            self.requests += pages.stats().requests();
+        }
+        page
+    }
+
+    /// Sends requests, several beside each other, and returns their answers. The rows that have reached Clerk are added to
+    /// `reached`. An error says how many these are.
+    pub fn send(&mut self, requests: Vec<Request>, purpose: &Purpose, reached: &mut Rows) -> Vec<Answer> {
+        let client = self.client().or_raise();
+        ledger::notice_before_write();
+        // Whatever is raised here, the log does not get to see the statement, which may have a password in it.
+        let hidden = HiddenStatement::new();
+        check_for_interrupts!();
+        let count = |stats: &Stats| self.requests += stats.requests();
+        let shown: Vec<String> = requests.iter().map(Request::readable).collect();
+        let outcomes = io_thread::send(requests, &client, purpose.takes_refusals, count).or_raise();
+        for (outcome, rows) in outcomes.iter().zip(purpose.rows) {
+            match outcome {
+                Outcome::Done(_) | Outcome::Failed(Error::Unreadable { .. }) => {
+                    reached.0.extend(rows);
+                    ledger::note(purpose.change.to_owned(), rows.len() as u64);
+                }
+                Outcome::OnItsWay | Outcome::Failed(Error::Unknown { .. }) => {
+                    ledger::note(format!("perhaps {}", purpose.change), rows.len() as u64);
+                }
+                Outcome::NotSent | Outcome::Failed(_) => {}
+            }
+        }
+        for (outcome, request) in outcomes.iter().zip(&shown) {
+            if matches!(outcome, Outcome::OnItsWay) {
+                pgrx::warning!(
+                    "it is not known whether Clerk did this, because its answer was not waited for any longer: {request}"
+                );
+            }
+        }
+        check_for_interrupts!();
+        let failed = outcomes.iter().zip(purpose.rows).find_map(|(outcome, rows)| match outcome {
+            Outcome::Failed(Error::Refused { .. }) if purpose.takes_refusals => None,
+            Outcome::Failed(error) => Some((error, rows)),
+            _ => None,
+        });
+        if let Some((error, rows)) = failed {
+            let mut progress = reached.progress(rows);
+            if let Some(partly) = &self.partly {
+                progress = format!("{progress} {partly}");
+            }
+            FdwError::Write { error: error.clone().into(), server: self.server.name.clone(), progress }.raise();
+        }
+        hidden.end();
+        let answers = outcomes.into_iter().map(|outcome| match outcome {
+            Outcome::Done(body) => Ok(String::from_utf8_lossy(&body).into_owned()),
+            Outcome::Failed(error) => Err(error),
+            Outcome::NotSent | Outcome::OnItsWay => Err(Error::BrokenOff),
+        });
+        answers.collect()
+    }
+}
+
+impl Rows {
+    /// How many rows of the statement have reached Clerk, and which ones were next.
+    pub fn progress(&mut self, next: &[u64]) -> String {
+        self.0.sort_unstable();
+        let reached = match self.0.len() {
+            0 => "No row of this statement had reached Clerk".to_owned(),
+            1 => format!("1 row of this statement had reached Clerk and stays there ({})", ranges(&self.0)),
+            count => format!("{count} rows of this statement had reached Clerk and stay there ({})", ranges(&self.0)),
+        };
+        match next {
+            [] => format!("{reached}."),
+            [row] => format!("{reached}; row {row} was next."),
+            rows => format!("{reached}; {} were next.", ranges(rows)),
+        }
+    }
+}
+
+/// Rows in ascending order as people write them: "rows 1 to 4, 6".
+fn ranges(rows: &[u64]) -> String {
+    const SHOWN: usize = 5;
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for row in rows {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == *row => *last = *row,
+            _ => ranges.push((*row, *row)),
+        }
+    }
+    let mut texts: Vec<_> = ranges
+        .iter()
+        .take(SHOWN)
+        .map(|(first, last)| if first == last { first.to_string() } else { format!("{first} to {last}") })
+        .collect();
+    if ranges.len() > SHOWN {
+        texts.push("and others".to_owned());
+    }
+    format!("{} {}", if rows.len() == 1 { "row" } else { "rows" }, texts.join(", "))
+}

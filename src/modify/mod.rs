@@ -1,0 +1,27 @@
+//! Writes to Clerk: INSERT, UPDATE and DELETE on foreign tables, and the functions that change something.
+//!
+//! What a statement writes is at Clerk the moment it is sent, and no ROLLBACK takes it back. So everything that can be
+//! refused is refused before the first request, a request whose answer was lost is not sent again where that could do
+//! it twice, and what has reached Clerk is said whenever a statement or a transaction fails.
+//!
+//! | file | question |
+//! | --- | --- |
+//! | [`plan`] | Which tables can be written, and what does the plan of a write say? |
+//! | [`exec`] | How does Postgres run a write? |
+//! | [`statement`] | How are the rows of a statement written? |
+//! | [`conflict`] | What does ON CONFLICT do? |
+//! | [`explain`] | What does EXPLAIN show? |
+//! | [`connection`] | How are requests sent, and which rows have reached Clerk when one fails? |
+//! | [`mirror`] | How does a mirror of the server get to see what was written? |
+//! | [`ledger`] | What has the transaction written, in case it is rolled back? |
+//! | [`row`] | Which values does a row have? |
+
+pub mod conflict;
+mod connection;
+pub mod exec;
+pub mod explain;
+mod ledger;
+mod mirror;
+pub mod plan;
+mod row;
+mod statement;

@@ -1,0 +1,140 @@
+//! The values of a row as JSON, in the forms in which Clerk sends them: times in Unix milliseconds, arrays and booleans as
+//! such.
+
+use std::cell::UnsafeCell;
+
+use clerk_api::catalog::Object;
+use clerk_api::write::TableColumn;
+use pgrx::{PgSqlErrorCode, PgTupleDesc, pg_sys};
+
+use crate::error::FdwError;
+use crate::fdw::convert::{self, ColumnConverter};
+use crate::pg::encoding::from_server;
+
+/// The days from 1970-01-01, the epoch of Clerk's times, to 2000-01-01, the epoch of Postgres'.
+const EPOCH_DAYS: i64 = 10_957;
+const DAY_MS: i64 = 86_400_000;
+
+/// Reads the values of a table's rows.
+pub struct RowReader {
+    /// The table's columns that are not computed by Postgres.
+    pub converters: Vec<ColumnConverter>,
+    /// How the values of each of them are written.
+    outputs: Vec<Output>,
+}
+
+struct Output {
+    base: pg_sys::Oid,
+    /// The type's output function, in an UnsafeCell because it may keep its cache in it.
+    function: Box<UnsafeCell<pg_sys::FmgrInfo>>,
+}
+
+impl RowReader {
+    /// A reader for the rows of a table, and the columns whose values it reads.
+    ///
+    /// # Safety
+    /// The relation must be open, and `memory` must outlive the reader.
+    pub unsafe fn new(
+        relation: pg_sys::Relation,
+        object: &'static Object,
+        memory: pg_sys::MemoryContext,
+    ) -> (RowReader, Vec<TableColumn>) {
+        let (mut converters, mut outputs, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+        // SAFETY: the caller guarantees an open relation, whose descriptor is copied, and memory that outlives the reader
+        // and its converters. getTypeOutputInfo writes to both pointers, or raises an error for an oid that is no type.
+        unsafe {
+            let oid = (*relation).rd_id;
+            let descriptor = PgTupleDesc::from_pg_copy((*relation).rd_att);
+            for attribute in descriptor.iter() {
+                if attribute.attisdropped || attribute.attgenerated != 0 {
+                    continue;
+                }
+                let converter = ColumnConverter::new(oid, attribute, object, memory);
+                let (base, _) = convert::base_type_and_typmod(attribute.atttypid, attribute.atttypmod);
+                let (mut function, mut is_varlena) = (pg_sys::InvalidOid, false);
+                pg_sys::getTypeOutputInfo(base, &mut function, &mut is_varlena);
+                let output = Box::new(UnsafeCell::new(pg_sys::FmgrInfo::default()));
+                pg_sys::fmgr_info_cxt(function, output.get(), memory);
+                outputs.push(Output { base, function: output });
+                shown.push(TableColumn {
+                    name: converter.name.clone(),
+                    column: convert::catalog_column(oid, attribute.attnum, object),
+                    locator: converter.locator.clone(),
+                });
+                converters.push(converter);
+            }
+        }
+        (RowReader { converters, outputs }, shown)
+    }
+
+    /// The JSON texts of a row's values; `None` for NULL.
+    ///
+    /// # Safety
+    /// The slot must hold a row of the table.
+    pub unsafe fn read(&self, slot: *mut pg_sys::TupleTableSlot) -> Result<Vec<Option<String>>, FdwError> {
+        // SAFETY: the caller guarantees a row of the table, whose descriptor has all columns of this reader. Once
+        // slot_getsomeattrs_int has deformed it, as many values and flags are valid as the descriptor has attributes.
+        unsafe {
+            let attributes = (*(*slot).tts_tupleDescriptor).natts;
+            if i32::from((*slot).tts_nvalid) < attributes {
+                pg_sys::slot_getsomeattrs_int(slot, attributes);
+            }
+            let columns = self.converters.iter().zip(&self.outputs);
+            let values = columns.map(|(column, output)| {
+                let index = column.number as usize - 1;
+                match *(*slot).tts_isnull.add(index) {
+                    true => Ok(None),
+                    false => output.json(&column.name, *(*slot).tts_values.add(index)).map(Some),
+                }
+            });
+            values.collect()
+        }
+    }
+}
+
+impl Output {
+    /// A value of a column as JSON.
+    ///
+    /// # Safety
+    /// The datum must be of the column's type.
+    unsafe fn json(&self, column: &str, datum: pg_sys::Datum) -> Result<String, FdwError> {
+        let out_of_range = || FdwError::Refused {
+            code: PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+            message: format!("column \"{}\" has a value that JSON cannot express", column),
+            hint: None,
+        };
+        // SAFETY: the caller guarantees a value of the column's type, whose output function returns a C string and may
+        // write to its FmgrInfo, to which no reference exists.
+        let text = || unsafe { from_server(pg_sys::OutputFunctionCall(self.function.get(), datum)) };
+        let finite = |microseconds: i64| match microseconds {
+            i64::MIN | i64::MAX => Err(out_of_range()),
+            finite => Ok((finite.div_euclid(1000) + EPOCH_DAYS * DAY_MS).to_string()),
+        };
+        Ok(match self.base {
+            pg_sys::BOOLOID => (datum.value() & 1 != 0).to_string(),
+            pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID | pg_sys::JSONOID | pg_sys::JSONBOID => text(),
+            pg_sys::FLOAT4OID | pg_sys::FLOAT8OID | pg_sys::NUMERICOID => {
+                let number = text();
+                if serde_json::from_str::<serde_json::Number>(&number).is_err() {
+                    return Err(out_of_range());
+                }
+                number
+            }
+            pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID => finite(datum.value() as i64)?,
+            pg_sys::DATEOID => match datum.value() as i32 {
+                i32::MIN | i32::MAX => return Err(out_of_range()),
+                days => ((i64::from(days) + EPOCH_DAYS) * DAY_MS).to_string(),
+            },
+            // SAFETY: get_element_type takes any oid.
+            base if unsafe { pg_sys::get_element_type(base) } != pg_sys::InvalidOid => {
+                // SAFETY: array_to_json takes one array, which tells its element type, and returns a text.
+                unsafe {
+                    let arguments = [Some(datum)];
+                    let json = pgrx::fcinfo::direct_function_call_as_datum(pg_sys::array_to_json, &arguments);
+                    json.map_or("null".to_owned(), |json| from_server(pg_sys::text_to_cstring(json.cast_mut_ptr())))
+                }
+            }
+            _ => serde_json::Value::from(text()).to_string(),
+        })
+    }
+}
