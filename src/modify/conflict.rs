@@ -18,7 +18,6 @@ use crate::error::{FdwError, OrRaise};
 use crate::fdw::convert;
 use crate::fdw::exec::rows::{clear, fill};
 use crate::options;
-use crate::pg::encoding::from_server;
 use crate::remote::io_thread::Pages;
 
 thread_local! {
@@ -91,7 +90,7 @@ unsafe fn take_columns(query: *mut pg_sys::Query) {
         let table = PgList::<pg_sys::RangeTblEntry>::from_pg((*query).rtable);
         let Some(entry) = table.get_ptr((*query).resultRelation as usize - 1) else { return };
         let relation = (*entry).relid;
-        if (*entry).relkind as u8 != pg_sys::RELKIND_FOREIGN_TABLE || !is_own(relation) {
+        if !options::is_own_table(relation) {
             return;
         }
         let object = options::table(relation).or_raise().object;
@@ -101,18 +100,6 @@ unsafe fn take_columns(query: *mut pg_sys::Query) {
         let Some(columns) = columns else { FdwError::NotUnique { object: object.name, sets: sets(object) }.raise() };
         NAMED.with_borrow_mut(|all| all.push((relation, columns)));
         (*on_conflict).arbiterElems = std::ptr::null_mut();
-    }
-}
-
-/// Whether a foreign table is one of this extension.
-fn is_own(relation: pg_sys::Oid) -> bool {
-    // SAFETY: the relation is a foreign table, so that it has a server and a wrapper. get_func_name returns a C string, or
-    // null for an oid that is no function.
-    unsafe {
-        let server = pg_sys::GetForeignServer((*pg_sys::GetForeignTable(relation)).serverid);
-        let handler = (*pg_sys::GetForeignDataWrapper((*server).fdwid)).fdwhandler;
-        let name = pg_sys::get_func_name(handler);
-        !name.is_null() && from_server(name) == "clerk_fdw_handler"
     }
 }
 

@@ -60,7 +60,8 @@ impl Statement {
             let table = options::table((*(*relation).ri_RelationDesc).rd_id).or_raise();
             let (reader, columns) = RowReader::new((*relation).ri_RelationDesc, table.object, memory);
             let previous = pg_sys::MemoryContextSwitchTo(memory);
-            let descriptor = (*(*relation).ri_RelationDesc).rd_att;
+            // The slot keeps the descriptor as long as the query's memory lives, which may be longer than the relation is open.
+            let descriptor = pg_sys::CreateTupleDescCopy((*(*relation).ri_RelationDesc).rd_att);
             let old_slot = pg_sys::MakeTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsHeapTuple);
             let row_memory = pg_sys::AllocSetContextCreateInternal(
                 memory,

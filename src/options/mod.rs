@@ -80,6 +80,26 @@ fn flag(options: &Options, name: &str) -> Option<bool> {
     parse_bool(options.get(name)?)
 }
 
+/// Whether a relation is a foreign table of this extension.
+pub fn is_own_table(relation: pg_sys::Oid) -> bool {
+    // SAFETY: get_rel_relkind takes any oid. A foreign table has a server and a wrapper.
+    unsafe {
+        pg_sys::get_rel_relkind(relation) as u8 == pg_sys::RELKIND_FOREIGN_TABLE
+            && is_own_server((*pg_sys::GetForeignTable(relation)).serverid)
+    }
+}
+
+/// Whether a foreign server is one of this extension.
+pub fn is_own_server(server: pg_sys::Oid) -> bool {
+    // SAFETY: GetForeignServer raises an error for an oid that is no server, and a server has a wrapper. get_func_name
+    // returns a C string, or null for an oid that is no function.
+    unsafe {
+        let wrapper = pg_sys::GetForeignDataWrapper((*pg_sys::GetForeignServer(server)).fdwid);
+        let handler = pg_sys::get_func_name((*wrapper).fdwhandler);
+        !handler.is_null() && from_server(handler) == "clerk_fdw_handler"
+    }
+}
+
 /// What the options of a foreign table and its server say about scans of it.
 pub struct Table {
     pub server: pg_sys::Oid,

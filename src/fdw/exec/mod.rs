@@ -5,6 +5,7 @@
 //! | [`values`] | Which values do the plan's conditions have when the query runs? |
 //! | [`rows`] | How is an object converted to a row? |
 //! | [`scan`] | How is a table scanned? |
+//! | [`stored_rows`] | How are all rows read before the first is used? |
 //! | [`explain`] | What does EXPLAIN show? |
 //! | [`analyze`] | Which rows does ANALYZE sample? |
 
@@ -12,4 +13,5 @@ pub mod analyze;
 pub mod explain;
 pub mod rows;
 pub mod scan;
+mod stored_rows;
 mod values;

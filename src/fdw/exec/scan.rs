@@ -15,6 +15,7 @@ use pgrx::{PgList, PgMemoryContexts, PgTupleDesc, pg_guard, pg_sys};
 use crate::error::{FdwError, OrRaise};
 use crate::fdw::convert::ColumnConverter;
 use crate::fdw::exec::rows::{clear, fill, fill_count};
+use crate::fdw::exec::stored_rows::StoredRows;
 use crate::fdw::exec::values;
 use crate::fdw::plan::private::ScanPlan;
 use crate::options;
@@ -37,6 +38,8 @@ pub struct Scan {
     /// The plan's expressions, which give the values of its conditions.
     expressions: Vec<*mut pg_sys::ExprState>,
     progress: Progress,
+    /// The rows, if all are read before the first is used.
+    stored: Option<StoredRows>,
     /// What the executions that have ended have cost: one for each rescan, for example in a nested loop.
     finished_stats: ScanStats,
 }
@@ -123,7 +126,7 @@ pub unsafe extern "C-unwind" fn iterate_foreign_scan(
         let slot = (*node).ss.ss_ScanTupleSlot;
         clear(slot);
         let scan = &mut *(*node).fdw_state.cast::<Scan>();
-        if scan.next_row(node, slot) {
+        if scan.next_row_or_stored(node, slot) {
             pg_sys::ExecStoreVirtualTuple(slot);
         }
         slot
@@ -138,7 +141,9 @@ pub unsafe extern "C-unwind" fn iterate_foreign_scan(
 pub unsafe extern "C-unwind" fn re_scan_foreign_scan(node: *mut pg_sys::ForeignScanState) {
     // SAFETY: Postgres rescans only scans that begin_foreign_scan was called for without EXPLAIN_ONLY, so that
     // fdw_state is a Scan, to which no other reference exists.
-    unsafe { (*(*node).fdw_state.cast::<Scan>()).set_progress(Progress::NotStarted) }
+    let scan = unsafe { &mut *(*node).fdw_state.cast::<Scan>() };
+    scan.set_progress(Progress::NotStarted);
+    scan.end_stored();
 }
 
 /// The callback EndForeignScan: no more rows are wanted, and requests in flight are cancelled.
@@ -151,6 +156,7 @@ pub unsafe extern "C-unwind" fn end_foreign_scan(node: *mut pg_sys::ForeignScanS
     // reference to the Scan exists.
     if let Some(scan) = unsafe { (*node).fdw_state.cast::<Scan>().as_mut() } {
         scan.set_progress(Progress::Ended);
+        scan.end_stored();
     }
 }
 
@@ -218,8 +224,40 @@ impl Scan {
                 converters,
                 expressions: PgList::from_pg(expressions).iter_ptr().collect(),
                 progress: Progress::NotStarted,
+                stored: None,
                 finished_stats: ScanStats::default(),
             }
+        }
+    }
+
+    /// Puts the next row into the slot, after all have been read if the plan says so; returns false if there are no more.
+    ///
+    /// # Safety
+    /// The node must be the one that the scan was made for, and the slot must be its scan slot.
+    unsafe fn next_row_or_stored(
+        &mut self,
+        node: *mut pg_sys::ForeignScanState,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) -> bool {
+        // SAFETY: the caller guarantees the node and its slot, and the query's memory context outlives the scan.
+        unsafe {
+            if !self.plan.reads_first {
+                return self.next_row(node, slot);
+            }
+            let memory = (*(*node).ss.ps.state).es_query_cxt;
+            let mut stored = match self.stored.take() {
+                Some(stored) => stored,
+                None => StoredRows::of(slot, memory, || self.next_row(node, slot)),
+            };
+            let is_filled = stored.next(slot);
+            self.stored = Some(stored);
+            is_filled
+        }
+    }
+
+    fn end_stored(&mut self) {
+        if let Some(stored) = self.stored.take() {
+            stored.end();
         }
     }
 

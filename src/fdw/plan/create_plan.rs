@@ -8,6 +8,7 @@ use super::paths::limit;
 use super::private::{PathPrivate, ScanPlan, from_list, to_list};
 use super::rel_info::RelInfo;
 use super::upper_paths::inputs_of;
+use crate::options;
 
 /// The callback GetForeignPlan: makes the plan of the path that Postgres chose. All clauses stay in the plan, so that
 /// Postgres checks them again on each row.
@@ -36,7 +37,7 @@ pub unsafe extern "C-unwind" fn get_foreign_plan(
         };
         if let Some(counted) = counted {
             let rel = *(*root).simple_rel_array.add(counted as usize);
-            return count_plan(info_of(rel), requests, target_list);
+            return count_plan(info_of(rel), requests, target_list, writes_to_clerk(root));
         }
         let info = info_of(rel);
         let param_info = (*best_path).path.param_info;
@@ -54,6 +55,7 @@ pub unsafe extern "C-unwind" fn get_foreign_plan(
             order,
             is_count: false,
             requests: limit.map_or(requests, |rows| requests.min(pages(rows))),
+            reads_first: writes_to_clerk(root),
         };
         pg_sys::make_foreignscan(
             target_list,
@@ -65,6 +67,43 @@ pub unsafe extern "C-unwind" fn get_foreign_plan(
             null_mut(),
             outer_plan,
         )
+    }
+}
+
+unsafe extern "C-unwind" {
+    /// A table with all tables that inherit from it or are its partitions. The server exports it; pgrx lacks it.
+    fn find_all_inheritors(
+        relation: pg_sys::Oid,
+        lock: pg_sys::LOCKMODE,
+        parents: *mut *mut pg_sys::List,
+    ) -> *mut pg_sys::List;
+}
+
+/// Whether the rows of the query, or of one that it is part of, are written to a foreign table of this extension. Then they
+/// are all read before the first is written: the lists at Clerk would change while they are read, and an INSERT could go
+/// on forever with the rows that it has made.
+///
+/// # Safety
+/// The root must be that of the query that is being planned.
+unsafe fn writes_to_clerk(mut root: *mut pg_sys::PlannerInfo) -> bool {
+    // SAFETY: the caller guarantees a root, which parent_root leads to the outermost of. The result relation of a query is
+    // an index of its range table, and find_all_inheritors returns a list of oids.
+    unsafe {
+        while !root.is_null() {
+            let query = (*root).parse;
+            if (*query).commandType != pg_sys::CmdType::CMD_SELECT && (*query).resultRelation > 0 {
+                let target = *(*root).simple_rte_array.add((*query).resultRelation as usize);
+                let relation = (*target).relid;
+                let below = pg_sys::ffi::pg_guard_ffi_boundary(|| {
+                    find_all_inheritors(relation, pg_sys::NoLock as _, null_mut())
+                });
+                if PgList::<pg_sys::Oid>::from_pg(below).iter_oid().any(options::is_own_table) {
+                    return true;
+                }
+            }
+            root = (*root).parent_root;
+        }
+        false
     }
 }
 
@@ -86,7 +125,12 @@ unsafe fn info_of<'p>(rel: *mut pg_sys::RelOptInfo) -> &'p RelInfo {
 ///
 /// # Safety
 /// The target list must be that of the plan that is being made.
-unsafe fn count_plan(info: &RelInfo, requests: f64, target_list: *mut pg_sys::List) -> *mut pg_sys::ForeignScan {
+unsafe fn count_plan(
+    info: &RelInfo,
+    requests: f64,
+    target_list: *mut pg_sys::List,
+    reads_first: bool,
+) -> *mut pg_sys::ForeignScan {
     let plan = ScanPlan {
         relation: info.rel.relation.to_u32(),
         columns: Vec::new(),
@@ -96,6 +140,7 @@ unsafe fn count_plan(info: &RelInfo, requests: f64, target_list: *mut pg_sys::Li
         limit: None,
         is_count: true,
         requests,
+        reads_first,
     };
     // SAFETY: the caller guarantees the target list of the plan, whose entries are expressions of the query. scanrelid
     // 0 means that the plan scans no relation, and its fdw_scan_tlist says which columns it returns.

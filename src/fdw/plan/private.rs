@@ -31,6 +31,8 @@ pub struct ScanPlan {
     pub is_count: bool,
     /// How many requests the planner expects.
     pub requests: f64,
+    /// Whether all rows are read before the first is used, because the statement writes to Clerk.
+    pub reads_first: bool,
 }
 
 /// What a path tells the plan that is made from it.

@@ -30,6 +30,7 @@ const WRITES: Writes = Writes {
     ],
     delete: Some(Write::delete("/waitlist_entries/{waitlist_entry_id}")),
     // Clerk answers with the entry that an address has already, so that inserting it again makes no other.
+    unique: &[],
 };
 
 pub(super) const OBJECT: Object = Object {
