@@ -41,6 +41,8 @@ const OWN: &[Endpoint] = &[
     endpoint::USERS,
     endpoint::USER_COUNT,
     endpoint::USER,
+    endpoint::EMAIL_ADDRESS,
+    endpoint::PHONE_NUMBER,
     endpoint::USER_MEMBERSHIPS,
     endpoint::ORGANIZATIONS,
     endpoint::ORGANIZATION,
@@ -83,6 +85,8 @@ pub(crate) fn answer(
             read(&endpoint::USER)?;
             users::get(state, id)
         }
+        ["v1", "email_addresses", id] => users::email_address(state, id),
+        ["v1", "phone_numbers", id] => users::phone_number(state, id),
         ["v1", "users", id, "organization_memberships"] => {
             memberships::of_user(state, &read(&endpoint::USER_MEMBERSHIPS)?, id)
         }

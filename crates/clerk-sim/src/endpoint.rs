@@ -190,6 +190,10 @@ pub(crate) const USER_COUNT: Endpoint = Endpoint {
 
 pub(crate) const USER: Endpoint = Endpoint { path: "/users/{user_id}", parameters: &[] };
 
+pub(crate) const EMAIL_ADDRESS: Endpoint = Endpoint { path: "/email_addresses/{email_address_id}", parameters: &[] };
+
+pub(crate) const PHONE_NUMBER: Endpoint = Endpoint { path: "/phone_numbers/{phone_number_id}", parameters: &[] };
+
 pub(crate) const USER_MEMBERSHIPS: Endpoint =
     Endpoint { path: "/users/{user_id}/organization_memberships", parameters: &[PAGE] };
 

@@ -25,7 +25,8 @@ pub(crate) fn expand(fields: &mut Fields, random: &mut impl Rng, now: i64) -> se
         for (place, text) in texts(&given)?.into_iter().enumerate() {
             let id = id::new("idn_", random, now);
             let is_reserved = statuses.get(place).is_some_and(|status| status == "reserved");
-            objects.push(identification(short, &id, &text, is_reserved, now)?);
+            let status = if is_reserved { Status::Reserved } else { Status::Verified };
+            objects.push(identification(short, &id, &text, status, now)?);
             first.get_or_insert(id);
         }
         fields.insert(array.to_owned(), raw(objects)?);
@@ -34,15 +35,36 @@ pub(crate) fn expand(fields: &mut Fields, random: &mut impl Rng, now: i64) -> se
     Ok(())
 }
 
-fn identification(kind: &str, id: &str, text: &str, is_reserved: bool, now: i64) -> serde_json::Result<Box<RawValue>> {
-    // What is reserved for a user is not verified.
-    let verification = (!is_reserved).then_some(schema::Verification {
+/// How far an address is known to be the user's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    Verified,
+    /// It was not verified, but nobody else may have it.
+    Reserved,
+    Unverified,
+}
+
+/// That an address counts as verified because the Backend API said so.
+pub(crate) fn by_admin() -> schema::Verification<'static> {
+    schema::Verification {
         object: "verification_admin",
         status: "verified",
         strategy: "admin",
         attempts: None,
         expire_at: None,
-    });
+    }
+}
+
+/// An email address, a phone number or a wallet, by the name of its field.
+pub(crate) fn identification(
+    kind: &str,
+    id: &str,
+    text: &str,
+    status: Status,
+    now: i64,
+) -> serde_json::Result<Box<RawValue>> {
+    let is_reserved = status == Status::Reserved;
+    let verification = (status == Status::Verified).then(by_admin);
     match kind {
         "email_address" => raw(schema::EmailAddress {
             id,

@@ -82,6 +82,12 @@ impl User {
         Ok(user)
     }
 
+    /// The objects of one of its arrays, such as `passkeys`.
+    pub(crate) fn objects(&self, array: &str) -> serde_json::Result<Vec<Fields>> {
+        let fields: Fields = serde_json::from_str(&self.json)?;
+        fields.get(array).map_or(Ok(Vec::new()), |objects| serde_json::from_str(objects.get()))
+    }
+
     pub(crate) fn primary_email(&self) -> Option<&str> {
         let primary = self.primary_email_address_id.as_deref()?;
         let mut addresses = self.email_addresses.iter();

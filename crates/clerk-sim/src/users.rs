@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::ClerkError;
-use crate::object::User;
+use crate::object::{Fields, User};
 use crate::page::{self, SortKey};
 use crate::query::{IncludeExclude, Query};
 use crate::state::State;
@@ -42,6 +42,25 @@ pub(crate) fn get(state: &State, id: &str) -> Result<Vec<u8>, ClerkError> {
     let user = state.users.get(id);
     let user = user.ok_or_else(|| ClerkError::not_found("user", id))?;
     Ok(user.json.clone().into_bytes())
+}
+
+/// An email address of any user.
+pub(crate) fn email_address(state: &State, id: &str) -> Result<Vec<u8>, ClerkError> {
+    let user = state.users.iter().find(|user| user.email_ids().contains(&id));
+    part(user, "email_addresses", id).ok_or_else(|| ClerkError::not_found("email address", id))
+}
+
+/// A phone number of any user.
+pub(crate) fn phone_number(state: &State, id: &str) -> Result<Vec<u8>, ClerkError> {
+    let user = state.users.iter().find(|user| user.phone_ids().contains(&id));
+    part(user, "phone_numbers", id).ok_or_else(|| ClerkError::not_found("phone number", id))
+}
+
+/// The object with this id in an array of a user.
+fn part(user: Option<&User>, array: &str, id: &str) -> Option<Vec<u8>> {
+    let objects = user?.objects(array).ok()?;
+    let is_meant = |object: &&Fields| object.get("id").is_some_and(|raw| raw.get().trim_matches('"') == id);
+    serde_json::to_vec(objects.iter().find(is_meant)?).ok()
 }
 
 /// The user behind whom the page begins.

@@ -83,7 +83,14 @@ fn targets(sim: &Sim, path: &str) -> Vec<String> {
         let ids = objects.iter().flat_map(|object| ids(sim, object));
         ids.map(|id| format!("{path}?{name}={id}{rest}")).collect()
     };
+    let of_users = |array: &str| -> Vec<String> {
+        let users = sim.users().into_iter().map(|user| parse(&user.json));
+        let ids = users.flat_map(|user| user[array].as_array().cloned().unwrap_or_default());
+        ids.map(|object| format!("/{array}/{}", object["id"].as_str().expect("an id"))).collect()
+    };
     match path {
+        "/email_addresses/{email_address_id}" => return of_users("email_addresses"),
+        "/phone_numbers/{phone_number_id}" => return of_users("phone_numbers"),
         "/sessions" => return with("user_id", &["users"], "&limit=500"),
         "/api_keys" => return with("subject", &["users", "organizations"], "&include_invalid=true&limit=100"),
         "/m2m_tokens" => return with("subject", &["machines"], "&revoked=true&expired=true&limit=100"),

@@ -38,6 +38,10 @@ impl Given {
         self.value(name)
     }
 
+    pub(super) fn boolean(&self, name: &str) -> Option<bool> {
+        self.value(name)
+    }
+
     pub(super) fn is_true(&self, name: &str) -> bool {
         self.value(name) == Some(true)
     }

@@ -6,15 +6,16 @@
 //! - `time` reads times in RFC 3339
 //! - `given`: the fields that a request gives; `form`: what forms consist of; `body` reads bodies by forms
 //! - `metadata` merges metadata; `show`: how what was changed is shown, and checks that several subjects share
-//! - `users`, `organizations`, `memberships`, `invitations`, `organization_invitations`, `organization_domains`,
-//!   `waitlist`, `access`, `settings`, `roles`, `machines`: the forms and what they do, by their subjects; `identifiers`
-//!   and `passwords` check what users have
+//! - `users`, `parts` (of users), `identifications`, `organizations`, `memberships`, `invitations`,
+//!   `organization_invitations`, `organization_domains`, `waitlist`, `access`, `settings`, `roles`, `machines`: the forms
+//!   and what they do, by their subjects; `identifiers` and `passwords` check what users have
 //! - `registry`: the list of all forms
 
 mod access;
 mod body;
 mod form;
 mod given;
+mod identifications;
 mod identifiers;
 mod invitations;
 mod machines;
@@ -23,6 +24,7 @@ mod metadata;
 mod organization_domains;
 mod organization_invitations;
 mod organizations;
+mod parts;
 mod passwords;
 mod registry;
 mod roles;

@@ -2,8 +2,8 @@
 
 use super::form::Write;
 use super::{
-    access, invitations, machines, memberships, organization_domains, organization_invitations, organizations, roles,
-    settings, users, waitlist,
+    access, identifications, invitations, machines, memberships, organization_domains, organization_invitations,
+    organizations, parts, roles, settings, users, waitlist,
 };
 use crate::endpoint;
 
@@ -11,6 +11,8 @@ use crate::endpoint;
 /// test compares this list with Clerk's OpenAPI file.
 pub const WRITES: &[&[Write]] = &[
     users::WRITES,
+    parts::WRITES,
+    identifications::WRITES,
     organizations::WRITES,
     memberships::WRITES,
     invitations::WRITES,

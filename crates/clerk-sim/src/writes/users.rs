@@ -5,11 +5,12 @@ use serde_json::json;
 use super::form::FieldKind::{Boolean, Choice, Integer, Object, Text, TextCount, Texts, Time};
 use super::form::{Call, Field, Write, field};
 use super::given::{Given, Patch};
+use super::parts::is_true;
 use super::passwords::HASHERS;
 use super::{identifiers, metadata, passwords};
 use crate::error::ClerkError;
 use crate::event;
-use crate::object::User;
+use crate::object::{Fields, User};
 use crate::state::State;
 use crate::table::Row;
 
@@ -79,6 +80,15 @@ pub(super) const WRITES: &[Write] = &[
     Write::plain("POST", "/users/{user_id}/unban", |state, call| ban(state, call.id(), false)),
     Write::with_body("POST", "/users/ban", &[USER_IDS], |state, call| ban_all(state, call, true)).refusing_with(400),
     Write::with_body("POST", "/users/unban", &[USER_IDS], |state, call| ban_all(state, call, false)).refusing_with(400),
+    Write::with_body(
+        "POST",
+        "/users/{user_id}/remove_password",
+        &[&[field("sign_out_of_other_sessions", Boolean)]],
+        remove_password,
+    )
+    .closed()
+    .optional()
+    .refusing_with(400),
     Write::plain("POST", "/users/{user_id}/lock", |state, call| lock(state, call.id(), true)),
     Write::plain("POST", "/users/{user_id}/unlock", |state, call| lock(state, call.id(), false)),
 ];
@@ -184,6 +194,18 @@ fn lock(state: &mut State, id: &str, locked: bool) -> Result<String, ClerkError>
     set_locked(&mut patch, locked)?;
     state.update_user(id, patch)?;
     show(state, id)
+}
+
+/// Nothing happens to a user without a password.
+fn remove_password(state: &mut State, call: &Call) -> Result<String, ClerkError> {
+    let user: Fields = serde_json::from_str(&found(state, call.id())?.json)?;
+    if is_true(&user, "password_enabled") {
+        if call.given.is_true("sign_out_of_other_sessions") {
+            revoke_sessions(state, call.id())?;
+        }
+        state.update_user(call.id(), json!({ "password_enabled": false, "password_last_updated_at": null }))?;
+    }
+    show(state, call.id())
 }
 
 fn set_locked(patch: &mut Patch, locked: bool) -> Result<(), ClerkError> {
