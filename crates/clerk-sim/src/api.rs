@@ -101,9 +101,14 @@ pub(crate) fn answer(
     }
 }
 
-/// Makes the change that a request with another method than GET asks for, and answers with the JSON of its endpoint. A
-/// request that is refused changes nothing.
-pub(crate) fn change(state: &mut State, head: &Parts, body: &[u8]) -> Result<Vec<u8>, ClerkError> {
+/// Makes the change that a request with another method than GET asks for, and answers with the status and the JSON of
+/// its endpoint. A request that is refused changes nothing.
+pub(crate) fn change(
+    state: &mut State,
+    head: &Parts,
+    request: &Request,
+    body: &[u8],
+) -> Result<(u16, Vec<u8>), ClerkError> {
     let segments = segments(head);
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let ["v1", path @ ..] = segments.as_slice() else { return Err(ClerkError::no_such_route()) };
@@ -113,7 +118,7 @@ pub(crate) fn change(state: &mut State, head: &Parts, body: &[u8]) -> Result<Vec
         if let Some(kind) = kind.filter(|kind| !body.is_empty() && !kind.starts_with("application/json")) {
             return Err(ClerkError::unsupported_content_type(&kind));
         }
-        return write.answer(state, &ids, body);
+        return write.answer(state, &ids, &request.query, body);
     }
     let mut allowed = writes::methods(path);
     if ENDPOINTS.iter().any(|endpoint| ids(endpoint.path, path).is_some()) {

@@ -27,6 +27,9 @@ pub struct Config {
     pub others: usize,
     /// Whether some metadata contains half a surrogate pair, as Clerk's may. Clerk's Python client cannot read it.
     pub lone_surrogates: bool,
+    /// How many users there may be before the API refuses to create more, as in Clerk's development instances; `None`,
+    /// the default, is any number.
+    pub user_quota: Option<usize>,
     /// The delay before every answer.
     pub latency: Duration,
     /// How many requests a key may make.
@@ -48,6 +51,7 @@ impl Default for Config {
             memberships: 150,
             others: 25,
             lone_surrogates: true,
+            user_quota: None,
             latency: Duration::ZERO,
             rate_limit: RateLimit::default(),
             keys: vec!["sk_test_simulator".to_owned()],

@@ -11,6 +11,7 @@
 //! | `DELETE /_sim/faults` | removes all faults |
 //! | `PUT /_sim/latency` | `{"ms":100}` before every answer |
 //! | `PUT /_sim/instance` | `{"id":"ins_…"}`: the keys belong to another instance |
+//! | `PUT /_sim/quota` | `{"users":100}`: the API refuses to create more users; `null` lets it create any number |
 //! | `GET /_sim/webhooks` | the events so far: `[{"id":"msg_…","timestamp":n,"type":"user.created","body":"…"}]` |
 //! | `DELETE /_sim/webhooks` | forgets them |
 //! | `PUT /_sim/receiver` | `{"url":"http://…","secret":"whsec_…"}`: events are POSTed there from now on |
@@ -80,6 +81,10 @@ pub(crate) async fn answer(shared: &Shared, head: &Parts, body: Incoming) -> Ans
             write(&shared.state).set_instance(instance.id);
             Vec::new()
         }),
+        ("PUT", ["quota"]) => parse::<NewQuota>(&body).map(|quota| {
+            write(&shared.state).user_quota = quota.users;
+            Vec::new()
+        }),
         ("GET", ["webhooks"]) => {
             serde_json::to_vec(read(&shared.state).dispatcher.deliveries()).map_err(ClerkError::bad_body)
         }
@@ -116,6 +121,11 @@ struct NewLatency {
 #[derive(Deserialize)]
 struct NewInstance {
     id: String,
+}
+
+#[derive(Deserialize)]
+struct NewQuota {
+    users: Option<usize>,
 }
 
 #[derive(Deserialize)]

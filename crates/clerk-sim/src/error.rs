@@ -199,6 +199,15 @@ impl ClerkError {
         )
     }
 
+    pub(crate) fn user_quota_exceeded(max: usize) -> ClerkError {
+        ClerkError::new(
+            403,
+            "user_quota_exceeded",
+            "You have reached your limit of users",
+            format!("You have reached your limit of {max} users. If you need more users, use a production instance."),
+        )
+    }
+
     pub(crate) fn quota_exceeded(max: i64) -> ClerkError {
         ClerkError::new(
             403,

@@ -16,7 +16,7 @@ pub(crate) struct Instance {
     object: &'static str,
     pub(crate) id: String,
     environment_type: &'static str,
-    allowed_origins: Option<Vec<String>>,
+    pub(crate) allowed_origins: Option<Vec<String>>,
     workspace_id: Option<String>,
 }
 
@@ -30,6 +30,10 @@ impl Instance {
             allowed_origins: None,
             workspace_id: None,
         }
+    }
+
+    pub(crate) fn is_production(&self) -> bool {
+        self.environment_type == "production"
     }
 }
 

@@ -237,6 +237,11 @@ impl Sim {
         self.change(|state| state.set_instance(id));
     }
 
+    /// Sets how many users there may be before the API refuses to create more, or that there may be any number.
+    pub fn set_user_quota(&self, max: Option<usize>) {
+        self.change(|state| state.user_quota = max);
+    }
+
     /// The webhooks since the start or the last [`Sim::clear_webhooks`], in the order of their events. A test of a
     /// receiver can deliver them in any order, twice or not at all, as Clerk may.
     pub fn webhooks(&self) -> Vec<Delivery> {

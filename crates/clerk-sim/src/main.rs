@@ -53,6 +53,10 @@ struct Options {
     #[arg(long)]
     no_lone_surrogates: bool,
 
+    /// How many users there may be before no more can be created [default: any number]
+    #[arg(long, value_name = "USERS")]
+    user_quota: Option<usize>,
+
     /// Sleep so many milliseconds before every answer
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
@@ -93,6 +97,7 @@ impl Options {
             memberships: self.memberships,
             others: self.others,
             lone_surrogates: !self.no_lone_surrogates,
+            user_quota: self.user_quota,
             latency: Duration::from_millis(self.latency_ms),
             rate_limit: match self.rate_limit {
                 _ if self.no_rate_limit => RateLimit::Off,

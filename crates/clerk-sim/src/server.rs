@@ -110,18 +110,18 @@ async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Re
             let limited = shared.limiter.count(key);
             limited.map_err(ClerkError::too_many_requests)?;
             if is_read {
-                api::answer(&read(&shared.state), &head, &request, distortions)
+                api::answer(&read(&shared.state), &head, &request, distortions).map(|json| (200, json))
             } else {
-                api::change(&mut write(&shared.state), &head, &body)
+                api::change(&mut write(&shared.state), &head, &request, &body)
             }
         });
         match result {
-            Ok(json) if is_read => {
-                let answer = Answer::json(200, distortions.recount(json));
+            Ok((status, json)) if is_read => {
+                let answer = Answer::json(status, distortions.recount(json));
                 lock(&shared.plan).sent(&request.path, &answer.body);
                 answer
             }
-            Ok(json) => Answer::json(200, json),
+            Ok((status, json)) => Answer::json(status, json),
             Err(error) => Answer::error(&error, &trace_id),
         }
     };

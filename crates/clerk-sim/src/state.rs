@@ -34,6 +34,8 @@ pub struct State {
     pub(crate) memberships: Table<Membership>,
     /// The objects of all other kinds, which `resources` generates.
     pub(crate) tables: Tables,
+    /// How many users the API may create, at most.
+    pub(crate) user_quota: Option<usize>,
     /// About how many objects there are at first of each other kind.
     pub(crate) others: usize,
     /// From the id of a user or an organization to the ids of its memberships.
@@ -63,6 +65,7 @@ impl State {
             organizations: Table::new(generated.organizations),
             memberships: Table::new(generated.memberships),
             tables: Tables::new(),
+            user_quota: config.user_quota,
             others: config.others,
             by_user: IdIndex::new(),
             by_organization: IdIndex::new(),

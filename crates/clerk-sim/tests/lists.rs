@@ -223,7 +223,7 @@ fn status_404() {
     let reply = request(&sim, "PUT", "/v1/users", key, "{}").expect("an answer");
     assert_eq!((reply.status, reply.header("allow")), (405, Some("GET, POST")));
     let reply = request(&sim, "POST", "/v1/instance", key, "{}").expect("an answer");
-    assert_eq!((reply.status, reply.header("allow")), (405, Some("GET")));
+    assert_eq!((reply.status, reply.header("allow")), (405, Some("GET, PATCH")));
     let reply = request(&sim, "GET", "/v1/users", "", "").expect("an answer");
     assert_eq!((reply.status, reply.code().as_str()), (401, "authorization_header_format_invalid"));
     let key = "Authorization: Bearer sk_test_another\r\n";

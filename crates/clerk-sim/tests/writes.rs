@@ -2,64 +2,13 @@
 
 mod support;
 
-use std::collections::BTreeSet;
-
-use clerk_sim::{Fault, Outcome, WRITES};
+use clerk_sim::{Fault, Outcome};
 use serde_json::{Value, json};
-use support::description::{self, Checker, resolve};
 use support::writing::World;
 use support::{encode, get, request, write};
 
-const FILE: &str = "bapi-2026-05-12.yml";
-
 fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
-}
-
-/// Every write is documented, and its body has the documented fields, with what is said of them.
-#[test]
-fn every_documented_field_is_known() {
-    let Some(description) = description::read(FILE) else {
-        return;
-    };
-    for write in WRITES.iter().copied().flatten() {
-        let name = format!("{} {}", write.method, write.path);
-        let operation = &description["paths"][write.path][write.method.to_lowercase()];
-        assert!(operation.is_object(), "{name} is documented");
-        let body = &operation["requestBody"];
-        let mut schema = &body["content"]["application/json"]["schema"];
-        if schema["type"] == "array" {
-            assert_eq!(schema["maxItems"].as_u64(), write.max_objects.map(|max| max as u64), "{name}");
-            schema = &schema["items"];
-        }
-        assert_eq!(write.needs_body, body["required"] == true || write.max_objects.is_some(), "{name} needs a body");
-        assert_eq!(write.is_closed, schema["additionalProperties"] == false, "{name} is closed");
-        let properties = schema["properties"].as_object();
-        let documented: BTreeSet<(String, bool, bool)> = properties
-            .into_iter()
-            .flatten()
-            .map(|(field, said)| {
-                let said = resolve(&description, said);
-                let required = schema["required"].as_array().is_some_and(|names| names.contains(&json!(field)));
-                (field.clone(), required, said["nullable"] == true)
-            })
-            .collect();
-        let known: BTreeSet<(String, bool, bool)> =
-            write.fields().map(|field| (field.name.to_owned(), field.is_required, field.is_nullable)).collect();
-        assert_eq!(known, documented, "{name}: name, required, nullable");
-    }
-}
-
-/// The check of answers notices what is wrong.
-#[test]
-fn check_has_teeth() {
-    let Some(description) = description::read(FILE) else {
-        return;
-    };
-    let world = World::new(0, 0, 0);
-    let (mut user, _) = world.change("POST", "/users", json!({}));
-    user["created_at"] = json!("yesterday");
-    assert_eq!(Checker::new(description).errors_of("post", "/users", 200, &user).len(), 1);
 }
 
 /// A user from its creation to its end.

@@ -1,4 +1,4 @@
-//! Invitations, the waitlist, domains of organizations and sessions, changed over the API.
+//! Invitations, the waitlist, and domains of organizations, changed over the API.
 
 mod support;
 
@@ -173,16 +173,4 @@ fn waitlist() {
     assert_eq!(world.change("POST", &format!("{}/reject", path(0)), Value::Null).0["status"], "rejected");
     assert_eq!(world.change("DELETE", &path(1), Value::Null).0["deleted"], true);
     world.assert_all_done(&["/waitlist_entries"]);
-}
-
-/// Sessions are revoked.
-#[test]
-fn sessions() {
-    let world = World::new(1, 0, 0);
-    let id = world.sim.create("sessions", json!({})).expect("a session");
-    let (session, events) = world.change("POST", &format!("/sessions/{id}/revoke"), Value::Null);
-    assert_eq!((&session["status"], events.as_slice()), (&json!("revoked"), &["session.revoked".to_owned()][..]));
-    assert_eq!(get(&world.sim, &format!("/sessions/{id}")).json(), session);
-    world.refuse("POST", "/sessions/sess_unknown/revoke", Value::Null, 404, "resource_not_found", "");
-    world.assert_all_done(&["/sessions"]);
 }

@@ -10,6 +10,15 @@ fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 
+/// A user as the documentation of Supabase's wrapper creates one.
+#[test]
+fn documented_user() {
+    let world = World::new(0, 0, 0);
+    let given = json!({ "email_address": ["user@example.com"], "password": "secure123" });
+    let (user, events) = world.change("POST", "/users", given);
+    assert_eq!((&user["password_enabled"], events.as_slice()), (&json!(true), &["user.created".to_owned()][..]));
+}
+
 /// The email addresses of a user, one at a time.
 #[test]
 fn email_addresses() {

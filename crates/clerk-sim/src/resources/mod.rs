@@ -29,5 +29,6 @@ mod route;
 mod sessions;
 
 pub(crate) use answer::answer;
+pub(crate) use billing::money;
 pub(crate) use generation::generate;
 pub(crate) use registry::{ROUTE_COUNT, ROUTES, is_meant, kind_named};

@@ -1,4 +1,4 @@
-//! Who may sign up, and who stays signed in: the allowlist, the blocklist, and sessions.
+//! Who may sign up: the allowlist and the blocklist.
 
 use super::form::FieldKind::{Boolean, Text};
 use super::form::{Call, Write, field};
@@ -30,7 +30,6 @@ pub(super) const WRITES: &[Write] = &[
     Write::plain("DELETE", "/blocklist_identifiers/{identifier_id}", |state, call| {
         show::delete(state, BLOCKED, call.id())
     }),
-    Write::plain("POST", "/sessions/{session_id}/revoke", revoke),
 ];
 
 fn add(state: &mut State, call: &Call, kind: &'static str) -> Result<String, ClerkError> {
@@ -51,11 +50,4 @@ fn add(state: &mut State, call: &Call, kind: &'static str) -> Result<String, Cle
     patch.set("identifier", identifier)?;
     patch.set("identifier_type", identifier_type)?;
     show::create(state, kind, patch)
-}
-
-fn revoke(state: &mut State, call: &Call) -> Result<String, ClerkError> {
-    show::found(state, "sessions", call.id())?;
-    let mut patch = Patch::default();
-    patch.set("status", "revoked")?;
-    show::update(state, "sessions", call.id(), patch)
 }

@@ -1,7 +1,9 @@
 //! What the form of a write consists of.
 
 use super::given::Given;
+use crate::endpoint::Parameter;
 use crate::error::ClerkError;
+use crate::query::Query;
 use crate::state::State;
 
 /// An endpoint that changes something: its method and path, as in Clerk's OpenAPI file, and the fields of its body.
@@ -18,6 +20,9 @@ pub struct Write {
     pub needs_body: bool,
     /// How many objects the body may be an array of, if it is one.
     pub max_objects: Option<usize>,
+    pub(super) parameters: &'static [&'static [Parameter]],
+    /// The status of what was done.
+    pub(super) success: u16,
     /// The status for fields that are refused.
     pub(super) refusal: u16,
     pub(super) act: Act,
@@ -35,6 +40,7 @@ pub(super) enum Act {
 pub(super) struct Call<'a> {
     /// The parts of the path that stand for `{…}`.
     pub(super) ids: &'a [&'a str],
+    pub(super) query: &'a Query,
     pub(super) given: Given,
 }
 
@@ -64,6 +70,8 @@ impl Write {
             is_closed: false,
             needs_body: false,
             max_objects: None,
+            parameters: &[],
+            success: 200,
             refusal: 422,
             act: Act::One(act),
         }
@@ -93,6 +101,8 @@ impl Write {
             is_closed: false,
             needs_body: true,
             max_objects: Some(max),
+            parameters: &[],
+            success: 200,
             refusal: 422,
             act: Act::Many(act),
         }
@@ -111,6 +121,21 @@ impl Write {
     /// Another status for fields that are refused.
     pub(super) const fn refusing_with(self, status: u16) -> Write {
         Write { refusal: status, ..self }
+    }
+
+    /// Another status than 200 for what was done. The answer to 204 has no body.
+    pub(super) const fn answering(self, status: u16) -> Write {
+        Write { success: status, ..self }
+    }
+
+    /// Parameters in the query string.
+    pub(super) const fn with_parameters(self, parameters: &'static [&'static [Parameter]]) -> Write {
+        Write { parameters, ..self }
+    }
+
+    /// The names of the parameters in the query string.
+    pub fn parameter_names(&self) -> impl Iterator<Item = &'static str> {
+        self.parameters.iter().copied().flatten().map(|parameter| parameter.name)
     }
 
     /// Every field of the body, or of each object of it.
@@ -145,6 +170,14 @@ pub(super) enum FieldKind {
     Boolean,
     True,
     Object,
+    /// An object whose values are texts or null.
+    Mapping,
+    /// An object with these fields and no others.
+    Form(&'static [Field]),
+    /// An array of objects with these fields and no others.
+    Forms(&'static [Field]),
+    /// As `Forms`, with other fields as well.
+    OpenForms(&'static [Field]),
     /// Any value.
     Any,
     Texts,
@@ -153,6 +186,14 @@ pub(super) enum FieldKind {
 }
 
 impl Field {
+    /// The fields of the object, or of each object of the array, that the value is; none if it is something else.
+    pub fn fields(&self) -> &'static [Field] {
+        match self.kind {
+            FieldKind::Form(fields) | FieldKind::Forms(fields) | FieldKind::OpenForms(fields) => fields,
+            _ => &[],
+        }
+    }
+
     pub(super) const fn required(self) -> Field {
         Field { is_required: true, ..self }
     }

@@ -1,4 +1,4 @@
-//! Machines, API keys, and OAuth applications: what signs in that is not a user.
+//! Machines, their tokens, API keys, and OAuth applications: what signs in that is not a user.
 
 use serde_json::{Value, json};
 
@@ -12,6 +12,7 @@ use crate::state::State;
 
 const MACHINES: &str = "machines";
 const KEYS: &str = "api_keys";
+const TOKENS: &str = "m2m_tokens";
 const APPLICATIONS: &str = "oauth_applications";
 
 /// The longest time that a token of a machine may be valid, in seconds.
@@ -80,7 +81,15 @@ pub(super) const WRITES: &[Write] = &[
         "POST",
         "/api_keys/{apiKeyID}/revoke",
         &[&[field("revocation_reason", Text).nullable()]],
-        revoke_key,
+        |state, call| revoke(state, call, KEYS),
+    )
+    .closed()
+    .refusing_with(400),
+    Write::with_body(
+        "POST",
+        "/m2m_tokens/{m2m_token_id}/revoke",
+        &[&[field("revocation_reason", Text).nullable()]],
+        |state, call| revoke(state, call, TOKENS),
     )
     .closed()
     .refusing_with(400),
@@ -155,12 +164,12 @@ fn change_key(state: &mut State, call: &Call) -> Result<String, ClerkError> {
     show::update(state, KEYS, call.id(), patch)
 }
 
-fn revoke_key(state: &mut State, call: &Call) -> Result<String, ClerkError> {
-    show::found(state, KEYS, call.id())?;
+fn revoke(state: &mut State, call: &Call, kind: &str) -> Result<String, ClerkError> {
+    show::found(state, kind, call.id())?;
     let mut patch = Patch::default();
     patch.set("revoked", true)?;
     patch.copy_or(&call.given, "revocation_reason", ())?;
-    show::update(state, KEYS, call.id(), patch)
+    show::update(state, kind, call.id(), patch)
 }
 
 /// A key belongs to a user, an organization or a machine.
@@ -215,7 +224,7 @@ fn application(given: &Given) -> Result<Patch, ClerkError> {
 }
 
 /// An object with the secret that only this answer shows.
-fn with_secret(json: String, field: &str) -> Result<String, ClerkError> {
+pub(super) fn with_secret(json: String, field: &str) -> Result<String, ClerkError> {
     let fields = Fields::from_iter([(field.to_owned(), raw(SECRET)?)]);
     Ok(object::patched(&json, fields)?)
 }

@@ -7,16 +7,18 @@
 //! - `given`: the fields that a request gives; `form`: what forms consist of; `body` reads bodies by forms
 //! - `metadata` merges metadata; `show`: how what was changed is shown, and checks that several subjects share
 //! - `users`, `parts` (of users), `identifications`, `organizations`, `memberships`, `invitations`,
-//!   `organization_invitations`, `organization_domains`, `waitlist`, `access`, `settings`, `roles`, `machines`: the forms
-//!   and what they do, by their subjects; `identifiers` and `passwords` check what users have
+//!   `organization_invitations`, `organization_domains`, `waitlist`, `access`, `settings`, `instance`, `roles`,
+//!   `sessions`, `machines`, `billing`: the forms and what they do, by their subjects; `identifiers` and `passwords` check what users have
 //! - `registry`: the list of all forms
 
 mod access;
+mod billing;
 mod body;
 mod form;
 mod given;
 mod identifications;
 mod identifiers;
+mod instance;
 mod invitations;
 mod machines;
 mod memberships;
@@ -28,6 +30,7 @@ mod parts;
 mod passwords;
 mod registry;
 mod roles;
+mod sessions;
 mod settings;
 mod show;
 mod time;

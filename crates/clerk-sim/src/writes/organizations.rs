@@ -1,16 +1,19 @@
 //! Organizations.
 
-use serde_json::json;
+use serde::Deserialize;
 
 use super::form::FieldKind::{Boolean, Integer, Object, Text, Time};
 use super::form::{Call, Field, Write, field};
 use super::given::{Given, Patch};
-use super::{metadata, show};
+use super::{instance, metadata, show};
 use crate::error::ClerkError;
 use crate::event;
-use crate::object::Organization;
+use crate::object::{Organization, User};
 use crate::organizations::{self, Extras};
 use crate::state::State;
+
+/// How many characters the name of an organization may have.
+const MAX_NAME: usize = 256;
 
 const NEW: &[Field] = &[
     field("name", Text).required(),
@@ -42,11 +45,23 @@ pub(super) const WRITES: &[Write] = &[
 
 fn create(state: &mut State, call: &Call) -> Result<String, ClerkError> {
     let given = &call.given;
-    let creator = given.text("created_by");
-    if creator.as_ref().is_some_and(|id| state.users.get(id).is_none()) {
-        return Err(ClerkError::missing_resource("created_by"));
+    let settings = instance::settings(state);
+    if settings.is_some_and(|settings| settings.value("enabled") == false) {
+        let why = "Organizations are not enabled for this instance.";
+        return Err(ClerkError::wrong_state(403, "organization_not_enabled_in_instance", why));
     }
+    let creator = given.text("created_by");
+    let mut member = Patch::default();
+    if let Some(id) = &creator {
+        let creator = state.users.get(id).ok_or_else(|| ClerkError::missing_resource("created_by"))?;
+        check_limit(state, creator)?;
+        show::set_role(state, &mut member, &creator_role(state, given))?;
+    }
+    let max = settings.and_then(|settings| settings.value("max_allowed_memberships").as_i64());
     let mut patch = common(state, given, "")?;
+    if let Some(max) = max.filter(|_| given.raw("max_allowed_memberships").is_none()) {
+        patch.set("max_allowed_memberships", max)?;
+    }
     if given.text("slug").is_none() {
         patch.set("slug", slug(state, &given.required("name")))?;
     }
@@ -54,9 +69,44 @@ fn create(state: &mut State, call: &Call) -> Result<String, ClerkError> {
     patch.copy_values(given, &["created_by"]);
     let id = state.create_organization(patch)?;
     if let Some(creator) = creator {
-        state.create_membership(&creator, &id, json!({ "role": "org:admin" }))?;
+        state.create_membership(&creator, &id, member)?;
     }
     show(state, &id)
+}
+
+/// Refuses what would be one organization more than a user may create. Zero stands for no limit.
+fn check_limit(state: &State, creator: &User) -> Result<(), ClerkError> {
+    #[derive(Deserialize)]
+    struct Limit {
+        create_organizations_limit: Option<i64>,
+    }
+
+    #[derive(Deserialize)]
+    struct Created {
+        created_by: Option<String>,
+    }
+
+    let limit: Limit = serde_json::from_str(&creator.json)?;
+    let Some(max) = limit.create_organizations_limit.filter(|max| *max > 0) else { return Ok(()) };
+    let is_own = |other: &&Organization| {
+        let created: serde_json::Result<Created> = serde_json::from_str(&other.json);
+        created.is_ok_and(|created| created.created_by.as_ref() == Some(&creator.id))
+    };
+    let count = state.organizations.iter().filter(is_own).count();
+    if i64::try_from(count).is_ok_and(|count| count < max) {
+        return Ok(());
+    }
+    let why = format!("The user has reached the limit of {max} organizations.");
+    Err(ClerkError::wrong_state(403, "organization_quota_exceeded", &why))
+}
+
+/// The role of whoever creates an organization: that of the role set, or of the instance.
+fn creator_role(state: &State, given: &Given) -> String {
+    let key = given.text("role_set_key");
+    let set = state.entries("role_sets").find(|set| key.as_ref().is_some_and(|key| set.is("key", key)));
+    let of_set = set.and_then(|set| set.value("creator_role")["key"].as_str());
+    let of_instance = instance::settings(state).map(|settings| settings.text("creator_role"));
+    of_set.or(of_instance).unwrap_or("org:admin").to_owned()
 }
 
 fn update(state: &mut State, call: &Call) -> Result<String, ClerkError> {
@@ -71,6 +121,13 @@ fn update(state: &mut State, call: &Call) -> Result<String, ClerkError> {
 fn common(state: &State, given: &Given, own_id: &str) -> Result<Patch, ClerkError> {
     if given.text("name").is_some_and(|name| name.trim().is_empty()) {
         return Err(ClerkError::too_short("name", 1));
+    }
+    if given.text("name").is_some_and(|name| name.chars().count() > MAX_NAME) {
+        return Err(ClerkError::too_long("name", MAX_NAME));
+    }
+    let has_slugs = instance::settings(state).is_none_or(|settings| !settings.is_true("slug_disabled"));
+    if given.raw("slug").is_some() && !has_slugs {
+        return Err(ClerkError::unknown("slug"));
     }
     if let Some(slug) = given.text("slug") {
         let is_fine = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-';

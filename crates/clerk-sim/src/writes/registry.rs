@@ -2,8 +2,8 @@
 
 use super::form::Write;
 use super::{
-    access, identifications, invitations, machines, memberships, organization_domains, organization_invitations,
-    organizations, parts, roles, settings, users, waitlist,
+    access, billing, identifications, instance, invitations, machines, memberships, organization_domains,
+    organization_invitations, organizations, parts, roles, sessions, settings, users, waitlist,
 };
 use crate::endpoint;
 
@@ -21,8 +21,11 @@ pub const WRITES: &[&[Write]] = &[
     waitlist::WRITES,
     access::WRITES,
     settings::WRITES,
+    instance::WRITES,
     roles::WRITES,
+    sessions::WRITES,
     machines::WRITES,
+    billing::WRITES,
 ];
 
 /// The write that a request is for, and the ids of its path.

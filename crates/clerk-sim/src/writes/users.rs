@@ -97,6 +97,9 @@ fn create(state: &mut State, call: &Call) -> Result<String, ClerkError> {
     let given = &call.given;
     identifiers::check(state, given, "")?;
     passwords::check(given)?;
+    if let Some(max) = state.user_quota.filter(|max| state.users.len() >= *max) {
+        return Err(ClerkError::user_quota_exceeded(max));
+    }
     let mut patch = common(state, given)?;
     patch.copy_values(given, METADATA_NAMES);
     patch.copy_values(given, &["email_address", "phone_number", "web3_wallet", "banned"]);

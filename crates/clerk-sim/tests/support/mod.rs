@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 
 pub mod description;
+pub mod events;
 #[path = "../../../../tests/integration/support/skip.rs"]
 pub mod skip;
 #[path = "../../../../tests/integration/support/waiting.rs"]

@@ -1,4 +1,4 @@
-//! Makes changes over the API, and checks the answers against Clerk's description.
+//! Makes changes over the API, and checks the answers and the events against Clerk's description.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -7,12 +7,14 @@ use clerk_sim::{Sim, WRITES, Write};
 use serde_json::Value;
 
 use super::description::{self, Checker};
+use super::events::EventChecker;
 use super::{Reply, start, write};
 
 /// A simulator, and the description where there is one.
 pub struct World {
     pub sim: Sim,
     checker: Option<Checker>,
+    events: Option<EventChecker>,
     /// The method and path of every write that succeeded.
     done: RefCell<BTreeSet<(String, String)>>,
 }
@@ -20,7 +22,8 @@ pub struct World {
 impl World {
     pub fn new(users: usize, organizations: usize, memberships: usize) -> World {
         let checker = description::read("bapi-2026-05-12.yml").map(Checker::new);
-        World { sim: start(users, organizations, memberships), checker, done: RefCell::default() }
+        let events = EventChecker::new();
+        World { sim: start(users, organizations, memberships), checker, events, done: RefCell::default() }
     }
 
     /// A request whose answer has to be as described, whatever its status is.
@@ -45,12 +48,16 @@ impl World {
         reply
     }
 
-    /// A request that has to succeed, with its answer and the events that it caused.
+    /// A request that has to succeed, with its answer and the events that it caused, which have to be as described.
     pub fn change(&self, method: &str, target: &str, body: Value) -> (Value, Vec<String>) {
         self.sim.clear_webhooks();
         let reply = self.ask(method, target, body);
         assert!((200..300).contains(&reply.status), "{method} {target}: {}", reply.body);
-        let events = self.sim.webhooks().into_iter().map(|delivery| delivery.kind).collect();
+        let told = self.sim.webhooks();
+        if let Some(checker) = &self.events {
+            told.iter().for_each(|delivery| checker.check(delivery));
+        }
+        let events = told.into_iter().map(|delivery| delivery.kind).collect();
         (if reply.body.is_empty() { Value::Null } else { reply.json() }, events)
     }
 

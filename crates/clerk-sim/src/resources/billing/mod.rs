@@ -6,6 +6,8 @@ mod plans;
 mod statements;
 mod subscriptions;
 
+pub(crate) use money::money;
+
 use super::kind::{Amount, Kind, no_event, same_data};
 use super::route::{Ask, COUNTED, Form, Parent, Route};
 use crate::endpoint::Condition::Is;

@@ -9,7 +9,7 @@ use crate::object::{Organization, User};
 use crate::resources::maker::{Maker, hash};
 
 /// An amount in US dollars.
-pub(super) fn money(cents: i64) -> Value {
+pub(crate) fn money(cents: i64) -> Value {
     json!({
         "amount": cents,
         "amount_formatted": format!("{}.{:02}", cents / 100, cents % 100),
