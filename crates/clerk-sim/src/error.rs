@@ -199,6 +199,11 @@ impl ClerkError {
         )
     }
 
+    pub(crate) fn no_creator_role() -> ClerkError {
+        let why = "The role lacks permissions that the creator of an organization needs.";
+        ClerkError::wrong_state(422, "organization_missing_creator_role_permissions", why)
+    }
+
     pub(crate) fn user_quota_exceeded(max: usize) -> ClerkError {
         ClerkError::new(
             403,

@@ -150,13 +150,13 @@ impl Field {
                     .map_err(|_| wrong("object of strings"))?;
             }
             FieldKind::Form(form) => {
-                checked(serde_json::from_str(value).map_err(|_| wrong("object"))?, &[form], true, &format!("{name}."))?;
+                checked(serde_json::from_str(value).map_err(|_| wrong("object"))?, form, true, &format!("{name}."))?;
             }
             FieldKind::Forms(form) | FieldKind::OpenForms(form) => {
                 let objects: Vec<Fields> = serde_json::from_str(value).map_err(|_| wrong("array of objects"))?;
                 let is_closed = matches!(self.kind, FieldKind::Forms(_));
                 for object in objects {
-                    checked(object, &[form], is_closed, &format!("{name}."))?;
+                    checked(object, form, is_closed, &format!("{name}."))?;
                 }
             }
             FieldKind::Any => {}

@@ -173,11 +173,11 @@ pub(super) enum FieldKind {
     /// An object whose values are texts or null.
     Mapping,
     /// An object with these fields and no others.
-    Form(&'static [Field]),
+    Form(&'static [&'static [Field]]),
     /// An array of objects with these fields and no others.
-    Forms(&'static [Field]),
+    Forms(&'static [&'static [Field]]),
     /// As `Forms`, with other fields as well.
-    OpenForms(&'static [Field]),
+    OpenForms(&'static [&'static [Field]]),
     /// Any value.
     Any,
     Texts,
@@ -187,11 +187,12 @@ pub(super) enum FieldKind {
 
 impl Field {
     /// The fields of the object, or of each object of the array, that the value is; none if it is something else.
-    pub fn fields(&self) -> &'static [Field] {
-        match self.kind {
+    pub fn fields(&self) -> impl Iterator<Item = &'static Field> {
+        let fields = match self.kind {
             FieldKind::Form(fields) | FieldKind::Forms(fields) | FieldKind::OpenForms(fields) => fields,
             _ => &[],
-        }
+        };
+        fields.iter().copied().flatten()
     }
 
     pub(super) const fn required(self) -> Field {

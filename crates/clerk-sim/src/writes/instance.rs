@@ -9,7 +9,7 @@ use crate::error::ClerkError;
 use crate::state::State;
 use crate::table::Row;
 
-const SETTINGS: &str = "organization_settings";
+pub(super) const SETTINGS: &str = "organization_settings";
 const ROLES: &str = "organization_roles";
 const MODES: &[&str] = &["manual_invitation", "automatic_invitation", "automatic_suggestion"];
 
@@ -77,8 +77,7 @@ fn change_settings(state: &mut State, call: &Call) -> Result<String, ClerkError>
     if let Some(id) = given.text("creator_role_id") {
         let role = show::found(state, ROLES, &id)?;
         if !role.is_true("is_creator_eligible") {
-            let why = "The role lacks permissions that the creator of an organization needs.";
-            return Err(ClerkError::wrong_state(422, "organization_missing_creator_role_permissions", why));
+            return Err(ClerkError::no_creator_role());
         }
         patch.set("creator_role", role.text("key"))?;
     }

@@ -8,12 +8,15 @@
 //! - `metadata` merges metadata; `show`: how what was changed is shown, and checks that several subjects share
 //! - `users`, `parts` (of users), `identifications`, `organizations`, `memberships`, `invitations`,
 //!   `organization_invitations`, `organization_domains`, `waitlist`, `access`, `settings`, `instance`, `roles`,
-//!   `sessions`, `machines`, `billing`: the forms and what they do, by their subjects; `identifiers` and `passwords` check what users have
+//!   `role_sets`, `sessions`, `machines`, `connections`, `enterprise`, `billing`: the forms and what they do, by their
+//!   subjects; `identifiers` and `passwords` check what users have
 //! - `registry`: the list of all forms
 
 mod access;
 mod billing;
 mod body;
+mod connections;
+mod enterprise;
 mod form;
 mod given;
 mod identifications;
@@ -29,6 +32,7 @@ mod organizations;
 mod parts;
 mod passwords;
 mod registry;
+mod role_sets;
 mod roles;
 mod sessions;
 mod settings;

@@ -2,8 +2,9 @@
 
 use super::form::Write;
 use super::{
-    access, billing, identifications, instance, invitations, machines, memberships, organization_domains,
-    organization_invitations, organizations, parts, roles, sessions, settings, users, waitlist,
+    access, billing, connections, enterprise, identifications, instance, invitations, machines, memberships,
+    organization_domains, organization_invitations, organizations, parts, role_sets, roles, sessions, settings, users,
+    waitlist,
 };
 use crate::endpoint;
 
@@ -23,8 +24,11 @@ pub const WRITES: &[&[Write]] = &[
     settings::WRITES,
     instance::WRITES,
     roles::WRITES,
+    role_sets::WRITES,
     sessions::WRITES,
     machines::WRITES,
+    connections::WRITES,
+    enterprise::WRITES,
     billing::WRITES,
 ];
 
