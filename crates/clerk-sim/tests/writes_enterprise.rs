@@ -201,7 +201,8 @@ fn saml_connections() {
     let given = json!({ "attribute_mapping": { "user_id": null } });
     world.refuse("PATCH", &path, given, 422, "form_param_nil", "attribute_mapping.user_id");
     world.refuse("PATCH", &path, json!({ "organization_id": "org_unknown" }), 404, "resource_not_found", "");
-    world.change("POST", list, json!({ "name": "A", "provider": "saml_okta" }));
+    let given = json!({ "name": "A", "provider": "saml_okta" });
+    world.refuse("POST", list, given, 422, "form_param_missing", "domains");
     world.change("DELETE", &path, Value::Null);
     world.refuse("DELETE", &path, Value::Null, 404, "resource_not_found", "");
     world.assert_all_done(&[list]);

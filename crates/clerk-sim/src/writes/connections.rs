@@ -99,6 +99,10 @@ pub(super) const WRITES: &[Write] = &[
 
 fn create(state: &mut State, call: &Call) -> Result<String, ClerkError> {
     let given = &call.given;
+    // Either of the two will do.
+    if !given.has("domain") && !given.has("domains") {
+        return Err(ClerkError::required("domains"));
+    }
     let mut patch = common(state, given, &Value::Null)?;
     patch.copy(given, &["provider"]);
     patch.copy_or(given, "organization_id", ())?;
@@ -108,10 +112,6 @@ fn create(state: &mut State, call: &Call) -> Result<String, ClerkError> {
     if given.raw("idp_certificate").is_none() {
         patch.set("idp_certificate_issued_at", ())?;
         patch.set("idp_certificate_expires_at", ())?;
-    }
-    if domains(given)?.is_none() {
-        patch.set("domain", "")?;
-        patch.set("domains", Vec::<String>::new())?;
     }
     patch.set("enterprise_connection_id", ())?;
     patch.set("active", false)?;
