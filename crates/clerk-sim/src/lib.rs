@@ -13,13 +13,14 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! The simulator answers the endpoints of [`ENDPOINTS`] and [`WRITES`] as Clerk's OpenAPI description (2026-05-12) says, with generated
-//! objects that are the same, to the byte, for the same seed and sizes. It runs on threads of its own, so that blocking
-//! and asynchronous programs can use it alike, and stops when the [`Sim`] is dropped. The program `clerk-sim` provides
-//! the same for a shell; other programs control it under `/_sim` (see the `control` module).
+//! The simulator answers the endpoints of [`ENDPOINTS`] and [`WRITES`] as Clerk's OpenAPI description (2026-05-12) says,
+//! with generated objects that are the same, to the byte, for the same seed and sizes. It runs on threads of its own, so
+//! that blocking and asynchronous programs can use it alike, and stops when the [`Sim`] is dropped. The program
+//! `clerk-sim` provides the same for a shell; other programs control it under `/_sim` (see the `control` module).
 //!
 //! If `CLERK_SIM_REQUEST_LOG` names a file, every request but those under `/_sim` is appended to it, one JSON object
-//! with `method`, `target` and perhaps `body` a line. Many simulators may share the file. The tests hold it against Clerk's description.
+//! with `method`, `target`, and perhaps `content_type` and `body` a line. Many simulators may share the file. The tests
+//! hold it against Clerk's description.
 //!
 //! The modules, from the top to the bottom:
 //!

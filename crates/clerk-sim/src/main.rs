@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[command(
     version,
     after_help = "If CLERK_SIM_REQUEST_LOG names a file, every request to the API is appended to it as a line of JSON, \
-                  with its method and its target as it was received."
+                  with its method, its target as it was received, and its body without secrets."
 )]
 struct Options {
     /// The port to listen on; 0 is any free one

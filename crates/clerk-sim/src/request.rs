@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use hyper::{Method, Uri};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::object::{Fields, raw};
 use crate::request_file::RequestFile;
@@ -28,8 +29,11 @@ pub struct Request {
     pub api_version: Option<String>,
     /// Its `User-Agent` header.
     pub user_agent: Option<String>,
+    /// Its `Content-Type` header.
+    pub content_type: Option<String>,
     /// Its body, unless it is empty or the request is a GET. In the place of passwords and other secrets there is
-    /// `***`; a body that is not JSON could have one anywhere, and is left out as a whole.
+    /// something else of the same type, `***` for a text; a body that is not JSON could have one anywhere, and is `***`
+    /// as a whole.
     pub body: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
@@ -72,6 +76,7 @@ impl Request {
             key: None,
             api_version: None,
             user_agent: None,
+            content_type: None,
             body: None,
             outcome: Outcome::Pending,
             at: Duration::ZERO,
@@ -85,8 +90,20 @@ pub(crate) fn decode(text: &str) -> String {
 }
 
 /// The fields whose values are not kept.
-const SECRETS: &[&str] =
-    &["password", "password_digest", "totp_secret", "backup_codes", "signing_key", "secret", "token", "code"];
+const SECRETS: &[&str] = &[
+    "password",
+    "password_digest",
+    "totp_secret",
+    "backup_codes",
+    "signing_key",
+    "client_secret",
+    "secret",
+    "token",
+    "code",
+];
+
+/// The fields that are objects with such fields. What is in metadata is kept.
+const WITH_SECRETS: &[&str] = &["oidc"];
 
 /// The body of a request as it is kept.
 pub(crate) fn body_text(body: &[u8]) -> Option<String> {
@@ -108,16 +125,36 @@ fn without_secrets(body: &[u8]) -> Option<String> {
     if mask(&mut fields)? { serde_json::to_string(&fields).ok() } else { Some(text.to_owned()) }
 }
 
-/// Puts `***` in the place of secrets, and returns whether there are any. A null and an array stay such.
+/// Puts something else in the place of secrets, and returns whether there are any.
 fn mask(fields: &mut Fields) -> Option<bool> {
-    let mut masked = false;
+    let mut is_masked = false;
     for (name, value) in fields {
-        if SECRETS.contains(&name.as_str()) && value.get() != "null" {
-            *value = if value.get().starts_with('[') { raw(["***"]) } else { raw("***") }.ok()?;
-            masked = true;
+        if SECRETS.contains(&name.as_str()) {
+            *value = masked(value)?;
+            is_masked = true;
+        } else if WITH_SECRETS.contains(&name.as_str()) && value.get().starts_with('{') {
+            let mut inner: Fields = serde_json::from_str(value.get()).ok()?;
+            if mask(&mut inner)? {
+                *value = raw(inner).ok()?;
+                is_masked = true;
+            }
         }
     }
-    Some(masked)
+    Some(is_masked)
+}
+
+/// Something of the same type, so that a secret of the wrong type can still be told from a right one.
+fn masked(value: &RawValue) -> Option<Box<RawValue>> {
+    match value.get().as_bytes().first()? {
+        b'"' => raw("***").ok(),
+        b'[' => {
+            let items: Vec<Box<RawValue>> = serde_json::from_str(value.get()).ok()?;
+            raw(items.iter().map(|item| masked(item)).collect::<Option<Vec<Box<RawValue>>>>()?).ok()
+        }
+        b'{' => raw(Fields::new()).ok(),
+        b't' | b'f' | b'n' => Some(value.to_owned()),
+        _ => raw(0).ok(),
+    }
 }
 
 fn milliseconds<S: serde::Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -165,7 +202,7 @@ impl Log {
 
     /// Adds a request to the log and returns its number.
     pub(crate) fn begin(&mut self, mut request: Request) -> usize {
-        self.file.append(&request.method, &request.target, request.body.as_deref());
+        self.file.append(&request);
         self.in_flight += 1;
         self.max_in_flight = self.max_in_flight.max(self.in_flight);
         request.at = self.started.elapsed();

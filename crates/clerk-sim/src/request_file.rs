@@ -5,12 +5,14 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
+use crate::request::Request;
+
 /// The variable that names the file; without it there is none.
 const VARIABLE: &str = "CLERK_SIM_REQUEST_LOG";
 
 /// One line for each request: `{"method":"GET","target":"/v1/users?limit=500"}`, with the target as it was received.
-/// There is no header in it, and so no secret key. Where the request has a body, it is there as a
-/// text, `"body":"{…}"`, without secrets.
+/// Of its headers there is only the type of the body, `"content_type":"application/json"`, and so no secret key. Where
+/// the request has a body, it is there as a text, `"body":"{…}"`, without secrets.
 pub(crate) struct RequestFile(Option<File>);
 
 impl RequestFile {
@@ -25,11 +27,13 @@ impl RequestFile {
         Ok(RequestFile(Some(file)))
     }
 
-    pub(crate) fn append(&self, method: &str, target: &str, body: Option<&str>) {
+    pub(crate) fn append(&self, request: &Request) {
         let Some(mut file) = self.0.as_ref() else { return };
-        let mut line = json!({"method": method, "target": target});
-        if let Some(body) = body {
-            line["body"] = json!(body);
+        let mut line = json!({"method": request.method, "target": request.target});
+        for (name, value) in [("content_type", &request.content_type), ("body", &request.body)] {
+            if let Some(value) = value {
+                line[name] = json!(value);
+            }
         }
         // Simulators in other processes append to the same file: only a line that is written at once stays whole.
         if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -84,6 +84,7 @@ async fn respond(shared: &Arc<Shared>, head: Parts, body: Incoming) -> Result<Re
     request.key = key.as_ref().ok().copied();
     request.api_version = header(&head, &API_VERSION);
     request.user_agent = header(&head, &USER_AGENT);
+    request.content_type = header(&head, &CONTENT_TYPE);
     // Only a request that may change something has a body of interest, and a GET need not wait for one.
     let is_read = head.method == Method::GET;
     let body = if is_read { Bytes::new() } else { body.collect().await.map_err(|_| Reset)?.to_bytes() };

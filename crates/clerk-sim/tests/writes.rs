@@ -322,13 +322,24 @@ fn log_of_requests() {
         request(&world.sim, "POST", "/v1/users", &key, body).expect("an answer");
     }
     get(&world.sim, "/users");
+    // What is of the wrong type stays so, and what belongs to another object is a secret as well.
+    let wrong = json!({ "password": 12345678, "totp_secret": { "a": "battery" }, "backup_codes": [1, "battery"] });
+    write(&world.sim, "POST", "/users", &wrong);
+    let oidc = json!({ "oidc": { "client_id": "a", "client_secret": "battery" } });
+    write(&world.sim, "PATCH", "/enterprise_connections/entconn_1", &oidc);
     let requests = world.sim.requests();
     let bodies: Vec<_> = requests.iter().map(|request| request.body.as_deref()).collect();
     let banned = format!(r#"{{"user_ids":["{}"]}}"#, world.sim.users()[0].id);
     let created = json!({ "username": "ada", "password": "***", "backup_codes": ["***"] });
     let first: Value = serde_json::from_str(bodies[0].expect("a body")).expect("JSON");
     assert_eq!(first, created);
-    assert_eq!(&bodies[1..], [Some(banned.as_str()), Some("***"), Some(r#"{"password":"***"}"#), Some("***"), None]);
+    let others = [Some(banned.as_str()), Some("***"), Some(r#"{"password":"***"}"#), Some("***"), None];
+    assert_eq!(&bodies[1..6], others);
+    let last = bodies[6..].iter().map(|body| serde_json::from_str(body.expect("a body")).expect("JSON"));
+    let wrong = json!({ "password": 0, "totp_secret": {}, "backup_codes": [0, "***"] });
+    assert_eq!(last.collect::<Vec<Value>>(), [wrong, json!({ "oidc": { "client_id": "a", "client_secret": "***" } })]);
+    let types: Vec<_> = requests.iter().map(|request| request.content_type.as_deref()).collect();
+    assert_eq!((types[0], types[2]), (Some("application/json"), None));
     let all = format!("{requests:?}");
     assert!(!all.contains("horse") && !all.contains("battery") && !all.contains(world.sim.key()));
 }
