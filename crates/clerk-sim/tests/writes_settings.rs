@@ -230,5 +230,7 @@ fn api_keys() {
         "form_param_unknown",
         "x",
     );
+    let given = json!({ "name": " abc", "subject": user });
+    world.refuse("POST", "/api_keys", given, 400, "form_param_format_invalid", "name");
     world.assert_all_done(&["/api_keys"]);
 }

@@ -136,6 +136,9 @@ fn change_machine(state: &mut State, call: &Call) -> Result<String, ClerkError> 
 fn add_key(state: &mut State, call: &Call) -> Result<String, ClerkError> {
     let given = &call.given;
     let subject = given.required("subject");
+    if given.text("name").is_some_and(|name| name.trim() != name) {
+        return Err(ClerkError::wrong_format("name", "a text without white space at its ends"));
+    }
     check_subject(state, &subject)?;
     if let Some(creator) = given.text("created_by") {
         users::found(state, &creator)?;
