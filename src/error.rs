@@ -231,6 +231,10 @@ pub enum FdwError {
     #[error("foreign table \"{table}\" does not allow {}", plural(*operation))]
     NotUpdatable { table: String, server: String, operation: Operation },
 
+    /// 55000.
+    #[error("server \"{0}\" does not allow writes")]
+    ServerNotUpdatable(String),
+
     /// 42P10.
     #[error("{object} have no such uniqueness that Clerk keeps, which ON CONFLICT could rely on")]
     NotUnique { object: &'static str, sets: Vec<String> },
@@ -285,7 +289,7 @@ impl FdwError {
                 WriteError::Kind { .. } | WriteError::NoBody { .. } => ERRCODE_FDW_INVALID_DATA_TYPE,
                 WriteError::Range { .. } => ERRCODE_INVALID_PARAMETER_VALUE,
             },
-            FdwError::NotUpdatable { .. } => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            FdwError::NotUpdatable { .. } | FdwError::ServerNotUpdatable(_) => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             FdwError::NotUnique { .. } => ERRCODE_INVALID_COLUMN_REFERENCE,
             FdwError::RoutedToUpdated | FdwError::ConflictBelowPartition => ERRCODE_FEATURE_NOT_SUPPORTED,
             FdwError::Request(_) => ERRCODE_INVALID_PARAMETER_VALUE,
@@ -351,7 +355,7 @@ impl FdwError {
         }
     }
 
-    fn detail(&self) -> Option<String> {
+    pub fn detail(&self) -> Option<String> {
         match self {
             FdwError::NoKey { looked_at, .. } => Some(format!("Looked at: {}.", looked_at.join("; "))),
             FdwError::Write { progress, .. } => Some(progress.clone()),
@@ -362,7 +366,7 @@ impl FdwError {
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<String> {
         match self {
             FdwError::NoKey { server, .. } => Some(format!(
                 "CREATE USER MAPPING FOR CURRENT_USER SERVER {} OPTIONS (api_key 'sk_...');",
@@ -399,6 +403,10 @@ impl FdwError {
                  'true');",
                 quote_identifier(server),
                 quote_identifier(table)
+            )),
+            FdwError::ServerNotUpdatable(server) => Some(format!(
+                "Writes change Clerk's data at once. To allow them: ALTER SERVER {} OPTIONS (ADD updatable 'true');",
+                quote_identifier(server)
             )),
             FdwError::NotUnique { sets, .. } if !sets.is_empty() => {
                 Some(format!("ON CONFLICT can name {}.", sets.join(" or ")))

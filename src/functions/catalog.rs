@@ -1,6 +1,7 @@
 //! The SQL functions that show the catalogue: see `sql/2_mirror.sql`.
 
 use clerk_api::catalog::{Mirroring, OBJECTS};
+use clerk_api::write::Operation;
 use pgrx::prelude::*;
 
 /// `clerk_fdw.columns()`.
@@ -76,7 +77,7 @@ fn objects() -> TableIterator<
             object.key_columns.iter().map(|key| key.column).collect(),
             object.columns.iter().map(|column| column.name).filter(|name| object.is_filtered(name)).collect(),
             object.sort_columns.iter().map(|sort| sort.column).collect(),
-            vec!["SELECT"],
+            ["SELECT"].into_iter().chain(Operation::of(object).into_iter().map(Operation::name)).collect(),
             object.mirroring != Mirroring::Never,
             object.mirroring == Mirroring::ByDefault,
             object.events.iter().map(|event| event.type_).collect(),

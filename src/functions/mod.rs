@@ -3,4 +3,5 @@
 mod access;
 mod catalog;
 mod mirror;
+mod modify;
 mod webhook;

@@ -19,6 +19,7 @@ use crate::pg::encoding::to_c_string;
 use crate::pg::quote::{quote_identifier, quote_literal};
 use crate::pg::sandbox::{self, as_caller, can_act_as};
 use crate::pg::spi;
+use crate::remote::server::usable_server;
 
 /// The arguments of `clerk_fdw.create_mirror`.
 pub struct NewMirror {
@@ -139,26 +140,9 @@ impl NewMirror {
 
 /// Checks that the server exists, and that a role may use it: the caller, if none is given.
 fn check_server(server: &str, role: Option<pg_sys::Oid>) -> Result<(), FdwError> {
-    // SAFETY: to_c_string gives a C string in the current memory context. get_foreign_server_oid returns InvalidOid for
-    // a name that is no server. GetUserId returns the current role's oid, which is set before any function can be
-    // called.
-    let (oid, caller) = unsafe { (pg_sys::get_foreign_server_oid(to_c_string(server), true), pg_sys::GetUserId()) };
-    if oid == pg_sys::InvalidOid {
-        return Err(refused(
-            PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
-            format!("server \"{server}\" does not exist"),
-            None,
-        ));
-    }
-    let role = role.unwrap_or(caller).to_u32().to_string();
-    let is_allowed = store::value(
-        "SELECT has_server_privilege($1::oid, $2::oid, 'USAGE')",
-        &[Some(&role), Some(&oid.to_u32().to_string())],
-    )?;
-    match is_allowed.as_deref() {
-        Some("t") => Ok(()),
-        _ => Err(denied(format!("permission denied for foreign server {server}"))),
-    }
+    // SAFETY: GetUserId only reads the current role of this backend.
+    let caller = unsafe { pg_sys::GetUserId() };
+    usable_server(server, role.unwrap_or(caller)).map(|_| ())
 }
 
 fn check_deletes(deletes: &str) -> Result<(), FdwError> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use clerk_api::catalog::Method;
 use clerk_api::write::Outcome;
 use clerk_api::{Client, Error, Page, Request, Stats};
 use pgrx::{check_for_interrupts, pg_sys};
@@ -65,37 +66,28 @@ impl Connection {
         page
     }
 
+    /// Sends one request, which is not for a row of a statement, and returns the body of the answer.
+    pub fn call(&mut self, request: Request) -> String {
+        let answer = self.call_for_answer(request);
+        let server = self.server.name.clone();
+        answer.map_err(|error| FdwError::Clerk { error: error.into(), server }).or_raise()
+    }
+
+    /// Sends one request, which is not for a row of a statement.
+    pub fn call_for_answer(&mut self, request: Request) -> Answer {
+        let hidden = HiddenStatement::new();
+        let change = request.readable();
+        let outcomes = self.exchange(vec![request], &change, &[vec![1]], &mut Rows::default(), false);
+        hidden.end();
+        outcomes.into_iter().next().map_or(Err(Error::BrokenOff), answer)
+    }
+
     /// Sends requests, several beside each other, and returns their answers. The rows that have reached Clerk are added to
     /// `reached`. An error says how many these are.
     pub fn send(&mut self, requests: Vec<Request>, purpose: &Purpose, reached: &mut Rows) -> Vec<Answer> {
-        let client = self.client().or_raise();
-        ledger::notice_before_write();
         // Whatever is raised here, the log does not get to see the statement, which may have a password in it.
         let hidden = HiddenStatement::new();
-        check_for_interrupts!();
-        let count = |stats: &Stats| self.requests += stats.requests();
-        let shown: Vec<String> = requests.iter().map(Request::readable).collect();
-        let outcomes = io_thread::send(requests, &client, purpose.takes_refusals, count).or_raise();
-        for (outcome, rows) in outcomes.iter().zip(purpose.rows) {
-            match outcome {
-                Outcome::Done(_) | Outcome::Failed(Error::Unreadable { .. }) => {
-                    reached.0.extend(rows);
-                    ledger::note(purpose.change.to_owned(), rows.len() as u64);
-                }
-                Outcome::OnItsWay | Outcome::Failed(Error::Unknown { .. }) => {
-                    ledger::note(format!("perhaps {}", purpose.change), rows.len() as u64);
-                }
-                Outcome::NotSent | Outcome::Failed(_) => {}
-            }
-        }
-        for (outcome, request) in outcomes.iter().zip(&shown) {
-            if matches!(outcome, Outcome::OnItsWay) {
-                pgrx::warning!(
-                    "it is not known whether Clerk did this, because its answer was not waited for any longer: {request}"
-                );
-            }
-        }
-        check_for_interrupts!();
+        let outcomes = self.exchange(requests, purpose.change, purpose.rows, reached, purpose.takes_refusals);
         let failed = outcomes.iter().zip(purpose.rows).find_map(|(outcome, rows)| match outcome {
             Outcome::Failed(Error::Refused { .. }) if purpose.takes_refusals => None,
             Outcome::Failed(error) => Some((error, rows)),
@@ -109,12 +101,57 @@ impl Connection {
             FdwError::Write { error: error.clone().into(), server: self.server.name.clone(), progress }.raise();
         }
         hidden.end();
-        let answers = outcomes.into_iter().map(|outcome| match outcome {
-            Outcome::Done(body) => Ok(String::from_utf8_lossy(&body).into_owned()),
-            Outcome::Failed(error) => Err(error),
-            Outcome::NotSent | Outcome::OnItsWay => Err(Error::BrokenOff),
-        });
-        answers.collect()
+        outcomes.into_iter().map(answer).collect()
+    }
+
+    /// Sends requests, notes what has reached Clerk or may have, and is interrupted after that.
+    fn exchange(
+        &mut self,
+        requests: Vec<Request>,
+        change: &str,
+        rows: &[Vec<u64>],
+        reached: &mut Rows,
+        goes_on: bool,
+    ) -> Vec<Outcome> {
+        let client = self.client().or_raise();
+        let changes = requests.iter().any(|request| request.method() != Method::Get);
+        if changes {
+            ledger::notice_before_write();
+        }
+        check_for_interrupts!();
+        let count = |stats: &Stats| self.requests += stats.requests();
+        let shown: Vec<String> = requests.iter().map(Request::readable).collect();
+        let outcomes = io_thread::send(requests, &client, goes_on, count).or_raise();
+        for (outcome, rows) in outcomes.iter().zip(rows).filter(|_| changes) {
+            match outcome {
+                Outcome::Done(_) | Outcome::Failed(Error::Unreadable { .. }) => {
+                    reached.0.extend(rows);
+                    ledger::note(change.to_owned(), rows.len() as u64);
+                }
+                Outcome::OnItsWay | Outcome::Failed(Error::Unknown { .. }) => {
+                    ledger::note(format!("perhaps {change}"), rows.len() as u64);
+                }
+                Outcome::NotSent | Outcome::Failed(_) => {}
+            }
+        }
+        for (outcome, request) in outcomes.iter().zip(&shown) {
+            if changes && matches!(outcome, Outcome::OnItsWay) {
+                pgrx::warning!(
+                    "it is not known whether Clerk did this, because its answer was not waited for any longer: {request}"
+                );
+            }
+        }
+        check_for_interrupts!();
+        outcomes
+    }
+}
+
+/// The answer in an outcome that is known.
+fn answer(outcome: Outcome) -> Answer {
+    match outcome {
+        Outcome::Done(body) => Ok(String::from_utf8_lossy(&body).into_owned()),
+        Outcome::Failed(error) => Err(error),
+        Outcome::NotSent | Outcome::OnItsWay => Err(Error::BrokenOff),
     }
 }
 

@@ -10,7 +10,9 @@
 //! | [`exec`] | How does Postgres run a write? |
 //! | [`statement`] | How are the rows of a statement written? |
 //! | [`conflict`] | What does ON CONFLICT do? |
+//! | [`copy`] | How is COPY refused where nothing can be written? |
 //! | [`explain`] | What does EXPLAIN show? |
+//! | [`function`] | How do the functions write? |
 //! | [`connection`] | How are requests sent, and which rows have reached Clerk when one fails? |
 //! | [`mirror`] | How does a mirror of the server get to see what was written? |
 //! | [`ledger`] | What has the transaction written, in case it is rolled back? |
@@ -18,8 +20,10 @@
 
 pub mod conflict;
 mod connection;
+pub mod copy;
 pub mod exec;
 pub mod explain;
+pub mod function;
 mod ledger;
 mod mirror;
 pub mod plan;

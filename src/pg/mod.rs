@@ -3,6 +3,7 @@
 //! | file | question |
 //! | --- | --- |
 //! | [`encoding`] | How is text converted for databases whose encoding is not UTF-8? |
+//! | [`jsonb`] | How does JSON text become a jsonb and back? |
 //! | [`quote`] | How are names and texts quoted in SQL? |
 //! | [`settings`] | Which settings (GUCs) does the extension have? |
 //! | [`subtransaction`] | How is a failed action rolled back? |
@@ -16,6 +17,7 @@
 pub mod deferral;
 pub mod encoding;
 pub mod hidden_statement;
+pub mod jsonb;
 pub mod quote;
 pub mod relation;
 pub mod sandbox;

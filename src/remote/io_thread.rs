@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use clerk_api::catalog::Method;
 use clerk_api::write::{Outcome, Sending};
 use clerk_api::{Client, Fetch, Page, PageStream, Request, Stats};
 use pgrx::{check_for_interrupts, pg_sys};
@@ -114,8 +115,8 @@ impl Pages {
 /// Sends requests that change something, several beside each other, and waits until what became of each is known. After
 /// the first that fails, no other is started, unless Clerk has refused it and `goes_on` is set.
 ///
-/// A cancel, a timeout or a shutdown starts no other request either. It waits for those on their way, because whether
-/// Clerk did what they ask for is only known from their answers, but not for long. The caller has to check for
+/// A cancel, a timeout or a shutdown starts no other request either. It waits for those on their way that change
+/// something, because whether Clerk did what they ask for is only known from their answers, but not for long. The caller has to check for
 /// interrupts when it has noted the outcomes.
 pub fn send(
     requests: Vec<Request>,
@@ -125,6 +126,8 @@ pub fn send(
 ) -> Result<Vec<Outcome>, FdwError> {
     /// How long a cancel waits for answers at most.
     const GRACE: Duration = Duration::from_secs(5);
+    let changes = requests.iter().any(|request| request.method() != Method::Get);
+    let grace = if changes { GRACE } else { Duration::ZERO };
     let (mut wakeup, wake) = Wakeup::new()?;
     let sending = {
         let _entered = runtime()?.enter();
@@ -134,7 +137,7 @@ pub fn send(
     while !sending.is_finished() {
         if is_interrupted() {
             sending.stop();
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + GRACE);
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + grace);
             if Instant::now() >= deadline {
                 break;
             }

@@ -8,13 +8,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use clerk_api::{Client, Settings};
-use pgrx::pg_sys;
+use pgrx::{PgSqlErrorCode, pg_sys};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::credentials::{KeySource, user_mapping};
 use crate::error::FdwError;
 use crate::options::{self, Options};
-use crate::pg::encoding::from_server;
+use crate::pg::encoding::{from_server, to_c_string};
+use crate::pg::{sandbox, spi};
 
 /// A connection, with the settings and the key that it was made with. It is replaced when either has changed.
 struct Connection {
@@ -26,6 +27,38 @@ struct Connection {
 thread_local! {
     /// The connections by the oids of the server and the user mapping.
     static CONNECTIONS: RefCell<HashMap<(pg_sys::Oid, pg_sys::Oid), Connection>> = RefCell::default();
+}
+
+/// The oid of a server of this extension that a role may use.
+pub fn usable_server(name: &str, role: pg_sys::Oid) -> Result<pg_sys::Oid, FdwError> {
+    // SAFETY: to_c_string gives a C string in the current memory context. get_foreign_server_oid returns InvalidOid for a
+    // name that is no server.
+    let server = unsafe { pg_sys::get_foreign_server_oid(to_c_string(name), true) };
+    if server == pg_sys::InvalidOid {
+        return Err(FdwError::Refused {
+            code: PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
+            message: format!("server \"{name}\" does not exist"),
+            hint: None,
+        });
+    }
+    let query = "SELECT has_server_privilege($1::oid, $2::oid, 'USAGE')";
+    let values = [role.to_u32().to_string(), server.to_u32().to_string()];
+    let is_allowed = sandbox::as_caller(|| spi::read(query, &[Some(&values[0]), Some(&values[1])]))?;
+    if is_allowed.first().and_then(|row| row.first()?.as_deref()) != Some("t") {
+        return Err(FdwError::Refused {
+            code: PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            message: format!("permission denied for foreign server {name}"),
+            hint: None,
+        });
+    }
+    if !options::is_own_server(server) {
+        return Err(FdwError::Refused {
+            code: PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+            message: format!("server \"{name}\" is not one of clerk_fdw"),
+            hint: None,
+        });
+    }
+    Ok(server)
 }
 
 /// A foreign server, as the catalog has it.
@@ -50,6 +83,17 @@ impl Server {
                 options: options::from_def_elems((*server).options),
             }
         }
+    }
+
+    /// The server of this name, which the current role may use.
+    pub fn usable(name: &str) -> Result<Self, FdwError> {
+        // SAFETY: GetUserId only reads the current role of this backend.
+        Ok(Server::new(usable_server(name, unsafe { pg_sys::GetUserId() })?))
+    }
+
+    /// The version of Clerk's API that is asked for.
+    pub fn api_version(&self) -> String {
+        options::settings(&self.options).api_version
     }
 
     /// How many objects are requested in one page of a list.

@@ -174,6 +174,11 @@ impl Client {
         self.base == other.base && self.key.expose_secret() == other.key.expose_secret()
     }
 
+    /// How many requests may start at once now, before others have to wait.
+    pub fn remaining_budget(&self) -> u32 {
+        self.limiter.remaining()
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }

@@ -1,10 +1,13 @@
 //! Decides when the next request may start: by the rate limit, a minimum interval and the pauses that Clerk asks for.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use governor::Quota;
 use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultDirectRateLimiter, Quota};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -17,7 +20,9 @@ const SPREAD: Duration = Duration::from_millis(250);
 
 /// The limiter of one client. All of its requests share it, so that a 429 for one of them makes all of them wait.
 pub(crate) struct RateLimiter {
-    bucket: DefaultDirectRateLimiter,
+    bucket: governor::RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>,
+    /// How many requests the bucket let start at once, when the last one started.
+    remaining: AtomicU32,
     clock: DefaultClock,
     interval: Duration,
     max_concurrency: usize,
@@ -46,7 +51,8 @@ impl RateLimiter {
             .allow_burst(rate_limit);
         let now = Instant::now();
         RateLimiter {
-            bucket: governor::RateLimiter::direct(quota),
+            bucket: governor::RateLimiter::direct(quota).with_middleware(),
+            remaining: AtomicU32::new(rate_limit.get()),
             clock: DefaultClock::default(),
             interval,
             max_concurrency,
@@ -64,8 +70,11 @@ impl RateLimiter {
     /// Waits until a request may start. The request counts as in flight until its [`Permit`] is dropped.
     pub(crate) async fn acquire(&self) -> Permit<'_> {
         let permit = self.acquire_slot().await;
-        while let Err(not_until) = self.bucket.check() {
-            sleep(not_until.wait_time_from(self.clock.now())).await;
+        loop {
+            match self.bucket.check() {
+                Ok(state) => break self.remaining.store(state.remaining_burst_capacity(), Ordering::Relaxed),
+                Err(not_until) => sleep(not_until.wait_time_from(self.clock.now())).await,
+            }
         }
         loop {
             // The pause may have been set, or grown, while this request slept.
@@ -80,6 +89,11 @@ impl RateLimiter {
             };
             sleep_until(start).await;
         }
+    }
+
+    /// How many requests may start at once now, before others have to wait.
+    pub(crate) fn remaining(&self) -> u32 {
+        self.remaining.load(Ordering::Relaxed)
     }
 
     async fn acquire_slot(&self) -> Permit<'_> {
