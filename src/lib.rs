@@ -64,7 +64,7 @@ pub extern "C-unwind" fn _PG_init() {
     pg::settings::define();
     pg::sandbox::install();
     access::visible_users::install();
-    modify::conflict::install();
+    modify::arbiter::install();
     modify::copy::install();
     // SAFETY: the postmaster sets this flag before it loads libraries and clears it afterwards, on the thread that runs
     // this.

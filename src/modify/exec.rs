@@ -5,9 +5,10 @@ use std::ffi::c_int;
 use clerk_api::write::Operation;
 use pgrx::{PgMemoryContexts, pg_guard, pg_sys};
 
+use super::arbiter::OnConflict;
 use super::plan::{ModifyPlan, writable_table};
 use super::statement::Statement;
-use crate::error::OrRaise;
+use crate::error::{FdwError, OrRaise};
 use crate::fdw::plan::private::from_list;
 
 /// The callback BeginForeignModify: prepares a write. Puts a [`Statement`] that the query's memory context owns into
@@ -29,12 +30,7 @@ pub unsafe extern "C-unwind" fn begin_foreign_modify(
     // SAFETY: Postgres passes the state of a ModifyTable with the private data that plan_foreign_modify made, and a
     // result relation of it, which is an open foreign table of this extension.
     unsafe {
-        let operation = match (*node).operation {
-            pg_sys::CmdType::CMD_UPDATE => Operation::Update,
-            pg_sys::CmdType::CMD_DELETE => Operation::Delete,
-            _ => Operation::Insert,
-        };
-        begin((*node).ps.state, relation, operation, from_list(private).unwrap_or_default());
+        begin((*node).ps.state, relation, from_list(private).unwrap_or_default());
     }
 }
 
@@ -52,7 +48,7 @@ pub unsafe extern "C-unwind" fn begin_foreign_insert(
     // foreign table of this extension. The plan of the node is null for COPY.
     unsafe {
         if !(*relation).ri_FdwState.is_null() {
-            crate::error::FdwError::RoutedToUpdated.raise();
+            FdwError::RoutedToUpdated.raise();
         }
         let plan: *mut pg_sys::ModifyTable = (*node).ps.plan.cast();
         let mut modify_plan = ModifyPlan::default();
@@ -60,12 +56,12 @@ pub unsafe extern "C-unwind" fn begin_foreign_insert(
             && plan.onConflictAction != pg_sys::OnConflictAction::ONCONFLICT_NONE
         {
             if plan.onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_UPDATE {
-                crate::error::FdwError::ConflictBelowPartition.raise();
+                FdwError::ConflictBelowPartition.raise();
             }
-            modify_plan.conflict = Some(super::plan::OnConflict { is_update: false, columns: None });
+            modify_plan.conflict = Some(OnConflict { is_update: false, columns: None });
         }
         writable_table((*relation).ri_RelationDesc, Operation::Insert).or_raise();
-        begin((*node).ps.state, relation, Operation::Insert, modify_plan);
+        begin((*node).ps.state, relation, modify_plan);
         let is_copy = plan.is_null();
         if let Some(statement) = statement_of(relation) {
             statement.collects_rows = is_copy && cfg!(feature = "pg15");
@@ -77,17 +73,12 @@ pub unsafe extern "C-unwind" fn begin_foreign_insert(
 ///
 /// # Safety
 /// The relation must be an open foreign table of this extension in a query with this state.
-unsafe fn begin(
-    state: *mut pg_sys::EState,
-    relation: *mut pg_sys::ResultRelInfo,
-    operation: Operation,
-    plan: ModifyPlan,
-) {
+unsafe fn begin(state: *mut pg_sys::EState, relation: *mut pg_sys::ResultRelInfo, plan: ModifyPlan) {
     // SAFETY: the caller guarantees the state and the relation. The query's memory context outlives both, and drops the
     // Statement when it is deleted.
     unsafe {
         let memory = (*state).es_query_cxt;
-        let statement = Statement::new(state, relation, operation, plan, memory);
+        let statement = Statement::new(state, relation, plan, memory);
         (*relation).ri_FdwState = PgMemoryContexts::For(memory).leak_and_drop_on_delete(statement).cast();
     }
 }
@@ -143,7 +134,7 @@ pub unsafe extern "C-unwind" fn exec_foreign_insert(
 /// Only Postgres may call this, with the arguments of that callback.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn exec_foreign_batch_insert(
-    state: *mut pg_sys::EState,
+    _state: *mut pg_sys::EState,
     relation: *mut pg_sys::ResultRelInfo,
     slots: *mut *mut pg_sys::TupleTableSlot,
     _plan_slots: *mut *mut pg_sys::TupleTableSlot,
@@ -153,7 +144,7 @@ pub unsafe extern "C-unwind" fn exec_foreign_batch_insert(
     unsafe {
         if let Some(statement) = statement_of(relation) {
             let slots = std::slice::from_raw_parts_mut(slots, *count as usize);
-            *count = statement.insert_all(state, relation, slots) as c_int;
+            *count = statement.insert_all(slots) as c_int;
         }
         slots
     }

@@ -14,8 +14,12 @@ use crate::remote::server::Server;
 /// A connection for requests by a function, with the rights of the current role.
 fn connection(server: &str, writes: bool) -> Result<Connection, FdwError> {
     let server = Server::usable(server)?;
-    if writes && !server.is_updatable() {
-        return Err(FdwError::ServerNotUpdatable(server.name));
+    if writes {
+        if !server.is_updatable() {
+            return Err(FdwError::ServerNotUpdatable(server.name));
+        }
+        // SAFETY: PreventCommandIfReadOnly takes a C string, and raises an error in a transaction that must not write.
+        unsafe { pg_sys::PreventCommandIfReadOnly(c"a request that changes something".as_ptr()) };
     }
     // SAFETY: GetUserId only reads the current role of this backend.
     Ok(Connection::new(server, unsafe { pg_sys::GetUserId() }))

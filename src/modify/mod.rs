@@ -8,8 +8,13 @@
 //! | --- | --- |
 //! | [`plan`] | Which tables can be written, and what does the plan of a write say? |
 //! | [`exec`] | How does Postgres run a write? |
-//! | [`statement`] | How are the rows of a statement written? |
-//! | [`conflict`] | What does ON CONFLICT do? |
+//! | [`insert`] | How are new rows written, alone or many beside each other? |
+//! | [`change`] | How are rows changed and deleted? |
+//! | [`show`] | Who gets to see what Clerk has made of a row? |
+//! | [`statement`] | What does a statement know while it writes? |
+//! | [`view`] | When is a view's WITH CHECK OPTION checked? |
+//! | [`arbiter`] | Which columns may ON CONFLICT name? |
+//! | [`conflict`] | What does ON CONFLICT do with a row that Clerk has? |
 //! | [`copy`] | How is COPY refused where nothing can be written? |
 //! | [`explain`] | What does EXPLAIN show? |
 //! | [`function`] | How do the functions write? |
@@ -18,14 +23,19 @@
 //! | [`ledger`] | What has the transaction written, in case it is rolled back? |
 //! | [`row`] | Which values does a row have? |
 
-pub mod conflict;
+pub mod arbiter;
+mod change;
+mod conflict;
 mod connection;
 pub mod copy;
 pub mod exec;
 pub mod explain;
 pub mod function;
+mod insert;
 mod ledger;
 mod mirror;
 pub mod plan;
 mod row;
+mod show;
 mod statement;
+mod view;

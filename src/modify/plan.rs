@@ -3,10 +3,10 @@
 use std::ffi::c_int;
 
 use clerk_api::write::{Operation, RowWriter, TableColumn};
-use pgrx::{PgList, PgRelation, pg_guard, pg_sys};
+use pgrx::{PgRelation, pg_guard, pg_sys};
 use serde::{Deserialize, Serialize};
 
-use super::conflict;
+use super::arbiter::{self, OnConflict};
 use crate::error::{FdwError, OrRaise};
 use crate::fdw::convert;
 use crate::fdw::plan::private::to_list;
@@ -18,14 +18,6 @@ use crate::pg::encoding::from_server;
 pub struct ModifyPlan {
     /// What happens to a row that Clerk has already.
     pub conflict: Option<OnConflict>,
-}
-
-/// What an INSERT does about rows that conflict with one that Clerk has.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct OnConflict {
-    pub is_update: bool,
-    /// The columns that it names; `None` for all that Clerk holds unique.
-    pub columns: Option<Vec<String>>,
 }
 
 /// The callback IsForeignRelUpdatable: which operations a table allows, as bits.
@@ -87,7 +79,7 @@ pub unsafe extern "C-unwind" fn plan_foreign_modify(
         let table = writable_table(relation.as_ptr(), operation).or_raise();
         let on_conflict = (*(*root).parse).onConflict;
         let conflict = match operation == Operation::Insert && !on_conflict.is_null() {
-            true => Some(conflict::planned((*entry).relid, table.object, on_conflict).or_raise()),
+            true => Some(arbiter::planned((*entry).relid, table.object, on_conflict).or_raise()),
             false => None,
         };
         to_list(&ModifyPlan { conflict })
@@ -145,27 +137,5 @@ fn command(operation: Operation) -> pg_sys::CmdType::Type {
         Operation::Insert => pg_sys::CmdType::CMD_INSERT,
         Operation::Update => pg_sys::CmdType::CMD_UPDATE,
         Operation::Delete => pg_sys::CmdType::CMD_DELETE,
-    }
-}
-
-/// The names of the columns in a list of index elements, as ON CONFLICT has them; `None` if one is no plain column.
-///
-/// # Safety
-/// The list must hold InferenceElems, and the relation must exist.
-pub unsafe fn column_names(relation: pg_sys::Oid, elements: *mut pg_sys::List) -> Option<Vec<String>> {
-    // SAFETY: the caller guarantees a list of InferenceElems. A node with the tag T_Var is a Var, and get_attname returns
-    // a C string or raises an error.
-    unsafe {
-        PgList::<pg_sys::InferenceElem>::from_pg(elements)
-            .iter_ptr()
-            .map(|element| {
-                let expression = (*element).expr;
-                if (*expression).type_ != pg_sys::NodeTag::T_Var || (*element).infercollid != pg_sys::InvalidOid {
-                    return None;
-                }
-                let number = (*expression.cast::<pg_sys::Var>()).varattno;
-                Some(from_server(pg_sys::get_attname(relation, number, false)))
-            })
-            .collect()
     }
 }

@@ -1,0 +1,120 @@
+//! Changes and deletes rows.
+
+use clerk_api::catalog::{Answer as AnswerKind, Write};
+use clerk_api::write::Operation;
+use clerk_api::{Error, Request, json};
+use pgrx::pg_sys;
+
+use super::connection::Purpose;
+use super::statement::{Statement, refused};
+use super::view;
+use crate::error::OrRaise;
+use crate::fdw::exec::rows::clear;
+
+impl Statement {
+    /// Changes a row, and puts what Clerk has made of it into the slot if somebody wants to see it.
+    ///
+    /// # Safety
+    /// The slot must hold the new row of the statement's relation, and the old row must have been loaded.
+    pub unsafe fn update(
+        &mut self,
+        state: *mut pg_sys::EState,
+        relation: *mut pg_sys::ResultRelInfo,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) -> *mut pg_sys::TupleTableSlot {
+        self.rows += 1;
+        let number = self.rows;
+        // SAFETY: the caller guarantees a row of the relation.
+        let new = self.in_row_memory(|statement| unsafe { statement.reader.read(slot) }).or_raise();
+        let old = std::mem::take(&mut self.old);
+        let requests = self.writer.update(&old, &new).map_err(|error| refused(error, number)).or_raise();
+        // SAFETY: as above.
+        unsafe { view::check(self, state, relation, slot, &new, Operation::Update) };
+        let answer = self.send_changes(requests, number);
+        if let Some((write, answer)) = answer {
+            // SAFETY: as above.
+            unsafe {
+                self.show(relation, slot, &old, write, &answer);
+            }
+        }
+        slot
+    }
+
+    /// Sends the requests that change one row, one after the other. Returns the last answer, with the endpoint that gave it.
+    pub fn send_changes(
+        &mut self,
+        requests: Vec<(&'static Write, Request)>,
+        number: u64,
+    ) -> Option<(&'static Write, String)> {
+        let change = format!("rows of {} updated", self.object.name);
+        let mut last = None;
+        let mut done: Vec<String> = Vec::new();
+        let count = requests.len();
+        for (position, (write, request)) in requests.into_iter().enumerate() {
+            let shown = request.readable();
+            // The row has reached Clerk with its last request.
+            let rows = if position + 1 == count { vec![number] } else { Vec::new() };
+            if !done.is_empty() {
+                self.connection.partly = Some(format!("Of row {number} this had been done: {}.", done.join(", ")));
+            }
+            let purpose = Purpose { change: &change, rows: &[rows], takes_refusals: false };
+            let answer = self.connection.send(vec![request], &purpose, &mut self.reached).pop();
+            done.push(shown);
+            if let Some(Ok(answer)) = answer {
+                last = Some((write, answer));
+            }
+        }
+        self.connection.partly = None;
+        last
+    }
+
+    /// Deletes the old row, and puts it into the slot for RETURNING. Returns null if Clerk does not have it any more.
+    ///
+    /// # Safety
+    /// The slot must have the row type of the statement's relation, and the old row must have been loaded.
+    pub unsafe fn delete(&mut self, slot: *mut pg_sys::TupleTableSlot) -> *mut pg_sys::TupleTableSlot {
+        self.rows += 1;
+        let number = self.rows;
+        let old = std::mem::take(&mut self.old);
+        let request = self.writer.delete(&old).map_err(|error| refused(error, number)).or_raise();
+        let change = format!("rows deleted from {}", self.object.name);
+        let purpose = Purpose { change: &change, rows: &[vec![number]], takes_refusals: true };
+        let answer = self.connection.send(vec![request], &purpose, &mut self.reached).pop();
+        match answer {
+            // Somebody else has deleted it since it was read.
+            Some(Err(Error::Refused { status: 404, .. })) => return std::ptr::null_mut(),
+            Some(Err(error)) => self.fail(error, &[number]),
+            Some(Ok(answer)) => self.mirror_deleted(&old, &answer),
+            None => {}
+        }
+        // SAFETY: both slots have the relation's row type, and the functions of a slot take it.
+        unsafe {
+            clear(slot);
+            if let Some(copy) = (*(*slot).tts_ops).copyslot {
+                pg_sys::ffi::pg_guard_ffi_boundary(|| copy(slot, self.old_slot));
+            }
+        }
+        slot
+    }
+
+    pub fn mirror_deleted(&mut self, old: &[Option<String>], answer: &str) {
+        if self.mirrors().is_empty() {
+            return;
+        }
+        let Some(write) = self.object.writes.delete.as_ref() else { return };
+        if write.answer == AnswerKind::Object {
+            // Clerk keeps it, as something that is revoked.
+            return self.mirror_changed(old, write, answer);
+        }
+        if self.object.elements.is_some() {
+            return self.mirror_changed(old, write, answer);
+        }
+        let object = self.object;
+        let id = self.writer.text(old, object.id().name);
+        let id = id.or_else(|| json::member(answer, "id").and_then(json::string).map(|id| id.into_owned()));
+        let updated_at = object.updated_at().and_then(|column| self.writer.text(old, column.name));
+        if let Some(id) = id {
+            self.mirrors().deleted(object, &id, updated_at.and_then(|time| time.parse().ok()));
+        }
+    }
+}

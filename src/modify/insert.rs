@@ -1,0 +1,236 @@
+//! Writes new rows: one by one, or many beside each other.
+
+use clerk_api::Error;
+use clerk_api::write::{NewObject, Operation, WriteError};
+use pgrx::pg_sys;
+
+use super::conflict;
+use super::connection::{Answer, Purpose};
+use super::show::shows_rows;
+use super::statement::{RowValues, Statement, refused};
+use super::view;
+use crate::error::{FdwError, OrRaise};
+
+impl Statement {
+    /// How many rows are written at a time, if they may be written beside each other.
+    pub const BATCH: usize = 1000;
+
+    /// Whether rows can be collected and written beside each other: nothing runs between them that could see them, and
+    /// nobody wants to see what Clerk has made of them.
+    ///
+    /// # Safety
+    /// The relation must be that of the statement.
+    pub unsafe fn can_batch(&self, relation: *mut pg_sys::ResultRelInfo) -> bool {
+        // SAFETY: the caller guarantees the statement's relation, whose triggers are null or a TriggerDesc.
+        let has_triggers = unsafe {
+            let triggers = (*relation).ri_TrigDesc.as_ref();
+            triggers.is_some_and(|triggers| triggers.trig_insert_before_row || triggers.trig_insert_after_row)
+        };
+        // SAFETY: as above.
+        let is_shown = unsafe { shows_rows(relation) };
+        !has_triggers && !is_shown && self.conflict.as_ref().is_none_or(|conflict| !conflict.is_update)
+    }
+
+    /// Writes a new row, and puts what Clerk has made of it into the slot if somebody wants to see it. Returns null if the
+    /// row was not written, because Clerk has it already.
+    ///
+    /// # Safety
+    /// The slot must hold a row of the statement's relation.
+    pub unsafe fn insert_one(
+        &mut self,
+        state: *mut pg_sys::EState,
+        relation: *mut pg_sys::ResultRelInfo,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) -> *mut pg_sys::TupleTableSlot {
+        // SAFETY: the caller guarantees a row of the relation.
+        unsafe {
+            let row = self.in_row_memory(|statement| statement.reader.read(slot)).or_raise();
+            if self.collects_rows {
+                self.collects_rows = self.can_batch(relation) && !has_statement_trigger(relation);
+            }
+            if self.collects_rows {
+                self.rows += 1;
+                self.collected.push(row);
+                if self.collected.len() >= Self::BATCH {
+                    self.write_collected();
+                }
+                return slot;
+            }
+            self.rows += 1;
+            let number = self.rows;
+            let new = self.writer.insert(&row).map_err(|error| refused(error, number)).or_raise();
+            view::check(self, state, relation, slot, &row, Operation::Insert);
+            let answers = self.send_new(&[new], number);
+            match answers.into_iter().next() {
+                Some(Ok(answer)) => {
+                    self.show_insert(relation, slot, &row, &answer);
+                    slot
+                }
+                Some(Err(error)) => self.resolve_conflict(state, relation, slot, &row, error),
+                None => std::ptr::null_mut(),
+            }
+        }
+    }
+
+    /// Writes new rows beside each other, and moves the slots of those that are written to the front. Returns how many these
+    /// are.
+    ///
+    /// # Safety
+    /// The slots must hold rows of the statement's relation.
+    pub unsafe fn insert_all(&mut self, slots: &mut [*mut pg_sys::TupleTableSlot]) -> usize {
+        let mut rows = Vec::with_capacity(slots.len());
+        for slot in slots.iter() {
+            // SAFETY: the caller guarantees a row of the relation.
+            rows.push(self.in_row_memory(|statement| unsafe { statement.reader.read(*slot) }).or_raise());
+        }
+        let first = self.rows + 1;
+        self.rows += rows.len() as u64;
+        let is_written = self.write_rows(&rows, first);
+        let mut written = 0;
+        for (position, is_written) in is_written.into_iter().enumerate() {
+            if is_written {
+                slots.swap(written, position);
+                written += 1;
+            }
+        }
+        written
+    }
+
+    /// Writes the rows that were collected.
+    pub fn write_collected(&mut self) {
+        let rows = std::mem::take(&mut self.collected);
+        if !rows.is_empty() {
+            let first = self.rows + 1 - rows.len() as u64;
+            self.write_rows(&rows, first);
+        }
+    }
+
+    /// Writes new rows beside each other. Returns which of them were written; the others are those that Clerk has already.
+    pub fn write_rows(&mut self, rows: &[RowValues], first: u64) -> Vec<bool> {
+        let mut new = Vec::with_capacity(rows.len());
+        for (number, row) in (first..).zip(rows) {
+            new.push(self.writer.insert(row).map_err(|error| refused(error, number)).or_raise());
+        }
+        let answers = self.send_new(&new, first);
+        let mut is_written = Vec::with_capacity(new.len());
+        for (position, answer) in answers.into_iter().enumerate() {
+            match answer {
+                Ok(answer) => {
+                    self.mirror_new(&rows[position], &answer);
+                    is_written.push(true);
+                }
+                Err(error) => {
+                    let number = first + position as u64;
+                    if conflict::find(self, &new[position]).is_none() {
+                        self.fail(error, &[number]);
+                    }
+                    is_written.push(false);
+                }
+            }
+        }
+        is_written
+    }
+
+    /// Sends the requests that make new objects. Returns the answer for each.
+    pub fn send_new(&mut self, new: &[NewObject], first: u64) -> Vec<Answer> {
+        let change = format!("rows inserted into {}", self.object.name);
+        // What Clerk has already would refuse the others of its request as well.
+        let groups = match self.conflict {
+            Some(_) => (0..new.len()).map(|position| vec![position]).collect(),
+            None => NewObject::groups(new),
+        };
+        let number = |position: usize| first + position as u64;
+        let numbers = |group: &Vec<usize>| group.iter().map(|position| number(*position)).collect::<Vec<_>>();
+        let rows: Vec<Vec<u64>> = groups.iter().map(numbers).collect();
+        let requests = groups.iter().map(|group| {
+            let members: Vec<&NewObject> = group.iter().map(|position| &new[*position]).collect();
+            NewObject::request_for_all(&members).ok_or_else(|| self.no_key()).or_raise()
+        });
+        let requests = requests.collect();
+        // A refusal of several objects does not say which one is refused.
+        let takes_refusals = self.conflict.is_some() || groups.iter().any(|group| group.len() > 1);
+        let purpose = Purpose { change: &change, rows: &rows, takes_refusals };
+        let answers = self.connection.send(requests, &purpose, &mut self.reached);
+        let mut by_row: Vec<Option<Answer>> = vec![None; new.len()];
+        for (group, answer) in groups.iter().zip(answers) {
+            match (&group[..], answer) {
+                ([position], Err(error)) if self.conflict.is_none() => self.fail(error, &[number(*position)]),
+                ([position], answer) => by_row[*position] = Some(answer),
+                (positions, Ok(answer)) => {
+                    let objects = new[positions[0]].in_answer(&answer).unwrap_or_default();
+                    for (index, position) in positions.iter().enumerate() {
+                        by_row[*position] = Some(Ok(objects.get(index).cloned().unwrap_or_default()));
+                    }
+                }
+                // They are sent one by one, in their order, until the one that is refused.
+                (positions, Err(Error::Refused { .. })) => {
+                    for position in positions {
+                        let request = new[*position].request().ok_or_else(|| self.no_key()).or_raise();
+                        let purpose =
+                            Purpose { change: &change, rows: &[vec![number(*position)]], takes_refusals: false };
+                        by_row[*position] = self.connection.send(vec![request], &purpose, &mut self.reached).pop();
+                    }
+                }
+                (positions, Err(error)) => {
+                    let rows: Vec<u64> = positions.iter().map(|position| number(*position)).collect();
+                    self.fail(error, &rows);
+                }
+            }
+        }
+        by_row.into_iter().map(|answer| answer.unwrap_or(Err(Error::BrokenOff))).collect()
+    }
+
+    /// Shows what Clerk has made of a new row.
+    pub unsafe fn show_insert(
+        &mut self,
+        relation: *mut pg_sys::ResultRelInfo,
+        slot: *mut pg_sys::TupleTableSlot,
+        row: &[Option<String>],
+        answer: &str,
+    ) {
+        let Some(write) = self.object.writes.insert.as_ref() else { return };
+        // SAFETY: the caller guarantees a slot of the relation.
+        unsafe { self.show(relation, slot, row, write, answer) };
+    }
+
+    pub fn resolve_conflict(
+        &mut self,
+        state: *mut pg_sys::EState,
+        relation: *mut pg_sys::ResultRelInfo,
+        slot: *mut pg_sys::TupleTableSlot,
+        row: &[Option<String>],
+        error: Error,
+    ) -> *mut pg_sys::TupleTableSlot {
+        let number = self.rows;
+        let Ok(new) = self.writer.insert(row) else { return std::ptr::null_mut() };
+        let Some(existing) = conflict::find(self, &new) else { self.fail(error, &[number]) };
+        let is_update = self.conflict.as_ref().is_some_and(|conflict| conflict.is_update);
+        if !is_update {
+            return std::ptr::null_mut();
+        }
+        // The row does not count twice.
+        self.rows -= 1;
+        // SAFETY: the relation and the slot are those of the statement.
+        unsafe { conflict::update_existing(self, state, relation, slot, &existing) }
+    }
+
+    pub fn mirror_new(&mut self, row: &[Option<String>], answer: &str) {
+        if let Some(write) = self.object.writes.insert.as_ref() {
+            self.mirror_changed(row, write, answer);
+        }
+    }
+
+    pub fn no_key(&self) -> FdwError {
+        let error = WriteError::NoKey { object: self.object.name, column: self.object.id().name };
+        FdwError::Row { error, row: None }
+    }
+}
+
+/// Whether a trigger runs after the statement, which must find all rows written.
+///
+/// # Safety
+/// The relation must be a result relation.
+unsafe fn has_statement_trigger(relation: *mut pg_sys::ResultRelInfo) -> bool {
+    // SAFETY: the caller guarantees a result relation, whose triggers are null or a TriggerDesc.
+    unsafe { (*relation).ri_TrigDesc.as_ref() }.is_some_and(|triggers| triggers.trig_insert_after_statement)
+}
