@@ -6,6 +6,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 
 use crate::pg::encoding::for_message;
+use crate::pg::hidden_statement::HiddenStatement;
 use crate::pg::quote::{quote_identifier, quote_literal};
 
 /// The errors that this crate raises. The comment on each variant names its SQLSTATE.
@@ -487,6 +488,12 @@ impl FdwError {
         }
     }
 
+    /// Raises the error and keeps the statement out of the server's log, because it may have a password in it.
+    pub fn raise_hidden(self) -> ! {
+        HiddenStatement::new();
+        self.raise()
+    }
+
     /// Raises the error, which ends the statement. Rust's destructors run, because pgrx raises errors as panics.
     pub fn raise(self) -> ! {
         ErrorReport::from(self).report(PgLogLevel::ERROR);
@@ -520,10 +527,17 @@ fn plural(operation: Operation) -> &'static str {
 pub trait OrRaise<T> {
     /// Returns the value, or raises the error.
     fn or_raise(self) -> T;
+
+    /// As [`Self::or_raise`], and keeps the statement out of the server's log: see [`FdwError::raise_hidden`].
+    fn or_raise_hidden(self) -> T;
 }
 
 impl<T> OrRaise<T> for Result<T, FdwError> {
     fn or_raise(self) -> T {
         self.unwrap_or_else(|error| error.raise())
+    }
+
+    fn or_raise_hidden(self) -> T {
+        self.unwrap_or_else(|error| error.raise_hidden())
     }
 }

@@ -100,7 +100,9 @@ unsafe fn take_columns(query: *mut pg_sys::Query) {
         let named =
             column_names(relation, (*on_conflict).arbiterElems).filter(|_| (*on_conflict).arbiterWhere.is_null());
         let columns = named.and_then(|named| unique_set(relation, object, &named));
-        let Some(columns) = columns else { FdwError::NotUnique { object: object.name, sets: sets(object) }.raise() };
+        let Some(columns) = columns else {
+            FdwError::NotUnique { object: object.name, sets: sets(object) }.raise_hidden()
+        };
         NAMED.with_borrow_mut(|all| all.push((relation, columns)));
         (*on_conflict).arbiterElems = std::ptr::null_mut();
     }

@@ -76,7 +76,7 @@ unsafe fn check(copy: *mut pg_sys::CopyStmt) {
         let relation = pg_sys::RangeVarGetRelidExtended((*copy).relation, lock, missing_ok, None, std::ptr::null_mut());
         if relation != pg_sys::InvalidOid && options::is_own_table(relation) {
             let relation = PgRelation::with_lock(relation, pg_sys::NoLock as _);
-            writable_table(relation.as_ptr(), Operation::Insert).or_raise();
+            writable_table(relation.as_ptr(), Operation::Insert).or_raise_hidden();
         }
     }
 }

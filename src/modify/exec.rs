@@ -60,7 +60,7 @@ pub unsafe extern "C-unwind" fn begin_foreign_insert(
             }
             modify_plan.conflict = Some(OnConflict { is_update: false, columns: None });
         }
-        writable_table((*relation).ri_RelationDesc, Operation::Insert).or_raise();
+        writable_table((*relation).ri_RelationDesc, Operation::Insert).or_raise_hidden();
         begin((*node).ps.state, relation, modify_plan);
         let is_copy = plan.is_null();
         if let Some(statement) = statement_of(relation) {

@@ -58,7 +58,7 @@ impl Statement {
             }
             self.rows += 1;
             let number = self.rows;
-            let new = self.writer.insert(&row).map_err(|error| refused(error, number)).or_raise();
+            let new = self.writer.insert(&row).map_err(|error| refused(error, number)).or_raise_hidden();
             view::check(self, state, relation, slot, &row, Operation::Insert);
             let answers = self.send_new(&[new], number);
             match answers.into_iter().next() {
@@ -109,7 +109,7 @@ impl Statement {
     pub fn write_rows(&mut self, rows: &[RowValues], first: u64) -> Vec<bool> {
         let mut new = Vec::with_capacity(rows.len());
         for (number, row) in (first..).zip(rows) {
-            new.push(self.writer.insert(row).map_err(|error| refused(error, number)).or_raise());
+            new.push(self.writer.insert(row).map_err(|error| refused(error, number)).or_raise_hidden());
         }
         let answers = self.send_new(&new, first);
         let mut is_written = Vec::with_capacity(new.len());
@@ -144,7 +144,7 @@ impl Statement {
         let rows: Vec<Vec<u64>> = groups.iter().map(numbers).collect();
         let requests = groups.iter().map(|group| {
             let members: Vec<&NewObject> = group.iter().map(|position| &new[*position]).collect();
-            NewObject::request_for_all(&members).ok_or_else(|| self.no_key()).or_raise()
+            NewObject::request_for_all(&members).ok_or_else(|| self.no_key()).or_raise_hidden()
         });
         let requests = requests.collect();
         // A refusal of several objects does not say which one is refused.
@@ -165,7 +165,7 @@ impl Statement {
                 // They are sent one by one, in their order, until the one that is refused.
                 (positions, Err(Error::Refused { .. })) => {
                     for position in positions {
-                        let request = new[*position].request().ok_or_else(|| self.no_key()).or_raise();
+                        let request = new[*position].request().ok_or_else(|| self.no_key()).or_raise_hidden();
                         let purpose =
                             Purpose { change: &change, rows: &[vec![number(*position)]], takes_refusals: false };
                         by_row[*position] = self.connection.send(vec![request], &purpose, &mut self.reached).pop();

@@ -76,10 +76,10 @@ pub unsafe extern "C-unwind" fn plan_foreign_modify(
             pg_sys::CmdType::CMD_DELETE => Operation::Delete,
             _ => Operation::Insert,
         };
-        let table = writable_table(relation.as_ptr(), operation).or_raise();
+        let table = writable_table(relation.as_ptr(), operation).or_raise_hidden();
         let on_conflict = (*(*root).parse).onConflict;
         let conflict = match operation == Operation::Insert && !on_conflict.is_null() {
-            true => Some(arbiter::planned((*entry).relid, table.object, on_conflict).or_raise()),
+            true => Some(arbiter::planned((*entry).relid, table.object, on_conflict).or_raise_hidden()),
             false => None,
         };
         to_list(&ModifyPlan { conflict })

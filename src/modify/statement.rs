@@ -12,7 +12,6 @@ use super::plan::ModifyPlan;
 use super::row::RowReader;
 use crate::error::{FdwError, OrRaise};
 use crate::options;
-use crate::pg::hidden_statement::HiddenStatement;
 use crate::remote::server::Server;
 
 /// The values of a row: for each column of the table the JSON text, or `None` for NULL.
@@ -131,9 +130,8 @@ impl Statement {
 
     /// Fails because of Clerk's answer for rows.
     pub fn fail(&mut self, error: Error, rows: &[u64]) -> ! {
-        HiddenStatement::new();
         let progress = self.reached.progress(rows);
-        FdwError::Write { error: error.into(), server: self.connection.server.name.clone(), progress }.raise()
+        FdwError::Write { error: error.into(), server: self.connection.server.name.clone(), progress }.raise_hidden()
     }
 
     /// Makes a row of the slot the old row of an update.
@@ -148,7 +146,6 @@ impl Statement {
 
 /// A row that is refused before anything is sent for it.
 pub fn refused(error: WriteError, row: u64) -> FdwError {
-    HiddenStatement::new();
     FdwError::Row { error, row: Some(row) }
 }
 
