@@ -9,10 +9,10 @@ use postgres::{Client, NoTls};
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const KEY: &str = "sk_live_simulator";
+pub const KEY: &str = "sk_live_simulator";
 
 /// The default of the server option `max_concurrency`.
-const IN_FLIGHT: usize = 8;
+pub const IN_FLIGHT: usize = 8;
 
 /// Whether it is only to be seen that the benchmark runs.
 pub fn is_smoke() -> bool {
