@@ -226,7 +226,7 @@ pub enum FdwError {
 
     /// A row that is refused before anything is sent for it: 0A000, 428C9, 42703, 23502, 22023 or HV004.
     #[error("{error}")]
-    Row { error: WriteError, row: Option<u64> },
+    Row { error: WriteError, progress: Option<String> },
 
     /// 55000, as Postgres itself says it.
     #[error("foreign table \"{table}\" does not allow {}", plural(*operation))]
@@ -360,9 +360,7 @@ impl FdwError {
         match self {
             FdwError::NoKey { looked_at, .. } => Some(format!("Looked at: {}.", looked_at.join("; "))),
             FdwError::Write { progress, .. } => Some(progress.clone()),
-            FdwError::Row { row: Some(row), .. } => {
-                Some(format!("Row {row} of the statement; nothing was sent for it."))
-            }
+            FdwError::Row { progress, .. } => progress.clone(),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use clerk_api::{Error, Request, json};
 use pgrx::pg_sys;
 
 use super::connection::Purpose;
-use super::statement::{Statement, refused};
+use super::statement::Statement;
 use super::view;
 use crate::error::OrRaise;
 use crate::fdw::exec::rows::clear;
@@ -27,7 +27,7 @@ impl Statement {
         // SAFETY: the caller guarantees a row of the relation.
         let new = self.in_row_memory(|statement| unsafe { statement.reader.read(slot) }).or_raise();
         let old = std::mem::take(&mut self.old);
-        let requests = self.writer.update(&old, &new).map_err(|error| refused(error, number)).or_raise_hidden();
+        let requests = self.writer.update(&old, &new).map_err(|error| self.refused(error, number)).or_raise_hidden();
         // SAFETY: as above.
         unsafe { view::check(self, state, relation, slot, &new, Operation::Update) };
         let answer = self.send_changes(requests, number);
@@ -76,7 +76,7 @@ impl Statement {
         self.rows += 1;
         let number = self.rows;
         let old = std::mem::take(&mut self.old);
-        let request = self.writer.delete(&old).map_err(|error| refused(error, number)).or_raise_hidden();
+        let request = self.writer.delete(&old).map_err(|error| self.refused(error, number)).or_raise_hidden();
         let change = format!("rows deleted from {}", self.object.name);
         let purpose = Purpose { change: &change, rows: &[vec![number]], takes_refusals: true };
         let answer = self.connection.send(vec![request], &purpose, &mut self.reached).pop();

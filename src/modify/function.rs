@@ -164,7 +164,7 @@ fn new_object(object: &'static Object, values: &[(&str, Option<&str>)]) -> Resul
     });
     let row: Vec<_> =
         values.iter().map(|(_, text)| text.map(|text| serde_json::Value::from(text).to_string())).collect();
-    RowWriter::new(object, columns.collect()).insert(&row).map_err(|error| FdwError::Row { error, row: None })
+    RowWriter::new(object, columns.collect()).insert(&row).map_err(|error| FdwError::Row { error, progress: None })
 }
 
 /// The object at Clerk that has the same value as a new one in a column.

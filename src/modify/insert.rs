@@ -7,7 +7,7 @@ use pgrx::pg_sys;
 use super::conflict;
 use super::connection::{Answer, Purpose};
 use super::show::shows_rows;
-use super::statement::{RowValues, Statement, refused};
+use super::statement::{RowValues, Statement};
 use super::view;
 use crate::error::{FdwError, OrRaise};
 
@@ -58,7 +58,7 @@ impl Statement {
             }
             self.rows += 1;
             let number = self.rows;
-            let new = self.writer.insert(&row).map_err(|error| refused(error, number)).or_raise_hidden();
+            let new = self.writer.insert(&row).map_err(|error| self.refused(error, number)).or_raise_hidden();
             view::check(self, state, relation, slot, &row, Operation::Insert);
             let answers = self.send_new(&[new], number);
             match answers.into_iter().next() {
@@ -109,7 +109,7 @@ impl Statement {
     pub fn write_rows(&mut self, rows: &[RowValues], first: u64) -> Vec<bool> {
         let mut new = Vec::with_capacity(rows.len());
         for (number, row) in (first..).zip(rows) {
-            new.push(self.writer.insert(row).map_err(|error| refused(error, number)).or_raise_hidden());
+            new.push(self.writer.insert(row).map_err(|error| self.refused(error, number)).or_raise_hidden());
         }
         let answers = self.send_new(&new, first);
         let mut is_written = Vec::with_capacity(new.len());
@@ -222,7 +222,7 @@ impl Statement {
 
     pub fn no_key(&self) -> FdwError {
         let error = WriteError::NoKey { object: self.object.name, column: self.object.id().name };
-        FdwError::Row { error, row: None }
+        FdwError::Row { error, progress: None }
     }
 }
 

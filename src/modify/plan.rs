@@ -104,7 +104,7 @@ pub unsafe fn writable_table(relation: pg_sys::Relation, operation: Operation) -
     let columns = unsafe { columns(relation, &table) };
     RowWriter::new(table.object, columns)
         .check_operation(operation)
-        .map_err(|error| FdwError::Row { error, row: None })?;
+        .map_err(|error| FdwError::Row { error, progress: None })?;
     Ok(table)
 }
 

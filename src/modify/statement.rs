@@ -128,6 +128,11 @@ impl Statement {
         }
     }
 
+    /// The error for a row that is refused before anything is sent for it.
+    pub fn refused(&mut self, error: WriteError, row: u64) -> FdwError {
+        FdwError::Row { error, progress: Some(self.reached.progress(&[row])) }
+    }
+
     /// Fails because of Clerk's answer for rows.
     pub fn fail(&mut self, error: Error, rows: &[u64]) -> ! {
         let progress = self.reached.progress(rows);
@@ -142,11 +147,6 @@ impl Statement {
         // SAFETY: the caller guarantees a row of the relation.
         self.old = self.in_row_memory(|statement| unsafe { statement.reader.read(slot) }).or_raise();
     }
-}
-
-/// A row that is refused before anything is sent for it.
-pub fn refused(error: WriteError, row: u64) -> FdwError {
-    FdwError::Row { error, row: Some(row) }
 }
 
 /// The role whose rights a write uses: the owner of the view that the table is used in, if there is one, else the current
