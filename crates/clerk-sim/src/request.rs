@@ -202,7 +202,8 @@ impl Log {
 
     /// Adds a request to the log and returns its number.
     pub(crate) fn begin(&mut self, mut request: Request) -> usize {
-        self.file.append(&request);
+        let Request { method, target, content_type, body, .. } = &request;
+        self.file.append(method, target, content_type.as_deref(), body.as_deref());
         self.in_flight += 1;
         self.max_in_flight = self.max_in_flight.max(self.in_flight);
         request.at = self.started.elapsed();

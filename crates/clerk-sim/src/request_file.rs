@@ -5,8 +5,6 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use crate::request::Request;
-
 /// The variable that names the file; without it there is none.
 const VARIABLE: &str = "CLERK_SIM_REQUEST_LOG";
 
@@ -27,10 +25,11 @@ impl RequestFile {
         Ok(RequestFile(Some(file)))
     }
 
-    pub(crate) fn append(&self, request: &Request) {
+    /// Appends the line of a request.
+    pub(crate) fn append(&self, method: &str, target: &str, content_type: Option<&str>, body: Option<&str>) {
         let Some(mut file) = self.0.as_ref() else { return };
-        let mut line = json!({"method": request.method, "target": request.target});
-        for (name, value) in [("content_type", &request.content_type), ("body", &request.body)] {
+        let mut line = json!({"method": method, "target": target});
+        for (name, value) in [("content_type", content_type), ("body", body)] {
             if let Some(value) = value {
                 line[name] = json!(value);
             }

@@ -3,7 +3,8 @@
 use super::form::FieldKind::{Boolean, Choice, Text};
 use super::form::{Call, Field, Write, field};
 use super::given::{Given, Patch};
-use super::parts::{self, Part, is_true, set, text};
+use super::members::{is_true, set, text};
+use super::parts::{self, Part};
 use super::{identifiers, users};
 use crate::error::ClerkError;
 use crate::generate::id;

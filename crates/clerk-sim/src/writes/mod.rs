@@ -6,7 +6,7 @@
 //! - `time` reads times in RFC 3339
 //! - `given`: the fields that a request gives; `form`: what forms consist of; `body` reads bodies by forms
 //! - `metadata` merges metadata; `show`: how what was changed is shown, and checks that several subjects share
-//! - `users`, `parts` (of users), `identifications`, `organizations`, `memberships`, `invitations`,
+//! - `members` of the objects in users; `users`, `parts` (of users), `identifications`, `organizations`, `memberships`, `invitations`,
 //!   `organization_invitations`, `organization_domains`, `waitlist`, `access`, `settings`, `instance`, `roles`,
 //!   `role_sets`, `sessions`, `machines`, `connections`, `enterprise`, `billing`: the forms and what they do, by their
 //!   subjects; `identifiers` and `passwords` check what users have
@@ -24,6 +24,7 @@ mod identifiers;
 mod instance;
 mod invitations;
 mod machines;
+mod members;
 mod memberships;
 mod metadata;
 mod organization_domains;

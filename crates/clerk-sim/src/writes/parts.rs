@@ -1,13 +1,13 @@
 //! What users consist of: the objects in their arrays, which a change adds, changes or removes one at a time.
 
-use serde::Serialize;
 use serde_json::json;
 
 use super::form::{Call, Write};
 use super::given::Patch;
+use super::members::{set, text};
 use super::users;
 use crate::error::ClerkError;
-use crate::object::{Fields, User, raw};
+use crate::object::{Fields, User};
 use crate::state::State;
 
 /// An array of users.
@@ -73,19 +73,4 @@ pub(super) fn removal(user: &User, part: &Part, id: &str) -> Result<(Patch, Stri
 pub(super) fn place(objects: &[Fields], part: &Part, id: &str) -> Result<usize, ClerkError> {
     let place = objects.iter().position(|object| text(object, "id") == id);
     place.ok_or_else(|| ClerkError::not_found(part.noun, id))
-}
-
-/// A field that is a text; empty if it is not.
-pub(super) fn text(object: &Fields, field: &str) -> String {
-    object.get(field).and_then(|value| serde_json::from_str(value.get()).ok()).unwrap_or_default()
-}
-
-/// Whether a field is true.
-pub(super) fn is_true(object: &Fields, field: &str) -> bool {
-    object.get(field).is_some_and(|value| value.get() == "true")
-}
-
-pub(super) fn set(object: &mut Fields, field: &str, value: impl Serialize) -> Result<(), ClerkError> {
-    object.insert(field.to_owned(), raw(value)?);
-    Ok(())
 }

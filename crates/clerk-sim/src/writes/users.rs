@@ -5,7 +5,7 @@ use serde_json::json;
 use super::form::FieldKind::{Boolean, Choice, Integer, Object, Text, TextCount, Texts, Time};
 use super::form::{Call, Field, Write, field};
 use super::given::{Given, Patch};
-use super::parts::is_true;
+use super::members::is_true;
 use super::passwords::HASHERS;
 use super::{identifiers, metadata, passwords};
 use crate::error::ClerkError;
