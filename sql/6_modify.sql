@@ -3,6 +3,13 @@
 --
 -- What they change is at Clerk at once, and stays there if the transaction is rolled back.
 
+-- Postgres loads this library at the latest when it plans a scan, which a plain INSERT does not have. But ON CONFLICT (…) has to be
+-- understood before that. The planner evaluates this immutable function, so that the library is there in time.
+CREATE FUNCTION clerk_fdw.assigned_by_clerk() RETURNS pg_catalog.text
+  LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'assigned_by_clerk_wrapper';
+COMMENT ON FUNCTION clerk_fdw.assigned_by_clerk() IS
+  'null: the default of the ids of imported tables, which Clerk assigns to new rows';
+
 CREATE FUNCTION clerk_fdw.request(
   server pg_catalog.text, method pg_catalog.text, path pg_catalog.text, query pg_catalog.jsonb DEFAULT '{}',
   body pg_catalog.jsonb DEFAULT NULL

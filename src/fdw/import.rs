@@ -4,7 +4,7 @@
 //! and columns would be lost. Therefore the callback itself creates the tables, with the rights of the role that
 //! imports, and returns no commands.
 
-use clerk_api::catalog::{OBJECTS, Object};
+use clerk_api::catalog::{OBJECTS, Object, Role};
 use pgrx::{PgList, pg_guard, pg_sys};
 
 use crate::error::{FdwError, OrRaise};
@@ -89,7 +89,13 @@ fn create_commands(server: &str, schema: &str, object: &Object) -> Vec<String> {
     let table = format!("{}.{}", quote_identifier(schema), quote_identifier(object.name));
     let columns: Vec<_> = object
         .public_columns()
-        .map(|column| format!("{} {}", quote_identifier(column.name), column.kind.sql_type()))
+        .map(|column| {
+            let default = match column.role == Some(Role::Id) && object.writes.insert.is_some() {
+                true => " DEFAULT clerk_fdw.assigned_by_clerk()",
+                false => "",
+            };
+            format!("{} {}{default}", quote_identifier(column.name), column.kind.sql_type())
+        })
         .collect();
     let create = format!(
         "CREATE FOREIGN TABLE {table} ({}) SERVER {} OPTIONS (object {})",

@@ -10,6 +10,12 @@ use crate::pg::jsonb::{self, JsonbText};
 
 extension_sql_file!("../../sql/6_modify.sql", name = "modify", requires = ["webhook"]);
 
+/// `clerk_fdw.assigned_by_clerk()`.
+#[pg_extern(sql = false)]
+fn assigned_by_clerk() -> Option<&'static str> {
+    None
+}
+
 /// `clerk_fdw.request(…)`.
 #[pg_extern(sql = false)]
 fn request(

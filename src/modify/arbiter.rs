@@ -4,7 +4,6 @@
 //! the columns out of such a statement, if they are among those that Clerk holds unique, and keeps them for the plan.
 
 use std::cell::RefCell;
-use std::ffi::{c_char, c_int};
 
 use clerk_api::catalog::Object;
 use pgrx::{PgList, pg_guard, pg_sys};
@@ -24,75 +23,61 @@ pub struct OnConflict {
 }
 
 thread_local! {
-    /// The columns that the statements that are being planned name, by the oids of their tables.
-    static NAMED: RefCell<Vec<(pg_sys::Oid, Vec<String>)>> = const { RefCell::new(Vec::new()) };
+    /// The columns that statements name, by the query that is being planned, until its plan is made.
+    static NAMED: RefCell<Vec<(*mut pg_sys::PlannerInfo, Vec<String>)>> = const { RefCell::new(Vec::new()) };
 }
 
-static mut PREVIOUS_HOOK: pg_sys::planner_hook_type = None;
+static mut PREVIOUS_HOOK: pg_sys::create_upper_paths_hook_type = None;
 
 /// Installs the planner hook.
 pub fn install() {
-    // SAFETY: this runs once, on the main thread, when Postgres has loaded the library. planner_hook is null or a hook of
-    // another library, which is kept and called.
+    // SAFETY: this runs once, on the main thread, when Postgres has loaded the library. The hook is null or that of another
+    // library, which is kept and called.
     unsafe {
-        PREVIOUS_HOOK = pg_sys::planner_hook;
-        pg_sys::planner_hook = Some(plan);
+        PREVIOUS_HOOK = pg_sys::create_upper_paths_hook;
+        pg_sys::create_upper_paths_hook = Some(create_upper_paths);
     }
 }
 
+/// The hook that Postgres calls for every query when its paths are complete, before it looks for the index that ON
+/// CONFLICT names.
+///
 /// # Safety
-/// Only Postgres may call this, as its planner hook.
+/// Only Postgres may call this, or a hook that was installed later, with the arguments of that hook.
 #[pg_guard]
-unsafe extern "C-unwind" fn plan(
-    query: *mut pg_sys::Query,
-    text: *const c_char,
-    options: c_int,
-    parameters: pg_sys::ParamListInfo,
-) -> *mut pg_sys::PlannedStmt {
-    /// Forgets the columns that a statement names when it has been planned, or when planning it has failed.
-    struct Planning {
-        depth: usize,
-    }
-    impl Drop for Planning {
-        fn drop(&mut self) {
-            NAMED.with_borrow_mut(|named| named.truncate(self.depth));
+unsafe extern "C-unwind" fn create_upper_paths(
+    root: *mut pg_sys::PlannerInfo,
+    stage: pg_sys::UpperRelationKind::Type,
+    input: *mut pg_sys::RelOptInfo,
+    output: *mut pg_sys::RelOptInfo,
+    extra: *mut std::ffi::c_void,
+) {
+    // SAFETY: Postgres passes the root of a query that is being planned, and the arguments go unchanged to the previous
+    // hook. The guard turns an ERROR of that hook into a panic, so that no longjmp crosses Rust's frames.
+    unsafe {
+        if stage == pg_sys::UpperRelationKind::UPPERREL_FINAL {
+            take_columns(root);
+        }
+        if let Some(previous) = PREVIOUS_HOOK {
+            pg_sys::ffi::pg_guard_ffi_boundary(|| previous(root, stage, input, output, extra));
         }
     }
-    let planning = Planning { depth: NAMED.with_borrow(Vec::len) };
-    // SAFETY: Postgres passes a query that the planner may change, whose WITH list has CommonTableExprs. The previous hook
-    // and standard_planner take the same arguments; an ERROR in them becomes a panic, which drops `planning`.
-    let planned = unsafe {
-        take_columns(query);
-        for with in PgList::<pg_sys::CommonTableExpr>::from_pg((*query).cteList).iter_ptr() {
-            let inner = (*with).ctequery;
-            if !inner.is_null() && (*inner).type_ == pg_sys::NodeTag::T_Query {
-                take_columns(inner.cast());
-            }
-        }
-        match PREVIOUS_HOOK {
-            Some(hook) => pg_sys::ffi::pg_guard_ffi_boundary(|| hook(query, text, options, parameters)),
-            None => pg_sys::standard_planner(query, text, options, parameters),
-        }
-    };
-    drop(planning);
-    planned
 }
 
 /// Takes the columns out of an ON CONFLICT on a foreign table of this extension.
 ///
 /// # Safety
-/// The query must be one that Postgres has analyzed and rewritten.
-unsafe fn take_columns(query: *mut pg_sys::Query) {
-    // SAFETY: the caller guarantees an analyzed query, so that resultRelation is 0 or the index of an entry of its range
-    // table, and the elements of an ON CONFLICT are InferenceElems.
+/// The root must be that of a query that is being planned.
+unsafe fn take_columns(root: *mut pg_sys::PlannerInfo) {
+    // SAFETY: the caller guarantees the root of a query, whose resultRelation is the index of an entry of its range table
+    // if it has an ON CONFLICT. The elements of that are InferenceElems.
     unsafe {
+        let query = (*root).parse;
         let on_conflict = (*query).onConflict;
         if on_conflict.is_null() || (*on_conflict).arbiterElems.is_null() {
             return;
         }
-        let table = PgList::<pg_sys::RangeTblEntry>::from_pg((*query).rtable);
-        let Some(entry) = table.get_ptr((*query).resultRelation as usize - 1) else { return };
-        let relation = (*entry).relid;
+        let relation = (**(*root).simple_rte_array.add((*query).resultRelation as usize)).relid;
         if !options::is_own_table(relation) {
             return;
         }
@@ -103,7 +88,11 @@ unsafe fn take_columns(query: *mut pg_sys::Query) {
         let Some(columns) = columns else {
             FdwError::NotUnique { object: object.name, sets: sets(object) }.raise_hidden()
         };
-        NAMED.with_borrow_mut(|all| all.push((relation, columns)));
+        NAMED.with_borrow_mut(|all| {
+            // A query whose planning failed may have left an entry, at an address that is used again.
+            all.retain(|(other, _)| *other != root);
+            all.push((root, columns));
+        });
         (*on_conflict).arbiterElems = std::ptr::null_mut();
     }
 }
@@ -130,17 +119,15 @@ fn sets(object: &Object) -> Vec<String> {
 /// What the plan of an INSERT with ON CONFLICT keeps.
 ///
 /// # Safety
-/// The node must be the ON CONFLICT of an INSERT into the relation, which is being planned.
-pub unsafe fn planned(
-    relation: pg_sys::Oid,
-    object: &'static Object,
-    on_conflict: *mut pg_sys::OnConflictExpr,
-) -> Result<OnConflict, FdwError> {
-    let columns = NAMED.with_borrow(|named| {
-        named.iter().rev().find(|(table, _)| *table == relation).map(|(_, columns)| columns.clone())
+/// The root must be that of an INSERT with ON CONFLICT, whose plan is being made.
+pub unsafe fn planned(root: *mut pg_sys::PlannerInfo, object: &'static Object) -> Result<OnConflict, FdwError> {
+    let columns = NAMED.with_borrow_mut(|named| {
+        let position = named.iter().position(|(other, _)| *other == root)?;
+        Some(named.swap_remove(position).1)
     });
-    // SAFETY: the caller guarantees the node.
-    let is_update = unsafe { (*on_conflict).action } == pg_sys::OnConflictAction::ONCONFLICT_UPDATE;
+    // SAFETY: the caller guarantees the root of an INSERT with ON CONFLICT.
+    let action = unsafe { (*(*(*root).parse).onConflict).action };
+    let is_update = action == pg_sys::OnConflictAction::ONCONFLICT_UPDATE;
     if columns.is_none() && object.writes.unique.is_empty() {
         return Err(FdwError::NotUnique { object: object.name, sets: Vec::new() });
     }

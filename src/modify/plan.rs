@@ -79,7 +79,7 @@ pub unsafe extern "C-unwind" fn plan_foreign_modify(
         let table = writable_table(relation.as_ptr(), operation).or_raise_hidden();
         let on_conflict = (*(*root).parse).onConflict;
         let conflict = match operation == Operation::Insert && !on_conflict.is_null() {
-            true => Some(arbiter::planned((*entry).relid, table.object, on_conflict).or_raise_hidden()),
+            true => Some(arbiter::planned(root, table.object).or_raise_hidden()),
             false => None,
         };
         to_list(&ModifyPlan { conflict })
