@@ -88,14 +88,17 @@ pub unsafe fn update_existing(
 /// # Safety
 /// The slot must have the row type of the statement's relation.
 unsafe fn store(statement: &Statement, slot: *mut pg_sys::TupleTableSlot, page: &Page, row: usize) {
-    // SAFETY: the caller guarantees the row type. The scratch slot has it as well, and heap_form_tuple copies its values.
+    // SAFETY: the caller guarantees the row type. The scratch slot has it as well, and heap_form_tuple copies its values to a
+    // tuple that the slot frees.
     unsafe {
         let descriptor = (*slot).tts_tupleDescriptor;
         let scratch = pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsVirtual);
+        let previous = pg_sys::MemoryContextSwitchTo(statement.memory);
         fill(scratch, page, row, &statement.reader.converters, statement.object);
+        pg_sys::MemoryContextSwitchTo(previous);
         let tuple = pg_sys::heap_form_tuple(descriptor, (*scratch).tts_values, (*scratch).tts_isnull);
         pg_sys::ExecDropSingleTupleTableSlot(scratch);
-        pg_sys::ExecForceStoreHeapTuple(tuple, slot, false);
+        pg_sys::ExecForceStoreHeapTuple(tuple, slot, true);
     }
 }
 

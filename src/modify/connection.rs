@@ -88,17 +88,20 @@ impl Connection {
         // Whatever is raised here, the log does not get to see the statement, which may have a password in it.
         let hidden = HiddenStatement::new();
         let outcomes = self.exchange(requests, purpose.change, purpose.rows, reached, purpose.takes_refusals);
-        let failed = outcomes.iter().zip(purpose.rows).find_map(|(outcome, rows)| match outcome {
+        let failures = outcomes.iter().zip(purpose.rows).filter_map(|(outcome, rows)| match outcome {
             Outcome::Failed(Error::Refused { .. }) if purpose.takes_refusals => None,
-            Outcome::Failed(error) => Some((error, rows)),
-            _ => None,
+            Outcome::Failed(error) => Some((error.clone(), rows)),
+            Outcome::Done(_) => None,
+            // What was not sent has a failure beside it that says why.
+            Outcome::NotSent | Outcome::OnItsWay => Some((Error::BrokenOff, rows)),
         });
+        let failed = failures.min_by_key(|(error, _)| matches!(error, Error::BrokenOff));
         if let Some((error, rows)) = failed {
             let mut progress = reached.progress(rows);
             if let Some(partly) = &self.partly {
                 progress = format!("{progress} {partly}");
             }
-            FdwError::Write { error: error.clone().into(), server: self.server.name.clone(), progress }.raise();
+            FdwError::Write { error: error.into(), server: self.server.name.clone(), progress }.raise();
         }
         hidden.end();
         outcomes.into_iter().map(answer).collect()
