@@ -2,7 +2,7 @@
 
 use super::check::{check, from_column};
 use super::error::{Operation, WriteError};
-use super::members::{combined, members, nested, object};
+use super::members::{members, object, replaced};
 use super::row::{Row, RowWriter};
 use crate::catalog::{Field, Method, Object, Write};
 use crate::decode::Locator;
@@ -47,16 +47,21 @@ impl RowWriter {
                 }
             }
         }
-        for (column, value) in self.columns.iter().zip(row) {
-            let Some(value) = value else { continue };
+        for position in self.outer_first() {
+            let (column, Some(value)) = (&self.columns[position], &row[position]) else { continue };
             match (&column.locator, column.column) {
                 (Locator::Whole, _) => {}
                 (Locator::Path(path), None) => {
                     let field = path.first().and_then(|first| write.field(first));
                     let field = field.ok_or_else(|| self.not_insertable(&column.name))?;
-                    let value = nested(&path[1..], value);
-                    let value = new.get(field).map_or(value.clone(), |before| combined(before, &value));
-                    check(self.object, field, field.name, &value)?;
+                    let value = match &path[1..] {
+                        [] => from_column(self.object, field, self.kind_of(field), value)?,
+                        below => {
+                            let value = replaced(new.get(field), below, value);
+                            check(self.object, field, field.name, &value)?;
+                            value
+                        }
+                    };
                     new.set(field, value);
                 }
                 (_, column_of_object) => {

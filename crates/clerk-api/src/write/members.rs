@@ -39,24 +39,29 @@ pub(super) fn difference(old: Option<&str>, new: &str) -> Result<Option<String>,
         if before == Some(value.get()) {
             continue;
         }
-        let below = |mut path: Vec<String>| {
-            path.insert(0, name.clone());
-            path
-        };
-        match json::kind(value.get()) {
-            "null" => return Err(vec![name.clone()]),
-            "object" => {
-                let is_object = before.is_some_and(|before| json::kind(before) == "object");
-                match difference(before, value.get()).map_err(below)? {
-                    Some(change) => changes.push((name, change)),
-                    None if !is_object => changes.push((name, "{}".to_owned())),
-                    None => {}
-                }
-            }
-            _ => changes.push((name, value.get().to_owned())),
+        if json::kind(value.get()) == "null" {
+            return Err(vec![name.clone()]);
+        }
+        let below = |path: Vec<String>| [vec![name.clone()], path].concat();
+        if let Some(change) = change(before, value.get()).map_err(below)? {
+            changes.push((name, change));
         }
     }
     Ok((!changes.is_empty()).then(|| object(changes.iter().map(|(name, value)| (*name, value.as_str())))))
+}
+
+/// The value that makes one of the other when it is merged into it: for an object its [`difference`]. `None` if nothing
+/// differs.
+///
+/// # Errors
+/// As there.
+pub(super) fn change(old: Option<&str>, new: &str) -> Result<Option<String>, Vec<String>> {
+    if json::kind(new) != "object" {
+        return Ok((old != Some(new)).then(|| new.to_owned()));
+    }
+    let was_object = old.is_some_and(|old| json::kind(old) == "object");
+    let difference = difference(old, new)?;
+    Ok(if was_object { difference } else { difference.or_else(|| Some("{}".to_owned())) })
 }
 
 /// An object with the members of both. Where both have an object of the same name, these are combined as well;
@@ -73,6 +78,17 @@ pub(super) fn combined(first: &str, second: &str) -> String {
     object(first.iter().map(|(name, value)| (name.as_str(), value.get())))
 }
 
+/// A value with another one at the end of a path in it. What is on the path and no object becomes one.
+pub(super) fn replaced(value: Option<&str>, path: &[String], new: &str) -> String {
+    let Some((name, below)) = path.split_first() else { return new.to_owned() };
+    let mut members = value.and_then(members).unwrap_or_default();
+    let inner = replaced(members.get(name).map(|inner| inner.get()), below, new);
+    if let Some(inner) = raw(inner) {
+        members.insert(name.clone(), inner);
+    }
+    object(members.iter().map(|(name, value)| (name.as_str(), value.get())))
+}
+
 /// An object that has only a value at the end of a path.
 pub(super) fn nested(path: &[String], value: &str) -> String {
     path.iter().rev().fold(value.to_owned(), |value, name| object([(name.as_str(), value.as_str())]))
@@ -84,6 +100,8 @@ fn raw(text: String) -> Option<Box<RawValue>> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
@@ -102,6 +120,85 @@ mod tests {
             Ok(Some(r#"{"n":12345678901234567890123.10}"#.to_owned())),
             "no number is rounded"
         );
+    }
+
+    #[test]
+    fn an_empty_object_is_a_change_of_what_is_none() {
+        assert_eq!(change(None, "{}"), Ok(Some("{}".to_owned())));
+        assert_eq!(change(Some("1"), "{}"), Ok(Some("{}".to_owned())));
+        assert_eq!(change(Some("{}"), "{}"), Ok(None));
+        assert_eq!(change(Some(r#"{"a":1}"#), "{}"), Ok(Some(r#"{"a":null}"#.to_owned())));
+        assert_eq!(change(Some("[1]"), "[1]"), Ok(None));
+    }
+
+    #[test]
+    fn a_value_is_replaced_within_another() {
+        let replaced = |value, path: &[&str], new| {
+            let path: Vec<_> = path.iter().map(|name| (*name).to_owned()).collect();
+            replaced(value, &path, new)
+        };
+        assert_eq!(replaced(None, &["a", "b"], "1"), r#"{"a":{"b":1}}"#);
+        assert_eq!(replaced(Some(r#"{"a":{"b":{"x":1},"c":2}}"#), &["a", "b"], "{}"), r#"{"a":{"b":{},"c":2}}"#);
+        assert_eq!(replaced(Some("null"), &["a"], "null"), r#"{"a":null}"#);
+        assert_eq!(replaced(Some("[1]"), &[], "2"), "2");
+    }
+
+    /// Clerk's merge: members of objects one by one, and null removes a member.
+    fn merged(old: &Value, patch: &Value) -> Value {
+        let Value::Object(patch) = patch else { return patch.clone() };
+        let mut merged = old.as_object().cloned().unwrap_or_default();
+        for (name, value) in patch {
+            if value.is_null() {
+                merged.remove(name);
+            } else {
+                let value = self::merged(merged.get(name).unwrap_or(&Value::Null), value);
+                merged.insert(name.clone(), value);
+            }
+        }
+        Value::Object(merged)
+    }
+
+    /// A value with few names and texts, so that two of them have some in common. Null is nowhere but in arrays.
+    fn random(random: &mut fastrand::Rng, depth: usize) -> Value {
+        match random.u8(..if depth == 0 { 4 } else { 7 }) {
+            0 => random.bool().into(),
+            1 => random.i64(..3).into(),
+            2 => (f64::from(random.i16(..)) / 8.0).into(),
+            3 => ["", "a", "\"\\", "ü\n", "null"][random.usize(..5)].into(),
+            4 => json!([null, random.u8(..2), {"a": null}]),
+            _ => random_object(random, depth - 1),
+        }
+    }
+
+    fn random_object(random: &mut fastrand::Rng, depth: usize) -> Value {
+        let names = ["a", "b", "c", "", "ü", "a\"b"];
+        let count = random.usize(..4);
+        Value::Object((0..count).map(|_| (names[random.usize(..6)].into(), self::random(random, depth))).collect())
+    }
+
+    #[test]
+    fn merging_a_difference_makes_one_object_of_the_other() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..20_000 {
+            let (old, new) = (random_object(&mut random, 3), random_object(&mut random, 3));
+            let change = difference(Some(&old.to_string()), &new.to_string()).unwrap();
+            let patch = change.map_or(json!({}), |change| serde_json::from_str(&change).unwrap());
+            assert_eq!(merged(&old, &patch), new, "{old} and {patch}");
+            assert_eq!(difference(Some(&new.to_string()), &new.to_string()), Ok(None));
+        }
+    }
+
+    #[test]
+    fn no_difference_has_a_null_that_the_other_object_has() {
+        let mut random = fastrand::Rng::with_seed(8);
+        for _ in 0..2_000 {
+            let (old, mut new) = (random_object(&mut random, 2), random_object(&mut random, 2));
+            new["x"] = json!({"y": null});
+            assert_eq!(
+                difference(Some(&old.to_string()), &new.to_string()).unwrap_err().last().map(String::as_str),
+                Some("y")
+            );
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The values of a row, by the columns of the object that the table shows.
 
 use super::error::{Operation, WriteError};
-use crate::catalog::{Column, Field, Object, Source, Write};
+use crate::catalog::{Column, Field, Kind, Object, Source, Write};
 use crate::decode::{Locator, json};
 
 /// A column of a table.
@@ -56,8 +56,25 @@ impl RowWriter {
         self.columns.iter().position(|column| column.locator == Locator::Whole)
     }
 
-    fn position_of(&self, column: &str) -> Option<usize> {
+    pub(super) fn position_of(&self, column: &str) -> Option<usize> {
         self.columns.iter().position(|other| other.column.is_some_and(|other| other.name == column))
+    }
+
+    /// The numbers of the table's columns in an order in which those that show a value come before those that show a part
+    /// of it.
+    pub(super) fn outer_first(&self) -> Vec<usize> {
+        let depth = |position: &usize| match &self.columns[*position] {
+            TableColumn { locator: Locator::Path(path), column: None, .. } => path.len(),
+            _ => 0,
+        };
+        let mut positions: Vec<_> = (0..self.columns.len()).collect();
+        positions.sort_by_key(depth);
+        positions
+    }
+
+    /// The kind of the column that shows a field.
+    pub(super) fn kind_of(&self, field: &Field) -> Kind {
+        self.column_of(field).map_or(Kind::Json, |column| column.kind)
     }
 
     /// Whether the whole object, which the table shows, has the value of a column.

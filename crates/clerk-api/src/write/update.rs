@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::check::{check, from_column};
 use super::error::{Operation, WriteError};
-use super::members::{combined, difference, members, nested, object};
+use super::members::{change, combined, difference, members, nested, object, replaced};
 use super::row::{Row, RowWriter};
-use crate::catalog::{Column, Field, Update, Write};
+use crate::catalog::{Column, Field, Kind, Update, Write};
 use crate::decode::{Locator, json};
 use crate::http::Request;
 
@@ -61,7 +61,12 @@ impl RowWriter {
         let Some(column) = self.columns.iter().find(|other| other.name == column) else { return false };
         match (&column.locator, column.column) {
             (Locator::Whole, _) => true,
-            (Locator::Path(path), None) => path.first().is_some_and(|first| self.field(first).is_some()),
+            (Locator::Path(path), None) => match path.first().and_then(|first| self.field(first)) {
+                Some((Update::Merge(_), _)) => true,
+                // A part of a field cannot be sent without the rest of it.
+                Some((_, field)) => path.len() == 1 || self.shows(field),
+                None => false,
+            },
             (_, Some(column)) => self.field_of(column).is_some() || self.actions(column).next().is_some(),
             _ => false,
         }
@@ -75,7 +80,8 @@ impl RowWriter {
         {
             self.add_body(&mut changes, old[whole].as_deref(), new[whole].as_deref())?;
         }
-        for (position, column) in self.columns.iter().enumerate() {
+        for position in self.outer_first() {
+            let column = &self.columns[position];
             if Some(position) == whole || old[position] == new[position] {
                 continue;
             }
@@ -84,15 +90,26 @@ impl RowWriter {
             match (&column.locator, column.column) {
                 (Locator::Path(path), None) => {
                     let (update, field) = path.first().and_then(|first| self.field(first)).ok_or_else(not_updatable)?;
-                    self.add_nested(&mut changes, update, field, &path[1..], before, value)?;
+                    match (update, &path[1..]) {
+                        (update, []) => {
+                            let kind = self.kind_of(field);
+                            self.add_value(&mut changes, update, field, kind, before, value)?;
+                        }
+                        (Update::Merge(_), below) => self.add_nested(&mut changes, field, below, before, value)?,
+                        (_, below) if self.shows(field) => {
+                            let value = match changes.fields.get(field.name) {
+                                Some(whole) => replaced(Some(whole), below, value),
+                                None => replaced(self.value_of(field, old)?.as_deref(), below, value),
+                            };
+                            check(self.object, field, field.name, &value)?;
+                            changes.fields.insert(field.name, value);
+                        }
+                        _ => return Err(not_updatable()),
+                    }
                 }
                 (_, Some(shown)) => match self.field_of(shown) {
-                    Some((Update::Merge(_), field)) => {
-                        let value = from_column(self.object, field, shown.kind, value)?;
-                        self.add_merge(&mut changes, field, before, &value)?;
-                    }
-                    Some((_, field)) => {
-                        changes.fields.insert(field.name, from_column(self.object, field, shown.kind, value)?);
+                    Some((update, field)) => {
+                        self.add_value(&mut changes, update, field, shown.kind, before, value)?;
                     }
                     None => self.add_action(&mut changes, shown, value)?,
                 },
@@ -146,26 +163,35 @@ impl RowWriter {
         Ok(())
     }
 
-    /// Adds a member inside of a field, which a column of the table shows by its path.
-    fn add_nested(
+    /// Adds the value of a field, which a column of the table shows.
+    fn add_value(
         &self,
         changes: &mut Changes,
         update: &Update,
+        field: &'static Field,
+        kind: Kind,
+        old: Option<&str>,
+        new: &str,
+    ) -> Result<(), WriteError> {
+        let value = from_column(self.object, field, kind, new)?;
+        if matches!(update, Update::Merge(_)) {
+            let old = old.and_then(|old| from_column(self.object, field, kind, old).ok());
+            return self.add_merge(changes, field, old.as_deref(), &value);
+        }
+        changes.fields.insert(field.name, value);
+        Ok(())
+    }
+
+    /// Adds a member inside of a field that is merged, which a column of the table shows by its path.
+    fn add_nested(
+        &self,
+        changes: &mut Changes,
         field: &'static Field,
         path: &[String],
         old: Option<&str>,
         new: &str,
     ) -> Result<(), WriteError> {
-        if !matches!(update, Update::Merge(_)) || path.is_empty() {
-            let value = nested(path, new);
-            check(self.object, field, field.name, &value)?;
-            changes.fields.insert(field.name, value);
-            return Ok(());
-        }
-        let change = match json::kind(new) {
-            "object" => difference(old, new).map_err(|below| self.null_member(field, &[path, &below].concat()))?,
-            _ => Some(new.to_owned()),
-        };
+        let change = change(old, new).map_err(|below| self.null_member(field, &[path, &below].concat()))?;
         if let Some(change) = change {
             let change = nested(path, &change);
             let merged = changes.merges.get(field.name).map_or(change.clone(), |before| combined(before, &change));
@@ -206,10 +232,23 @@ impl RowWriter {
     }
 
     /// The value that a field has now, which an endpoint requires although it has not changed.
-    fn current(&self, field: &Field, old: Row) -> Result<String, WriteError> {
-        let whole = || json::member(old.get(self.whole()?)?.as_deref()?, field.name);
-        let value = self.column_of(field).and_then(|column| self.value(old, column)).or_else(whole);
-        value.map(str::to_owned).ok_or(WriteError::Missing { object: self.object.name, field: field.name })
+    fn current(&self, field: &'static Field, old: Row) -> Result<String, WriteError> {
+        self.value_of(field, old)?.ok_or(WriteError::Missing { object: self.object.name, field: field.name })
+    }
+
+    /// The value that a field has in a row, if the row shows it and it is not null.
+    fn value_of(&self, field: &'static Field, row: Row) -> Result<Option<String>, WriteError> {
+        let shown = self.column_of(field).and_then(|column| Some((column.kind, self.value(row, column)?)));
+        if let Some((kind, value)) = shown {
+            return from_column(self.object, field, kind, value).map(Some);
+        }
+        let whole = || json::member(row.get(self.whole()?)?.as_deref()?, field.name);
+        Ok(whole().filter(|value| *value != "null").map(str::to_owned))
+    }
+
+    /// Whether the table shows a field as a whole.
+    fn shows(&self, field: &Field) -> bool {
+        self.whole().is_some() || self.column_of(field).is_some_and(|column| self.position_of(column.name).is_some())
     }
 
     fn null_member(&self, field: &Field, path: &[String]) -> WriteError {
