@@ -17,18 +17,24 @@ pub(super) fn from_column(
     column: Kind,
     value: &str,
 ) -> Result<String, WriteError> {
+    // The type json keeps white space.
+    let value = value.trim();
     let value = match (field.kind, json::kind(value)) {
         (_, "null") => value.into(),
         (FieldKind::Time, "number") => match time(value) {
             Some(time) => string(&time).into(),
             None => return Err(range(object, field.name, "is a time that cannot be written".to_owned())),
         },
+        // A table may declare a column with an array as text.
+        (FieldKind::List { .. }, "string") if is_array(column) && holds_array(value) => {
+            json::string(value).unwrap_or(value.into())
+        }
         (FieldKind::List { of, .. }, kind) if kind != "array" => {
             let element = element(of, column, value);
             Cow::Owned(format!("[{element}]"))
         }
         // A table may declare a column with JSON as text.
-        (FieldKind::Object | FieldKind::Members(_) | FieldKind::List { .. } | FieldKind::Any, "string") => {
+        (FieldKind::Object | FieldKind::Members(_) | FieldKind::Any, "string") => {
             match json::string(value) {
                 Some(text) if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() => text,
                 _ => value.into(),
@@ -36,8 +42,17 @@ pub(super) fn from_column(
         }
         (kind, _) => element(&kind, column, value),
     };
-    check(object, field, field.name, &value)?;
-    Ok(value.into_owned())
+    check(object, field, field.name, value.trim())?;
+    Ok(value.trim().to_owned())
+}
+
+fn is_array(column: Kind) -> bool {
+    matches!(column, Kind::Json | Kind::TextArray)
+}
+
+/// Whether a JSON string is itself the text of an array.
+fn holds_array(value: &str) -> bool {
+    json::string(value).is_some_and(|text| serde_json::from_str::<Vec<serde::de::IgnoredAny>>(&text).is_ok())
 }
 
 /// A single value. A phone number may come from a column with its digits.

@@ -48,7 +48,9 @@ impl RowWriter {
             }
         }
         for position in self.outer_first() {
-            let (column, Some(value)) = (&self.columns[position], &row[position]) else { continue };
+            let (column, Some(value)) = (&self.columns[position], row[position].as_deref().map(str::trim)) else {
+                continue;
+            };
             match (&column.locator, column.column) {
                 (Locator::Whole, _) => {}
                 (Locator::Path(path), None) => {
