@@ -4,7 +4,7 @@ use super::check::{check, from_column};
 use super::error::{Operation, WriteError};
 use super::members::{members, object, replaced};
 use super::row::{Row, RowWriter};
-use crate::catalog::{Field, Method, Object, Write};
+use crate::catalog::{Field, FieldKind, Method, Object, Write};
 use crate::decode::Locator;
 use crate::decode::json;
 use crate::http::Request;
@@ -17,6 +17,15 @@ pub struct NewObject {
     keys: Vec<String>,
     fields: Vec<(&'static str, String)>,
 }
+
+/// A value of the path's placeholders in `attrs`.
+const KEY: Field = Field {
+    name: "",
+    column: None,
+    kind: FieldKind::Text { min: 0, max: usize::MAX },
+    is_required: true,
+    is_nullable: false,
+};
 
 impl RowWriter {
     /// The object that a row describes: by its columns, which win, and by the body in `attrs`. A column that is NULL is not
@@ -39,7 +48,10 @@ impl RowWriter {
                         check(self.object, field, name, value.get())?;
                         new.set(field, value.get().to_owned());
                     }
-                    (None, Some(key)) => keys[key] = Some(text(value.get())),
+                    (None, Some(key)) => {
+                        check(self.object, &KEY, name, value.get())?;
+                        keys[key] = Some(text(value.get()));
+                    }
                     (None, None) => {
                         let (object, field, operation) = (self.object.name, name.clone(), Operation::Insert);
                         return Err(WriteError::UnknownField { object, field, operation });
@@ -83,7 +95,8 @@ impl RowWriter {
             }
         }
         for (key, name) in keys.into_iter().zip(write.keys()) {
-            new.keys.push(key.ok_or(WriteError::Missing { object: self.object.name, field: name })?);
+            let missing = WriteError::Missing { object: self.object.name, field: name };
+            new.keys.push(key.filter(|key| !key.is_empty()).ok_or(missing)?);
         }
         if let Some(field) = write.fields.iter().find(|field| field.is_required && new.get(field).is_none()) {
             return Err(WriteError::Missing { object: self.object.name, field: field.name });
