@@ -34,12 +34,10 @@ pub(super) fn from_column(
             Cow::Owned(format!("[{element}]"))
         }
         // A table may declare a column with JSON as text.
-        (FieldKind::Object | FieldKind::Members(_) | FieldKind::Any, "string") => {
-            match json::string(value) {
-                Some(text) if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() => text,
-                _ => value.into(),
-            }
-        }
+        (FieldKind::Object | FieldKind::Members(_) | FieldKind::Any, "string") => match json::string(value) {
+            Some(text) if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() => text,
+            _ => value.into(),
+        },
         (kind, _) => element(&kind, column, value),
     };
     check(object, field, field.name, value.trim())?;

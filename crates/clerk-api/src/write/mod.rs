@@ -19,6 +19,9 @@ mod row;
 mod sending;
 mod update;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::{Operation, WriteError};
 pub use find::{find_by_id, find_owner, find_unique};
 pub use insert::NewObject;

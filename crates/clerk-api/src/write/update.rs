@@ -85,7 +85,8 @@ impl RowWriter {
             if Some(position) == whole || old[position] == new[position] {
                 continue;
             }
-            let (before, value) = (old[position].as_deref().map(str::trim), new[position].as_deref().map_or("null", str::trim));
+            let (before, value) =
+                (old[position].as_deref().map(str::trim), new[position].as_deref().map_or("null", str::trim));
             let not_updatable = || WriteError::NotUpdatable { object: self.object.name, column: column.name.clone() };
             match (&column.locator, column.column) {
                 (Locator::Path(path), None) => {
