@@ -326,6 +326,13 @@ impl Client {
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now()));
         let body = body::read_error_body(response).await;
         let problem = Problem::parse(self.redact(&String::from_utf8_lossy(&body), request).as_bytes());
+        // In other escapes than those of this program a secret is found only when they are resolved.
+        let redacted = |text: String| self.redact(&text, request);
+        let problem = Problem {
+            message: redacted(problem.message),
+            code: problem.code.map(redacted),
+            trace_id: problem.trace_id.map(redacted),
+        };
         Err(match status {
             StatusCode::TOO_MANY_REQUESTS => Failure::Transient {
                 cause: format!("status {}: {problem}", status.as_u16()),

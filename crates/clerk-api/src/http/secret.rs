@@ -8,15 +8,39 @@ const NAMES: &[&str] = &["password", "secret", "digest", "token", "code", "signi
 /// Shorter texts are not looked for: they would be found in texts that have nothing to do with them.
 const MIN_LENGTH: usize = 4;
 
-/// The texts in a body that are the values of members with such a name, or below one.
+/// The texts in a body that are the values of members with such a name, or below one: as they are, and as JSON writes
+/// them.
 pub(super) fn secrets_of(body: &str) -> Vec<String> {
     let mut secrets = Vec::new();
     if let Ok(body) = serde_json::from_str(body) {
         collect(&body, false, &mut secrets);
     }
+    let escaped: Vec<_> = secrets.iter().flat_map(|secret| [in_json(secret), in_ascii(&in_json(secret))]).collect();
+    secrets.extend(escaped);
     // What contains another secret is removed before it.
     secrets.sort_by_key(|secret: &String| std::cmp::Reverse(secret.len()));
+    secrets.dedup();
     secrets
+}
+
+/// A text between the quotes of JSON.
+fn in_json(text: &str) -> String {
+    let json = Value::from(text).to_string();
+    json[1..json.len() - 1].to_owned()
+}
+
+/// A text of JSON with escapes for all that is not ASCII, as some servers write it.
+fn in_ascii(json: &str) -> String {
+    let mut ascii = String::new();
+    for character in json.chars() {
+        if character.is_ascii() {
+            ascii.push(character);
+        } else {
+            let mut units = [0; 2];
+            ascii.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    ascii
 }
 
 fn collect(value: &Value, is_secret: bool, secrets: &mut Vec<String>) {
@@ -41,5 +65,11 @@ mod tests {
                         "skip_password_checks": true, "oidc": {"client_secret": "correct"}}]"#;
         assert_eq!(secrets_of(body), ["correct horse", "correct", "two22", "one1"]);
         assert!(secrets_of("no JSON").is_empty());
+    }
+
+    #[test]
+    fn secrets_are_found_as_json_writes_them() {
+        let secrets = secrets_of(r#"{"password": "a\"ü\\😀b"}"#);
+        assert_eq!(secrets, [r#"a\"\u00fc\\\ud83d\ude00b"#, r#"a\"ü\\😀b"#, "a\"ü\\😀b"]);
     }
 }
