@@ -426,15 +426,22 @@ impl Failure {
     }
 
     fn into_error(self, request: &Request, may_be_done: bool) -> Error {
-        let request = request.clone().into();
-        match self {
-            Failure::Unauthorized { status, problem } => Error::Unauthorized { status, problem, request },
-            Failure::Refused { status, mut problem } => {
-                if may_be_done {
-                    problem.message += " (an earlier try, whose answer was lost, may have been done)";
-                }
-                Error::Refused { status, problem, request }
+        let request: Box<Request> = request.clone().into();
+        let noted = |mut problem: Problem| {
+            if may_be_done {
+                problem.message += " (an earlier try, whose answer was lost, may have been done)";
             }
+            problem
+        };
+        match self {
+            Failure::Unauthorized { status, problem } => {
+                Error::Unauthorized { status, problem: noted(problem), request }
+            }
+            // A body that is too large.
+            Failure::Refused { status: 200..300, problem } if request.method() != Method::Get => {
+                Error::Unreadable { problem: problem.message, request }
+            }
+            Failure::Refused { status, problem } => Error::Refused { status, problem: noted(problem), request },
             Failure::Transient { cause, .. } => {
                 Error::Unavailable { cause, tries: 1, elapsed: Duration::ZERO, request }
             }
