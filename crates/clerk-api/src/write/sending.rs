@@ -43,10 +43,11 @@ impl Sending {
         let (stopper, stop) = Stopper::new();
         let (stopper, stats) = (Arc::new(stopper), Arc::new(Stats::default()));
         let is_finished = Arc::new(AtomicBool::new(false));
-        let finished = Arc::clone(&is_finished);
+        let finish = Finish { is_finished: Arc::clone(&is_finished), wake };
         let (shared, sending_stopper, sending_stats) =
             (Arc::clone(&outcomes), Arc::clone(&stopper), Arc::clone(&stats));
         let task = tokio::spawn(async move {
+            let _finish = finish;
             let max_concurrency = client.settings().max_concurrency;
             let send = |(position, request): (usize, Request)| {
                 let (client, shared, stats) = (&client, &shared, &sending_stats);
@@ -74,16 +75,13 @@ impl Sending {
             futures_util::stream::iter(requests.into_iter().enumerate())
                 .for_each_concurrent(max_concurrency, send)
                 .await;
-            finished.store(true, Ordering::Release);
-            wake();
         });
         Sending { outcomes, stopper, stats, is_finished, task }
     }
 
     /// Whether all requests are through, or stopped.
     pub fn is_finished(&self) -> bool {
-        // A task that has ended without saying so has met a bug.
-        self.is_finished.load(Ordering::Acquire) || self.task.is_finished()
+        self.is_finished.load(Ordering::Acquire)
     }
 
     /// Starts no other request; those on their way come back.
@@ -101,6 +99,19 @@ impl Sending {
     }
 }
 
+/// Says that all requests are through when it is dropped: also if the task has met a bug, so that nobody waits forever.
+struct Finish<W: Fn()> {
+    is_finished: Arc<AtomicBool>,
+    wake: W,
+}
+
+impl<W: Fn()> Drop for Finish<W> {
+    fn drop(&mut self) {
+        self.is_finished.store(true, Ordering::Release);
+        (self.wake)();
+    }
+}
+
 impl Drop for Sending {
     fn drop(&mut self) {
         self.task.abort();
@@ -109,4 +120,28 @@ impl Drop for Sending {
 
 fn lock(outcomes: &Mutex<Vec<Outcome>>) -> MutexGuard<'_, Vec<Outcome>> {
     outcomes.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_bug_leaves_nobody_waiting() {
+        let (is_finished, woken) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&woken);
+        let wake = move || {
+            count.fetch_add(1, Ordering::SeqCst);
+        };
+        let finish = Finish { is_finished: Arc::clone(&is_finished), wake };
+        let task = tokio::spawn(async move {
+            let _finish = finish;
+            panic!("a bug");
+        });
+        assert!(task.await.is_err());
+        assert!(is_finished.load(Ordering::SeqCst));
+        assert_eq!(woken.load(Ordering::SeqCst), 1);
+    }
 }
