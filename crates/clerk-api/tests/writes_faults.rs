@@ -280,6 +280,24 @@ async fn where_nothing_listens_nothing_is_done() {
     }
 }
 
+/// A firewall that drops what is sent looks the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_accepts_connections_nothing_is_done() {
+    let full = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = full.local_addr().unwrap();
+    let wait = Duration::from_millis(500);
+    let waiting: Vec<_> = std::iter::from_fn(|| TcpStream::connect_timeout(&address, wait).ok()).take(10_000).collect();
+    assert!(waiting.len() < 10_000, "the queue of connections is never full");
+    let sim = instance();
+    let client = with(&sim, |settings| {
+        settings.api_url = format!("http://{address}/v1");
+        settings.timeout = wait;
+    });
+    let outcome = send_one(&client, &new_organization("x")).await;
+    let Outcome::Failed(error @ Error::Unavailable { tries: 3, .. }) = &outcome else { panic!("{outcome:?}") };
+    assert!(error.to_string().contains("no connection in time"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_that_is_too_long_is_not_begun() {
     let sim = instance();

@@ -26,6 +26,9 @@ mod body;
 /// it is an error that says how long Clerk asks to wait.
 const MAX_WAIT: Duration = Duration::from_secs(5 * 60);
 
+/// How long it may take to connect. Where a firewall drops what is sent, there is no other sign that nothing arrives.
+const MAX_CONNECT: Duration = Duration::from_secs(10);
+
 /// How a [`Client`] talks to Clerk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -147,6 +150,8 @@ impl Client {
             .user_agent(concat!("clerk_fdw/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .timeout(settings.timeout)
+            // Shorter, so that a request for which there is no connection can be told from one whose answer is late.
+            .connect_timeout(MAX_CONNECT.min(settings.timeout / 4 * 3))
             .pool_max_idle_per_host(settings.max_concurrency)
             // Following a redirect would send the query to another server, whose answer is not Clerk's. So a redirect
             // is reported as an error.
@@ -416,6 +421,7 @@ impl Failure {
             && error.url().is_some_and(|url| url.scheme() == "https")
             && rustls_native_certs::load_native_certs().certs.is_empty();
         let mut cause = match error.is_timeout() {
+            true if is_connect => "no connection in time".to_owned(),
             true => "no answer in time".to_owned(),
             false => error_chain(error.without_url()),
         };
