@@ -1,6 +1,7 @@
 //! Rows of tables, and the requests that they become. `every_object` has what is true of all objects of the catalogue.
 
 mod every_object;
+mod finds;
 mod inserts;
 mod updates;
 
