@@ -202,8 +202,9 @@ impl Client {
 
     /// Sends a request, and repeats it where that is safe, as often as the settings allow: after a 429 and where no
     /// connection was made, Clerk has done nothing; otherwise a request is repeated only if that changes nothing more.
-    /// Returns the body of the successful answer; `None` if the request was stopped before Clerk could do anything.
-    /// `on_flight` is told whether Clerk may be doing it: when the request is on its way, and after each try.
+    /// Returns the body of the successful answer, which is JSON or empty unless the request is a GET; `None` if the request
+    /// was stopped before Clerk could do anything. `on_flight` is told whether Clerk may be doing it: when the request is
+    /// on its way, and after each try.
     pub(crate) async fn perform(
         &self,
         request: &Request,
@@ -231,6 +232,11 @@ impl Client {
             let failure = match self.attempt(request, tries > 1, queued, stats).await {
                 Ok(body) => {
                     self.limiter.record_success();
+                    if request.method() != Method::Get && !is_json_or_empty(&body) {
+                        // It may come from a proxy. It is not quoted, because it may be cut off and hold a secret.
+                        let cause = "the answer is not JSON".to_owned();
+                        return Err(self.unknown(cause, request, tries, started));
+                    }
                     return Ok(Some(body));
                 }
                 Err(failure) => failure,
@@ -246,14 +252,17 @@ impl Client {
                 Failure::Refused { status: 404, .. } if may_be_done && request.method() == Method::Delete => {
                     return Ok(Some(Vec::new()));
                 }
-                failure => return Err(failure.into_error(request, may_be_done)),
+                Failure::Refused { status, problem } | Failure::Unauthorized { status, problem } if may_be_done => {
+                    let cause = format!("an earlier try had no answer, and the last one status {status}: {problem}");
+                    return Err(self.unknown(cause, request, tries, started));
+                }
+                failure => return Err(failure.into_error(request)),
             };
             let (elapsed, boxed) = (started.elapsed(), Box::new(request.clone()));
-            let unavailable = |cause: &str| {
-                let cause = self.redact(cause, request);
-                match may_be_done {
-                    true => Error::Unknown { cause, tries, elapsed, request: boxed.clone() },
-                    false => Error::Unavailable { cause, tries, elapsed, request: boxed.clone() },
+            let unavailable = |cause: &str| match may_be_done {
+                true => self.unknown(cause.to_owned(), request, tries, started),
+                false => {
+                    Error::Unavailable { cause: self.redact(cause, request), tries, elapsed, request: boxed.clone() }
                 }
             };
             if may_be_done && !request.is_repeatable() {
@@ -288,13 +297,14 @@ impl Client {
         tries: u32,
         started: Instant,
     ) -> Result<Option<Vec<u8>>, Error> {
-        let unknown = || Error::Unknown {
-            cause: "it was stopped before it could be tried again".to_owned(),
-            tries,
-            elapsed: started.elapsed(),
-            request: request.clone().into(),
-        };
-        if may_be_done { Err(unknown()) } else { Ok(None) }
+        let cause = "it was stopped before it could be tried again".to_owned();
+        if may_be_done { Err(self.unknown(cause, request, tries, started)) } else { Ok(None) }
+    }
+
+    /// The error for a request that Clerk may have done or not.
+    fn unknown(&self, cause: String, request: &Request, tries: u32, started: Instant) -> Error {
+        let cause = self.redact(&cause, request);
+        Error::Unknown { cause, tries, elapsed: started.elapsed(), request: request.clone().into() }
     }
 
     async fn attempt(
@@ -431,28 +441,24 @@ impl Failure {
         Failure::Transient { cause, pause: Pause::This(None), may_be_done: !is_connect }
     }
 
-    fn into_error(self, request: &Request, may_be_done: bool) -> Error {
+    fn into_error(self, request: &Request) -> Error {
         let request: Box<Request> = request.clone().into();
-        let noted = |mut problem: Problem| {
-            if may_be_done {
-                problem.message += " (an earlier try, whose answer was lost, may have been done)";
-            }
-            problem
-        };
         match self {
-            Failure::Unauthorized { status, problem } => {
-                Error::Unauthorized { status, problem: noted(problem), request }
-            }
+            Failure::Unauthorized { status, problem } => Error::Unauthorized { status, problem, request },
             // A body that is too large.
             Failure::Refused { status: 200..300, problem } if request.method() != Method::Get => {
                 Error::Unreadable { problem: problem.message, request }
             }
-            Failure::Refused { status, problem } => Error::Refused { status, problem: noted(problem), request },
+            Failure::Refused { status, problem } => Error::Refused { status, problem, request },
             Failure::Transient { cause, .. } => {
                 Error::Unavailable { cause, tries: 1, elapsed: Duration::ZERO, request }
             }
         }
     }
+}
+
+fn is_json_or_empty(body: &[u8]) -> bool {
+    body.trim_ascii().is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }
 
 /// An error and its chain of causes, in one line.
