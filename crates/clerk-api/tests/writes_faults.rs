@@ -112,9 +112,13 @@ fn instance() -> Sim {
     simulator(1, 1, 0)
 }
 
-/// A client that does not wait long for what does not come.
-fn impatient(sim: &Sim) -> Arc<Client> {
-    with(sim, |settings| settings.timeout = Duration::from_millis(400))
+/// A client that does not wait long where there is no answer.
+fn client_for(case: &Case, sim: &Sim) -> Arc<Client> {
+    with(sim, |settings| {
+        if matches!(case.name, "silence" | "answer withheld") {
+            settings.timeout = Duration::from_millis(1500);
+        }
+    })
 }
 
 /// A fault, and what it does to a request.
@@ -154,14 +158,14 @@ async fn try_all<F: Future<Output = ()> + Send>(attempt: impl Fn(Change, &'stati
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn a_change_is_made_once_in_spite_of_a_fault() {
     try_all(|change, case| async move {
         let sim = instance();
         let request = change.request(&sim);
         sim.fault((case.fault)());
         let started = Instant::now();
-        let outcome = send_one(&impatient(&sim), &request).await;
+        let outcome = send_one(&client_for(case, &sim), &request).await;
         let context = format!("{change:?}, {}: {outcome:?}", case.name);
         let is_repeated = case.is_certain || change.is_repeated();
         assert_eq!(sim.request_count(), if is_repeated { 2 } else { 1 }, "{context}");
@@ -179,7 +183,7 @@ async fn a_change_is_made_once_in_spite_of_a_fault() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn a_fault_that_lasts_ends_in_the_honest_error() {
     try_all(|change, case| async move {
         if case.name.ends_with("later") {
@@ -188,7 +192,7 @@ async fn a_fault_that_lasts_ends_in_the_honest_error() {
         let sim = instance();
         let request = change.request(&sim);
         sim.fault((case.fault)().always());
-        let outcome = send_one(&impatient(&sim), &request).await;
+        let outcome = send_one(&client_for(case, &sim), &request).await;
         let context = format!("{change:?}, {}: {outcome:?}", case.name);
         let made = change.made(&sim);
         match &outcome {
