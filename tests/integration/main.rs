@@ -11,6 +11,7 @@ mod conversions;
 mod docs;
 mod http;
 mod mirror;
+mod modify;
 mod objects;
 mod planner;
 mod pushdown;

@@ -15,6 +15,7 @@ mod skip;
 mod waiting;
 mod webhooks;
 mod world;
+mod writing;
 
 pub use self::assertions::*;
 pub use self::attacker::*;
@@ -30,3 +31,4 @@ pub use self::skip::*;
 pub use self::waiting::*;
 pub use self::webhooks::*;
 pub use self::world::*;
+pub use self::writing::*;
