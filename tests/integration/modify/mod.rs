@@ -5,6 +5,7 @@ mod batches;
 mod cases;
 mod conflicts;
 mod faults;
+mod functions;
 mod mirror;
 mod policies;
 mod random_writes;
