@@ -52,19 +52,23 @@ impl Statement {
         let count = requests.len();
         for (position, (write, request)) in requests.into_iter().enumerate() {
             let shown = request.readable();
-            // The row has reached Clerk with its last request.
-            let rows = if position + 1 == count { vec![number] } else { Vec::new() };
+            // What was written is noted with the first request, but the row has reached Clerk only with the last.
+            let change = (position == 0).then_some(change.as_str());
             if !done.is_empty() {
                 self.connection.partly = Some(format!("Of row {number} this had been done: {}.", done.join(", ")));
             }
-            let purpose = Purpose { change: &change, rows: &[rows], takes_refusals: false };
+            let purpose = Purpose { change, rows: &[vec![number]], takes_refusals: false };
             let answer = self.connection.send(vec![request], &purpose, &mut self.reached).pop();
+            self.reached.remove(number);
             done.push(shown);
             if let Some(Ok(answer)) = answer {
                 last = Some((write, answer));
             }
         }
         self.connection.partly = None;
+        if count > 0 {
+            self.reached.add(number);
+        }
         last
     }
 
@@ -78,7 +82,7 @@ impl Statement {
         let old = std::mem::take(&mut self.old);
         let request = self.writer.delete(&old).map_err(|error| self.refused(error, number)).or_raise_hidden();
         let change = format!("rows deleted from {}", self.object.name);
-        let purpose = Purpose { change: &change, rows: &[vec![number]], takes_refusals: true };
+        let purpose = Purpose { change: Some(&change), rows: &[vec![number]], takes_refusals: true };
         let answer = self.connection.send(vec![request], &purpose, &mut self.reached).pop();
         match answer {
             // Somebody else has deleted it since it was read.

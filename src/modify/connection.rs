@@ -33,8 +33,9 @@ pub type Answer = Result<String, Error>;
 
 /// What a group of requests is about.
 pub struct Purpose<'p> {
-    /// What the rows that reach Clerk are, such as "rows inserted into organizations".
-    pub change: &'p str,
+    /// What the rows that reach Clerk are, such as "rows inserted into organizations". `None` if they were noted with an
+    /// earlier request.
+    pub change: Option<&'p str>,
     /// The rows that each request writes.
     pub rows: &'p [Vec<u64>],
     /// Whether a refusal is an answer and not an error.
@@ -77,7 +78,7 @@ impl Connection {
     pub fn call_for_answer(&mut self, request: Request) -> Answer {
         let hidden = HiddenStatement::new();
         let change = request.readable();
-        let outcomes = self.exchange(vec![request], &change, &[vec![1]], &mut Rows::default(), false);
+        let outcomes = self.exchange(vec![request], Some(&change), &[vec![1]], &mut Rows::default(), false);
         hidden.end();
         outcomes.into_iter().next().map_or(Err(Error::BrokenOff), answer)
     }
@@ -111,7 +112,7 @@ impl Connection {
     fn exchange(
         &mut self,
         requests: Vec<Request>,
-        change: &str,
+        change: Option<&str>,
         rows: &[Vec<u64>],
         reached: &mut Rows,
         goes_on: bool,
@@ -129,10 +130,10 @@ impl Connection {
             match outcome {
                 Outcome::Done(_) | Outcome::Failed(Error::Unreadable { .. }) => {
                     reached.0.extend(rows);
-                    ledger::note(change.to_owned(), rows.len() as u64);
+                    ledger::note(change.map(str::to_owned), rows.len() as u64);
                 }
                 Outcome::OnItsWay | Outcome::Failed(Error::Unknown { .. }) => {
-                    ledger::note(format!("perhaps {change}"), rows.len() as u64);
+                    ledger::note(change.map(|change| format!("perhaps {change}")), rows.len() as u64);
                 }
                 Outcome::NotSent | Outcome::Failed(_) => {}
             }
@@ -159,6 +160,14 @@ fn answer(outcome: Outcome) -> Answer {
 }
 
 impl Rows {
+    pub fn add(&mut self, row: u64) {
+        self.0.push(row);
+    }
+
+    pub fn remove(&mut self, row: u64) {
+        self.0.retain(|other| *other != row);
+    }
+
     /// How many rows of the statement have reached Clerk, and which ones were next.
     pub fn progress(&mut self, next: &[u64]) -> String {
         self.0.sort_unstable();

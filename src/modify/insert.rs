@@ -149,7 +149,7 @@ impl Statement {
         let requests = requests.collect();
         // A refusal of several objects does not say which one is refused.
         let takes_refusals = self.conflict.is_some() || groups.iter().any(|group| group.len() > 1);
-        let purpose = Purpose { change: &change, rows: &rows, takes_refusals };
+        let purpose = Purpose { change: Some(&change), rows: &rows, takes_refusals };
         let answers = self.connection.send(requests, &purpose, &mut self.reached);
         let mut by_row: Vec<Option<Answer>> = vec![None; new.len()];
         for (group, answer) in groups.iter().zip(answers) {
@@ -167,7 +167,7 @@ impl Statement {
                     for position in positions {
                         let request = new[*position].request().ok_or_else(|| self.no_key()).or_raise_hidden();
                         let purpose =
-                            Purpose { change: &change, rows: &[vec![number(*position)]], takes_refusals: false };
+                            Purpose { change: Some(&change), rows: &[vec![number(*position)]], takes_refusals: false };
                         by_row[*position] = self.connection.send(vec![request], &purpose, &mut self.reached).pop();
                     }
                 }

@@ -32,10 +32,8 @@ pub fn notice_before_write() {
 }
 
 /// Notes a change that has reached Clerk, or may have.
-pub fn note(change: String, count: u64) {
-    if count == 0 {
-        return;
-    }
+pub fn note(change: Option<String>, count: u64) {
+    let Some(change) = change.filter(|_| count > 0) else { return };
     register();
     // SAFETY: GetCurrentTransactionNestLevel only reads the state of this backend's transaction.
     let depth = unsafe { pg_sys::GetCurrentTransactionNestLevel() };

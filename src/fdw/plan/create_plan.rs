@@ -92,8 +92,10 @@ unsafe fn writes_to_clerk(mut root: *mut pg_sys::PlannerInfo) -> bool {
         while !root.is_null() {
             let query = (*root).parse;
             if (*query).commandType != pg_sys::CmdType::CMD_SELECT && (*query).resultRelation > 0 {
-                let target = *(*root).simple_rte_array.add((*query).resultRelation as usize);
-                let relation = (*target).relid;
+                // The arrays of an outer query are not there yet while its subqueries are planned.
+                let entries = PgList::<pg_sys::RangeTblEntry>::from_pg((*query).rtable);
+                let target = entries.get_ptr((*query).resultRelation as usize - 1);
+                let relation = target.map_or(pg_sys::InvalidOid, |target| (*target).relid);
                 let below = pg_sys::ffi::pg_guard_ffi_boundary(|| {
                     find_all_inheritors(relation, pg_sys::NoLock as _, null_mut())
                 });

@@ -164,7 +164,7 @@ fn refused_row() {
     let error = session.error("INSERT INTO clerk.organizations (name, slug) VALUES ('e', 'free-4'), (NULL, 'free-5')");
     assert_eq!(error.code().code(), "23502", "{error:?}");
     assert_eq!(error.message(), "organizations need a value for name");
-    assert_eq!(error.detail(), Some("Row 2 of the statement; nothing was sent for it."));
+    assert_eq!(error.detail(), Some("No row of this statement had reached Clerk; row 2 was next."));
     assert_eq!(lines(&world), [""; 0]);
 }
 
