@@ -7,6 +7,7 @@ mod conflicts;
 mod faults;
 mod functions;
 mod mirror;
+mod passwords;
 mod policies;
 mod random_writes;
 mod requests;
