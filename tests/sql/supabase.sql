@@ -300,6 +300,24 @@ select id as statement from clerk.billing_statements order by id limit 1 \gset
 select count(*), bool_and(attrs->>'id' = :'statement') as same from clerk.billing_statement where statement_id = :'statement';
 explain (costs off) select * from clerk.billing_statement where statement_id = 'stmt_1';
 
+-- The writes of its documentation, which take a word of the owner: they change accounts.
+insert into clerk.users (attrs) values ('{"email_address": ["user@example.com"], "password": "secure123"}');
+alter server clerk_server options (add updatable 'true');
+insert into clerk.users (attrs) values ('{"email_address": ["user@example.com"], "password": "secure123"}');
+select id as user from clerk.users where attrs @> '{"email_addresses": [{"email_address": "user@example.com"}]}' \gset
+update clerk.users set attrs = '{"first_name": "John", "last_name": "Doe"}' where id = :'user';
+select first_name, last_name, attrs->'password_enabled' as has_password, attrs->>'password' as password from clerk.users where id = :'user';
+delete from clerk.users where id = :'user';
+select count(*) from clerk.users where id = :'user';
+insert into clerk.organizations (attrs) values ('{"name": "My Organization", "slug": "my-org"}');
+select id as organization from clerk.organizations where slug = 'my-org' \gset
+update clerk.organizations set attrs = '{"name": "Updated Name"}' where id = :'organization';
+select name, slug from clerk.organizations where id = :'organization';
+delete from clerk.organizations where id = :'organization';
+select count(*) from clerk.organizations where id = :'organization';
+update clerk.organizations set attrs = '{"name": "Updated Name"}' where id = 'org_xxx';
+delete from clerk.organizations where id = 'org_xxx';
+
 SET client_min_messages = warning;
 DROP EXTENSION clerk_fdw CASCADE;
 DROP SCHEMA clerk;
