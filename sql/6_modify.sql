@@ -5,9 +5,10 @@
 
 -- Postgres loads this library at the latest when it plans a scan, which a plain INSERT does not have. But ON CONFLICT (…) has to be
 -- understood before that. The planner evaluates this immutable function, so that the library is there in time.
-CREATE FUNCTION clerk_fdw.assigned_by_clerk() RETURNS pg_catalog.text
-  LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'assigned_by_clerk_wrapper';
-COMMENT ON FUNCTION clerk_fdw.assigned_by_clerk() IS
+-- It is where the handler is, so that tables can have it whose owners have no rights in the schema clerk_fdw.
+CREATE FUNCTION clerk_fdw_assigned_id() RETURNS pg_catalog.text
+  LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'clerk_fdw_assigned_id_wrapper';
+COMMENT ON FUNCTION clerk_fdw_assigned_id() IS
   'null: the default of the ids of imported tables, which Clerk assigns to new rows';
 
 CREATE FUNCTION clerk_fdw.request(

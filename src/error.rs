@@ -230,7 +230,7 @@ pub enum FdwError {
 
     /// 55000, as Postgres itself says it.
     #[error("foreign table \"{table}\" does not allow {}", plural(*operation))]
-    NotUpdatable { table: String, server: String, operation: Operation },
+    NotUpdatable { schema: String, table: String, server: String, operation: Operation },
 
     /// 55000.
     #[error("server \"{0}\" does not allow writes")]
@@ -396,11 +396,12 @@ impl FdwError {
                 WriteError::NoKey { column, .. } => Some(format!("Give the table a column {column}, or attrs.")),
                 _ => None,
             },
-            FdwError::NotUpdatable { table, server, .. } => Some(format!(
+            FdwError::NotUpdatable { schema, table, server, .. } => Some(format!(
                 "Writes change Clerk's data at once, and DELETE deletes people's accounts. To allow them: ALTER SERVER {} \
-                 OPTIONS (ADD updatable 'true'); or for this table alone: ALTER FOREIGN TABLE {} OPTIONS (ADD updatable \
+                 OPTIONS (ADD updatable 'true'); or for this table alone: ALTER FOREIGN TABLE {}.{} OPTIONS (ADD updatable \
                  'true');",
                 quote_identifier(server),
+                quote_identifier(schema),
                 quote_identifier(table)
             )),
             FdwError::ServerNotUpdatable(server) => Some(format!(

@@ -89,8 +89,6 @@ REVOKE ALL ON FUNCTION clerk_fdw_handler() FROM PUBLIC;
 REVOKE ALL ON FUNCTION clerk_fdw_validator(pg_catalog.text[], pg_catalog.oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION clerk_fdw_meta() FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA clerk_fdw, clerk_fdw_internal FROM PUBLIC;
--- Whoever may insert into a table evaluates its defaults.
-GRANT EXECUTE ON FUNCTION clerk_fdw.assigned_by_clerk() TO PUBLIC;
 "#,
     name = "wrapper",
     finalize

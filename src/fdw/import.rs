@@ -39,8 +39,9 @@ pub unsafe extern "C-unwind" fn import_foreign_schema(
         check_statement(&from_server(statement.remote_schema), &options::from_def_elems(statement.options)).or_raise();
         let objects = selected_objects(statement.list_type, &names).or_raise();
         let (server, schema) = (from_server(statement.server_name), from_server(statement.local_schema));
+        let id_default = id_default(&server);
         for object in objects {
-            for command in create_commands(&server, &schema, object) {
+            for command in create_commands(&server, &schema, object, id_default.as_deref()) {
                 as_caller(|| spi::run(&command, &[])).or_raise();
             }
         }
@@ -84,16 +85,27 @@ fn selected_objects(
     Ok(objects.collect())
 }
 
+/// The default of the ids that Clerk assigns: see `sql/6_modify.sql`. `None` if the role that imports may not use the schema
+/// in which its function is.
+fn id_default(server: &str) -> Option<String> {
+    let query = "
+        SELECT format(' DEFAULT %I.clerk_fdw_assigned_id()', n.nspname)
+          FROM pg_foreign_server s
+          JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+          JOIN pg_proc handler ON handler.oid = w.fdwhandler
+          JOIN pg_namespace n ON n.oid = handler.pronamespace
+         WHERE s.srvname = $1 AND has_schema_privilege(n.oid, 'USAGE')";
+    as_caller(|| spi::value(query, &[Some(server)])).or_raise()
+}
+
 /// The commands that create the table of one object, with its comments.
-fn create_commands(server: &str, schema: &str, object: &Object) -> Vec<String> {
+fn create_commands(server: &str, schema: &str, object: &Object, id_default: Option<&str>) -> Vec<String> {
     let table = format!("{}.{}", quote_identifier(schema), quote_identifier(object.name));
     let columns: Vec<_> = object
         .public_columns()
         .map(|column| {
-            let default = match column.role == Some(Role::Id) && object.writes.insert.is_some() {
-                true => " DEFAULT clerk_fdw.assigned_by_clerk()",
-                false => "",
-            };
+            let default = id_default.filter(|_| column.role == Some(Role::Id) && object.writes.insert.is_some());
+            let default = default.unwrap_or_default();
             format!("{} {}{default}", quote_identifier(column.name), column.kind.sql_type())
         })
         .collect();

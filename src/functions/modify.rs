@@ -10,9 +10,9 @@ use crate::pg::jsonb::{self, JsonbText};
 
 extension_sql_file!("../../sql/6_modify.sql", name = "modify", requires = ["webhook"]);
 
-/// `clerk_fdw.assigned_by_clerk()`.
+/// `clerk_fdw_assigned_id()`.
 #[pg_extern(sql = false)]
-fn assigned_by_clerk() -> Option<&'static str> {
+fn clerk_fdw_assigned_id() -> Option<&'static str> {
     None
 }
 

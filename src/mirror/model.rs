@@ -440,6 +440,17 @@ impl Table {
         Table { columns: columns.collect(), ..self.clone() }
     }
 
+    /// The same table without the columns that need one of these columns of the object.
+    pub fn without(&self, missing: &[&'static Column]) -> Table {
+        let is_column = |name: &str| self.object.columns.iter().any(|column| column.name == name);
+        let needs = |mapping: &ColumnMapping, name: &str| match is_column(&mapping.expression) {
+            true => mapping.expression == name,
+            false => mapping.expression.contains(name),
+        };
+        let is_kept = |mapping: &&ColumnMapping| !missing.iter().any(|column| needs(mapping, column.name));
+        Table { columns: self.columns.iter().filter(is_kept).cloned().collect(), ..self.clone() }
+    }
+
     /// Whether one of the table's columns needs this column of the object.
     pub fn uses_column(&self, column: &str) -> bool {
         self.columns.iter().any(|mapping| mapping.expression.contains(column))

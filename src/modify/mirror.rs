@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clerk_api::catalog::{Answer, Change, Object, Write};
 use clerk_api::webhook::Event;
 use clerk_api::write::{find_by_id, find_owner};
-use clerk_api::{Client, Fetch, Locator, json};
+use clerk_api::{Client, Fetch, Locator, Page, json};
 
 use super::connection::Connection;
 use crate::error::{FdwError, OrRaise};
@@ -16,7 +16,7 @@ use crate::mirror::store;
 use crate::mirror::sync::session::check_instance;
 use crate::pg::deferral::in_subtransaction_beside_caller;
 use crate::remote::io_thread::Pages;
-use crate::webhook::apply::apply;
+use crate::webhook::apply::{apply, apply_answer};
 
 /// The mirrors that get to see what is written through a connection.
 #[derive(Default)]
@@ -76,7 +76,7 @@ impl Mirrors {
             (None, Answer::Object) => {
                 // What Clerk shows once has no place in a table that is read again and again.
                 let text = without(answer, write.shown_once);
-                return self.apply(object, Change::Upsert, &text, id.as_deref(), None);
+                return self.show(object, &text);
             }
             (None, Answer::Other) => match object.list {
                 Some(_) => (object, find_by_id(object, id.as_deref().unwrap_or_default(), &[], whole)),
@@ -85,35 +85,45 @@ impl Mirrors {
         };
         let Some(fetch) = fetch else { return };
         match read_one(fetch, client) {
-            Ok(Some((id, text))) => self.apply(object, Change::Upsert, &text, Some(&id), None),
+            Ok(Some(text)) => self.show(object, &text),
             Ok(None) => {}
             Err(error) => pgrx::warning!("mirrors do not show yet what was written to {}: {error}", object.name),
         }
     }
 
-    /// Shows that an object was deleted. It was last changed at this time, in Unix milliseconds.
-    pub fn deleted(&self, object: &'static Object, id: &str, updated_at: Option<i64>) {
-        self.apply(object, Change::Delete, "{}", Some(id), updated_at);
+    /// Shows an object as it is now.
+    fn show(&self, object: &'static Object, text: &str) {
+        let id = Page::of_object(object, text, &[]).map(|page| page.id(0).into_owned());
+        self.each(object, |mirror| {
+            let id = id.clone().map_err(|problem| FdwError::EventData { object: object.name, problem })?;
+            apply_answer(mirror, object, &id, text, now())
+        });
     }
 
-    fn apply(&self, object: &'static Object, change: Change, data: &str, id: Option<&str>, not_before: Option<i64>) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-        let happened_at = now.max(not_before.unwrap_or(0));
-        for mirror in &self.0 {
+    /// Shows that an object was deleted. It was last changed at this time, in Unix milliseconds.
+    pub fn deleted(&self, object: &'static Object, id: &str, updated_at: Option<i64>) {
+        let happened_at = now().max(updated_at.unwrap_or(0));
+        self.each(object, |mirror| {
             let event = Event {
                 type_: String::new(),
                 object: Some(object),
-                change,
-                id: id.map(str::to_owned),
+                change: Change::Delete,
+                id: Some(id.to_owned()),
                 timestamp_ms: Some(happened_at),
                 instance_id: mirror.instance_id.clone(),
-                data,
+                data: "{}",
             };
-            let result = in_subtransaction_beside_caller(mirror.owner, || apply(mirror, &event, happened_at, false));
-            match result {
-                Ok(_) => {}
+            apply(mirror, &event, happened_at, false).map(drop)
+        });
+    }
+
+    /// Does something with each mirror. What a mirror does not take is a warning: Clerk has it, so it would be wrong to
+    /// fail, and the event or the next sync brings it.
+    fn each(&self, object: &Object, action: impl Fn(&Mirror) -> Result<(), FdwError>) {
+        for mirror in &self.0 {
+            match in_subtransaction_beside_caller(mirror.owner, || action(mirror)) {
+                Ok(()) => {}
                 Err(failure) if failure.is_cancel() => failure.raise(),
-                // Clerk has it, so it would be wrong to fail. The event or the next sync brings it.
                 Err(failure) => pgrx::warning!(
                     "mirror \"{}\" does not show yet what was written to {}: {}",
                     mirror.name,
@@ -123,6 +133,11 @@ impl Mirrors {
             }
         }
     }
+}
+
+/// The time in Unix milliseconds.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
 /// Whether a connection's key belongs to the instance that the mirror was read from. Asked once for each connection.
@@ -148,12 +163,12 @@ fn is_of_instance(mirror: &Mirror, instance: &str, client: &Arc<Client>) -> bool
     }
 }
 
-/// The first object that a fetch finds, with its id.
-fn read_one(fetch: Fetch, client: &Arc<Client>) -> Result<Option<(String, String)>, FdwError> {
+/// The first object that a fetch finds.
+fn read_one(fetch: Fetch, client: &Arc<Client>) -> Result<Option<String>, FdwError> {
     let mut pages = Pages::start(fetch, Arc::clone(client))?;
     let server = String::new();
     let page = pages.next().map_err(|error| FdwError::Clerk { error, server })?;
-    Ok(page.and_then(|page| Some((page.id(0).into_owned(), page.value(0, 0)?.to_owned()))))
+    Ok(page.and_then(|page| Some(page.value(0, 0)?.to_owned())))
 }
 
 /// A JSON object without some of its members.

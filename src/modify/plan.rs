@@ -92,13 +92,15 @@ pub unsafe extern "C-unwind" fn plan_foreign_modify(
 /// The relation must be an open foreign table of this extension.
 pub unsafe fn writable_table(relation: pg_sys::Relation, operation: Operation) -> Result<Table, FdwError> {
     // SAFETY: the caller guarantees an open foreign table, whose name is a C string.
-    let (oid, name) = unsafe {
-        let name = (*(*relation).rd_rel).relname.data.as_ptr();
-        ((*relation).rd_id, from_server(name))
+    let (oid, schema, name) = unsafe {
+        let class = (*relation).rd_rel;
+        let schema = pg_sys::get_namespace_name((*class).relnamespace);
+        let schema = if schema.is_null() { String::new() } else { from_server(schema) };
+        ((*relation).rd_id, schema, from_server((*class).relname.data.as_ptr()))
     };
     let table = options::table(oid)?;
     if !table.is_updatable {
-        return Err(FdwError::NotUpdatable { table: name, server: table.server_name, operation });
+        return Err(FdwError::NotUpdatable { schema, table: name, server: table.server_name, operation });
     }
     // SAFETY: the caller guarantees an open relation.
     let columns = unsafe { columns(relation, &table) };

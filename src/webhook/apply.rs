@@ -4,7 +4,7 @@
 //! time of the change that they report: `updated_at` for a state, the event's own time for a deletion. The newest one
 //! wins; of two with the same time, the one that arrives later.
 
-use clerk_api::catalog::{Change, Column, Role, Source};
+use clerk_api::catalog::{Change, Column, Object, Role, Source};
 use clerk_api::webhook::Event;
 use clerk_api::{Locator, Page, json};
 
@@ -53,6 +53,30 @@ pub fn apply(mirror: &Mirror, event: &Event, happened_at: i64, revalidate: bool)
         }
         Change::Delete => delete(mirror, &table, id, happened_at),
     }
+}
+
+/// Applies the object that Clerk answers with when it was written. Unlike an event, an answer leaves out what Clerk counts or
+/// embeds only in lists, such as an organization's members: the row keeps that.
+pub fn apply_answer(
+    mirror: &Mirror,
+    object: &'static Object,
+    id: &str,
+    data: &str,
+    happened_at: i64,
+) -> Result<(), FdwError> {
+    let Some(table) = mirror.find_table(object.name)? else { return Ok(()) };
+    lock::object(mirror, &table, id);
+    let is_missing = |column: &&'static Column| match column.source {
+        Source::Member(name) => json::member(data, name).is_none(),
+        Source::Path([first, ..]) => json::member(data, first).is_none(),
+        _ => false,
+    };
+    let columns: &'static [Column] = object.columns;
+    let told = table.without(&columns.iter().filter(is_missing).collect::<Vec<_>>());
+    if matches!(upsert(mirror, &told, data, id, happened_at)?, Outcome::Applied) {
+        replace_elements(mirror, &table, data, id, happened_at)?;
+    }
+    Ok(())
 }
 
 /// Fetches the object's current state from Clerk, whatever state the event reports. `None` if Clerk has no endpoint for

@@ -247,7 +247,18 @@ impl Scan {
             let memory = (*(*node).ss.ps.state).es_query_cxt;
             let mut stored = match self.stored.take() {
                 Some(stored) => stored,
-                None => StoredRows::of(slot, memory, || self.next_row(node, slot)),
+                None => {
+                    // A LIMIT that the scan may obey reads no further than that.
+                    let mut left = self.plan.limit.unwrap_or(u32::MAX);
+                    let next = || {
+                        let is_wanted = left > 0;
+                        left = left.saturating_sub(u32::from(self.plan.limit.is_some()));
+                        is_wanted && self.next_row(node, slot)
+                    };
+                    let stored = StoredRows::of(slot, memory, next);
+                    self.set_progress(Progress::Ended);
+                    stored
+                }
             };
             let is_filled = stored.next(slot);
             self.stored = Some(stored);

@@ -81,6 +81,18 @@ fn settings() {
     }
 }
 
+/// What an answer does not tell, such as how many members there are, the row keeps.
+#[test]
+fn counts_stay() {
+    let world = mirror("soft");
+    let before: Vec<Option<i64>> = world.column("SELECT members_count FROM m.organizations ORDER BY organization_id");
+    assert!(before.iter().all(Option::is_some));
+    world.run("UPDATE clerk.organizations SET name = 'The ' || name, public_metadata = '{}'");
+    assert_eq!(world.one::<i64>("SELECT count(*) FROM m.organizations WHERE name NOT LIKE 'The %'"), 0);
+    let after: Vec<Option<i64>> = world.column("SELECT members_count FROM m.organizations ORDER BY organization_id");
+    assert_eq!(after, before);
+}
+
 /// What is deleted at Clerk goes as the mirror's other rows do.
 #[test]
 fn deletes() {
