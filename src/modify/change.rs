@@ -57,7 +57,7 @@ impl Statement {
             if !done.is_empty() {
                 self.connection.partly = Some(format!("Of row {number} this had been done: {}.", done.join(", ")));
             }
-            let purpose = Purpose { change, rows: &[vec![number]], takes_refusals: false };
+            let purpose = Purpose { change, rows: &[vec![number]], takes_refusals: false, goes_on: false };
             let answer = self.connection.send(vec![request], &purpose, &mut self.reached).pop();
             self.reached.remove(number);
             done.push(shown);
@@ -82,7 +82,7 @@ impl Statement {
         let old = std::mem::take(&mut self.old);
         let request = self.writer.delete(&old).map_err(|error| self.refused(error, number)).or_raise_hidden();
         let change = format!("rows deleted from {}", self.object.name);
-        let purpose = Purpose { change: Some(&change), rows: &[vec![number]], takes_refusals: true };
+        let purpose = Purpose { change: Some(&change), rows: &[vec![number]], takes_refusals: true, goes_on: false };
         let answer = self.connection.send(vec![request], &purpose, &mut self.reached).pop();
         match answer {
             // Somebody else has deleted it since it was read.

@@ -40,6 +40,8 @@ pub struct Purpose<'p> {
     pub rows: &'p [Vec<u64>],
     /// Whether a refusal is an answer and not an error.
     pub takes_refusals: bool,
+    /// Whether other requests are sent after a refusal. Otherwise their answer is [`Error::BrokenOff`].
+    pub goes_on: bool,
 }
 
 impl Connection {
@@ -88,11 +90,14 @@ impl Connection {
     pub fn send(&mut self, requests: Vec<Request>, purpose: &Purpose, reached: &mut Rows) -> Vec<Answer> {
         // Whatever is raised here, the log does not get to see the statement, which may have a password in it.
         let hidden = HiddenStatement::new();
-        let outcomes = self.exchange(requests, purpose.change, purpose.rows, reached, purpose.takes_refusals);
+        let outcomes = self.exchange(requests, purpose.change, purpose.rows, reached, purpose.goes_on);
+        let is_refusal = |outcome: &Outcome| matches!(outcome, Outcome::Failed(Error::Refused { .. }));
+        let was_refused = purpose.takes_refusals && outcomes.iter().any(is_refusal);
         let failures = outcomes.iter().zip(purpose.rows).filter_map(|(outcome, rows)| match outcome {
             Outcome::Failed(Error::Refused { .. }) if purpose.takes_refusals => None,
             Outcome::Failed(error) => Some((error.clone(), rows)),
             Outcome::Done(_) => None,
+            Outcome::NotSent if was_refused => None,
             // What was not sent has a failure beside it that says why.
             Outcome::NotSent | Outcome::OnItsWay => Some((Error::BrokenOff, rows)),
         });

@@ -139,8 +139,25 @@ impl Statement {
             Some(_) => (0..new.len()).map(|position| vec![position]).collect(),
             None => NewObject::groups(new),
         };
-        let number = |position: usize| first + position as u64;
-        let numbers = |group: &Vec<usize>| group.iter().map(|position| number(*position)).collect::<Vec<_>>();
+        let mut answers: Vec<Answer> = vec![Err(Error::BrokenOff); new.len()];
+        let mut waiting: Vec<Vec<usize>> = groups;
+        while !waiting.is_empty() {
+            waiting = self.send_groups(new, waiting, first, &change, &mut answers);
+        }
+        answers
+    }
+
+    /// Sends a request for each group of new objects, and keeps the answers. Returns the groups that were not sent because
+    /// another one was refused.
+    fn send_groups(
+        &mut self,
+        new: &[NewObject],
+        groups: Vec<Vec<usize>>,
+        first: u64,
+        change: &str,
+        answers: &mut [Answer],
+    ) -> Vec<Vec<usize>> {
+        let numbers = |group: &Vec<usize>| group.iter().map(|position| first + *position as u64).collect::<Vec<_>>();
         let rows: Vec<Vec<u64>> = groups.iter().map(numbers).collect();
         let requests = groups.iter().map(|group| {
             let members: Vec<&NewObject> = group.iter().map(|position| &new[*position]).collect();
@@ -149,35 +166,35 @@ impl Statement {
         let requests = requests.collect();
         // A refusal of several objects does not say which one is refused.
         let takes_refusals = self.conflict.is_some() || groups.iter().any(|group| group.len() > 1);
-        let purpose = Purpose { change: Some(&change), rows: &rows, takes_refusals };
-        let answers = self.connection.send(requests, &purpose, &mut self.reached);
-        let mut by_row: Vec<Option<Answer>> = vec![None; new.len()];
-        for (group, answer) in groups.iter().zip(answers) {
+        let goes_on = self.conflict.is_some();
+        let purpose = Purpose { change: Some(change), rows: &rows, takes_refusals, goes_on };
+        let received = self.connection.send(requests, &purpose, &mut self.reached);
+        let mut waiting = Vec::new();
+        for ((group, rows), answer) in groups.into_iter().zip(&rows).zip(received) {
             match (&group[..], answer) {
-                ([position], Err(error)) if self.conflict.is_none() => self.fail(error, &[number(*position)]),
-                ([position], answer) => by_row[*position] = Some(answer),
+                (_, Err(Error::BrokenOff)) => waiting.push(group),
+                (_, Err(error)) if self.conflict.is_none() && group.len() == 1 => self.fail(error, rows),
+                ([position], answer) => answers[*position] = answer,
                 (positions, Ok(answer)) => {
                     let objects = new[positions[0]].in_answer(&answer).unwrap_or_default();
                     for (index, position) in positions.iter().enumerate() {
-                        by_row[*position] = Some(Ok(objects.get(index).cloned().unwrap_or_default()));
+                        answers[*position] = Ok(objects.get(index).cloned().unwrap_or_default());
                     }
                 }
                 // They are sent one by one, in their order, until the one that is refused.
-                (positions, Err(Error::Refused { .. })) => {
-                    for position in positions {
+                (positions, Err(_)) => {
+                    for (position, row) in positions.iter().zip(rows) {
                         let request = new[*position].request().ok_or_else(|| self.no_key()).or_raise_hidden();
+                        let rows = [vec![*row]];
                         let purpose =
-                            Purpose { change: Some(&change), rows: &[vec![number(*position)]], takes_refusals: false };
-                        by_row[*position] = self.connection.send(vec![request], &purpose, &mut self.reached).pop();
+                            Purpose { change: Some(change), rows: &rows, takes_refusals: false, goes_on: false };
+                        let answer = self.connection.send(vec![request], &purpose, &mut self.reached);
+                        answers[*position] = answer.into_iter().next().unwrap_or(Err(Error::BrokenOff));
                     }
-                }
-                (positions, Err(error)) => {
-                    let rows: Vec<u64> = positions.iter().map(|position| number(*position)).collect();
-                    self.fail(error, &rows);
                 }
             }
         }
-        by_row.into_iter().map(|answer| answer.unwrap_or(Err(Error::BrokenOff))).collect()
+        waiting
     }
 
     /// Shows what Clerk has made of a new row.

@@ -9,6 +9,7 @@ use super::mirror::Mirrors;
 use super::statement::Statement;
 use crate::error::OrRaise;
 use crate::fdw::exec::rows::{clear, fill};
+use crate::pg::hidden_statement::HiddenStatement;
 use crate::remote::io_thread::Pages;
 
 impl Statement {
@@ -41,14 +42,17 @@ impl Statement {
             };
             match page {
                 Some((Ok(page), row)) => {
+                    // A value that does not fit its column is an error of its own.
+                    let hidden = HiddenStatement::new();
                     clear(slot);
                     let previous = pg_sys::MemoryContextSwitchTo(self.memory);
                     fill(slot, &page, row, &self.reader.converters, self.object);
                     pg_sys::MemoryContextSwitchTo(previous);
                     pg_sys::ExecStoreVirtualTuple(slot);
+                    hidden.end();
                 }
                 Some((Err(problem), _)) => {
-                    let request = Box::new(Request::new(write.path));
+                    let request = Box::new(Request::to_endpoint(write));
                     let number = self.rows;
                     self.fail(Error::Unreadable { problem, request }, &[number + 1]);
                 }

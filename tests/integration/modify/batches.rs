@@ -76,6 +76,30 @@ fn bulk() {
     assert_eq!(sizes(&world), sorted(vec![(path(&one), 2), (path(&one), 10), (path(&other), 2), (path(&other), 10)]));
 }
 
+/// After a refused bulk request no other is started. If its rows can be made one by one after all, the others follow.
+#[test]
+fn refused_bulk_request() {
+    let world = writable_with(small(), "max_concurrency '1'");
+    let many = "FROM generate_series(1, 40) n";
+    world.run("INSERT INTO clerk.invitations (email_address) VALUES ('there@example.com')");
+    world.requests();
+    let error = world.error(&format!(
+        "INSERT INTO clerk.invitations (email_address)
+         SELECT CASE n WHEN 13 THEN 'there@example.com' ELSE format('a%s@example.com', n) END {many}"
+    ));
+    assert_eq!(
+        error.detail(),
+        Some("12 rows of this statement had reached Clerk and stay there (rows 1 to 12); row 13 was next.")
+    );
+    assert_eq!(count_writes(&world), 2 + 3, "two bulk requests, and rows 11 to 13");
+    let refusal = r#"{"errors": [{"message": "no", "code": "busy"}]}"#;
+    world.sim.fault(clerk_sim::Fault::body(422, refusal).on_path("/v1/invitations/bulk").nth(2));
+    world.run(&format!("INSERT INTO clerk.invitations (email_address) SELECT format('bulk-%s@example.com', n) {many}"));
+    assert_eq!(count_writes(&world), 4 + 10);
+    let made: i64 = world.one("SELECT count(*) FROM clerk.invitations WHERE email_address LIKE 'bulk-%@example.com'");
+    assert_eq!(made, 40);
+}
+
 /// A row of a bulk request that Clerk refuses is named, with Clerk's words; those before it are made, once.
 #[test]
 fn refused_among_many() {

@@ -47,6 +47,11 @@ impl Request {
         Request { method: Method::Get, path, key: None, params: Vec::new(), body: None, is_repeatable: true }
     }
 
+    /// An endpoint as messages name it, with the names of its placeholders in the place of values.
+    pub fn to_endpoint(write: &Write) -> Self {
+        Request { method: write.method, ..Request::new(write.path) }
+    }
+
     /// A request to an endpoint that changes something, with the values of the path's placeholders and a body. `None` if
     /// no URL can name one of the values.
     pub fn write(write: &Write, keys: &[String], body: Option<String>) -> Option<Self> {
