@@ -3,7 +3,7 @@
 --
 -- What they change is at Clerk at once, and stays there if the transaction is rolled back.
 
--- Postgres loads this library at the latest when it plans a scan, which a plain INSERT does not have. But ON CONFLICT (…) has to be
+-- Postgres loads this library at the latest when it plans a scan, which a plain INSERT does not have. But ON CONFLICT (slug) has to be
 -- understood before that. The planner evaluates this immutable function, so that the library is there in time.
 -- It is where the handler is, so that tables can have it whose owners have no rights in the schema clerk_fdw.
 CREATE FUNCTION clerk_fdw_assigned_id() RETURNS pg_catalog.text

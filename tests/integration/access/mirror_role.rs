@@ -147,5 +147,6 @@ fn nothing_is_granted_to_public() {
                OR proname ~ '^clerk_fdw_') objects(what, acl),
          LATERAL aclexplode(acl) WHERE grantee = 0 ORDER BY 1",
     );
-    assert_eq!(granted, Vec::<String>::new());
+    // Whoever inserts into an imported table evaluates this default, which is null.
+    assert_eq!(granted, ["clerk_fdw_assigned_id() EXECUTE"]);
 }
