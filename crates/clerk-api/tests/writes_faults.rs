@@ -538,7 +538,7 @@ async fn no_requests_are_through_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_error_has_a_secret_that_a_server_repeats() {
     let secret = r#"pass"word\ ü😀"#;
-    let body = json!({"password": secret, "first_name": "Ada", "nested": {"client_secret": "hushhush"}});
+    let body = json!({"password": secret, "first_name": "Ada", "private_metadata": {"client_secret": "hushhush"}});
     let key = "sk_test_simulator";
     let ascii = r#"pass\"word\\ \u00fc\ud83d\ude00"#;
     let odd = r#"p\u0061ss\u0022word\u005C \u00FC\uD83D\uDE00"#;

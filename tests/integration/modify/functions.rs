@@ -76,11 +76,11 @@ fn ready_made_functions_send_one_request() {
 fn any_request_can_be_sent() {
     let world = writable();
     let ids: Vec<String> = world.sim.users()[..2].iter().map(|user| user.id.clone()).collect();
-    let query = serde_json::json!({"user_id": ids, "limit": 2, "paginated": false});
+    let query = serde_json::json!({"user_id": ids, "limit": 2, "banned": false});
     let found =
         world.one::<i32>(&format!("SELECT jsonb_array_length(clerk_fdw.request('clerk', 'get', '/users', '{query}'))"));
     assert_eq!(found, 2);
-    let target = format!("/v1/users?limit=2&paginated=false&user_id={}&user_id={}", ids[0], ids[1]);
+    let target = format!("/v1/users?banned=false&limit=2&user_id={}&user_id={}", ids[0], ids[1]);
     assert_eq!(sent(&world), [("GET".to_owned(), target, None)]);
     let name = world.one::<String>(
         "SELECT clerk_fdw.request('clerk', 'POST', '/organizations', body => '{\"name\": \"Acme\"}') ->> 'name'",
