@@ -240,6 +240,14 @@ pub enum FdwError {
     #[error("{object} have no such uniqueness that Clerk keeps, which ON CONFLICT could rely on")]
     NotUnique { object: &'static str, sets: Vec<String> },
 
+    /// 44000, as Postgres itself says it, but without the row.
+    #[error("new row violates check option for view \"{0}\"")]
+    CheckOption(String),
+
+    /// 0A000.
+    #[error("attrs cannot be written through a view with a check option, which could not be checked for what it says")]
+    AttrsThroughView,
+
     /// 0A000.
     #[error("rows cannot be moved into a foreign table that the same statement updates")]
     RoutedToUpdated,
@@ -292,7 +300,10 @@ impl FdwError {
             },
             FdwError::NotUpdatable { .. } | FdwError::ServerNotUpdatable(_) => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             FdwError::NotUnique { .. } => ERRCODE_INVALID_COLUMN_REFERENCE,
-            FdwError::RoutedToUpdated | FdwError::ConflictBelowPartition => ERRCODE_FEATURE_NOT_SUPPORTED,
+            FdwError::RoutedToUpdated | FdwError::ConflictBelowPartition | FdwError::AttrsThroughView => {
+                ERRCODE_FEATURE_NOT_SUPPORTED
+            }
+            FdwError::CheckOption(_) => ERRCODE_WITH_CHECK_OPTION_VIOLATION,
             FdwError::Request(_) => ERRCODE_INVALID_PARAMETER_VALUE,
             FdwError::UnknownOption { .. } => ERRCODE_FDW_INVALID_OPTION_NAME,
             FdwError::OptionValue { .. } => ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
@@ -408,6 +419,7 @@ impl FdwError {
                 "Writes change Clerk's data at once. To allow them: ALTER SERVER {} OPTIONS (ADD updatable 'true');",
                 quote_identifier(server)
             )),
+            FdwError::AttrsThroughView => Some("Write the columns by themselves, or the table.".to_owned()),
             FdwError::NotUnique { sets, .. } if !sets.is_empty() => {
                 Some(format!("ON CONFLICT can name {}.", sets.join(" or ")))
             }

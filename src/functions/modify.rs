@@ -1,12 +1,18 @@
 //! The SQL functions that write to Clerk: see `sql/6_modify.sql`.
+//!
+//! They take their arguments as Postgres passes them, because pgrx would read texts as UTF-8 whatever the database's encoding
+//! is, and round the numbers in a jsonb.
 
 use clerk_api::catalog::{Access, Object, Role, object_of_event, object_with_access};
+use pgrx::pg_sys;
 use pgrx::prelude::*;
-use pgrx::{JsonB, pg_sys};
 
 use crate::error::{FdwError, OrRaise};
 use crate::modify::function;
-use crate::pg::jsonb::{self, JsonbText};
+use crate::pg::arguments::Arguments;
+use crate::pg::encoding::for_message;
+use crate::pg::hidden_statement::HiddenStatement;
+use crate::pg::jsonb::JsonbText;
 
 extension_sql_file!("../../sql/6_modify.sql", name = "modify", requires = ["webhook"]);
 
@@ -16,112 +22,119 @@ fn clerk_fdw_assigned_id() -> Option<&'static str> {
     None
 }
 
+/// Runs a function on its arguments. Errors keep the statement out of the log, because a body may have a password in it.
+///
+/// # Safety
+/// Postgres must have made the call, with the arguments that `sql/6_modify.sql` declares.
+unsafe fn run(
+    call: pg_sys::FunctionCallInfo,
+    function: impl FnOnce(&Arguments) -> Result<Option<String>, FdwError>,
+) -> Option<JsonbText> {
+    // SAFETY: the caller guarantees a call by Postgres.
+    let arguments = unsafe { Arguments::new(call) };
+    HiddenStatement::during(|| function(&arguments).or_raise()).map(JsonbText)
+}
+
 /// `clerk_fdw.request(…)`.
 #[pg_extern(sql = false)]
-fn request(
-    server: Option<&str>,
-    method: Option<&str>,
-    path: Option<&str>,
-    query: Option<JsonB>,
-    _body: Option<JsonB>,
-    fcinfo: pg_sys::FunctionCallInfo,
-) -> Option<JsonbText> {
-    let server = given(server, "server");
-    let (method, path) = (given(method, "method"), given(path, "path"));
-    let query = query.map_or(serde_json::Value::Null, |query| query.0);
-    // SAFETY: Postgres makes the call, whose fifth argument is a jsonb.
-    let body = unsafe { jsonb::argument(fcinfo, 4) };
-    function::request(server, method, path, &query, body).or_raise().map(JsonbText)
+fn request(fcinfo: pg_sys::FunctionCallInfo) -> Option<JsonbText> {
+    let send = |arguments: &Arguments| {
+        let server = arguments.required(0, "server")?;
+        let (method, path) = (arguments.required(1, "method")?, arguments.required(2, "path")?);
+        let query = arguments.jsonb(3).map_or(serde_json::Value::Null, |query| {
+            serde_json::from_str(&query).unwrap_or(serde_json::Value::Array(Vec::new()))
+        });
+        function::request(&server, &method, &path, &query, arguments.jsonb(4))
+    };
+    // SAFETY: Postgres makes the call.
+    unsafe { run(fcinfo, send) }
 }
 
 #[pg_extern(sql = false)]
-fn ban_user(server: Option<&str>, user_id: Option<&str>) -> Option<JsonbText> {
-    act_on_user(server, user_id, banned(), "true")
+fn ban_user(fcinfo: pg_sys::FunctionCallInfo) -> Option<JsonbText> {
+    // SAFETY: Postgres makes the call.
+    unsafe { run(fcinfo, |arguments| act_on_user(arguments, banned()?, "true")) }
 }
 
 #[pg_extern(sql = false)]
-fn unban_user(server: Option<&str>, user_id: Option<&str>) -> Option<JsonbText> {
-    act_on_user(server, user_id, banned(), "false")
+fn unban_user(fcinfo: pg_sys::FunctionCallInfo) -> Option<JsonbText> {
+    // SAFETY: Postgres makes the call.
+    unsafe { run(fcinfo, |arguments| act_on_user(arguments, banned()?, "false")) }
 }
 
 #[pg_extern(sql = false)]
-fn lock_user(server: Option<&str>, user_id: Option<&str>) -> Option<JsonbText> {
-    act_on_user(server, user_id, "locked", "true")
+fn lock_user(fcinfo: pg_sys::FunctionCallInfo) -> Option<JsonbText> {
+    // SAFETY: Postgres makes the call.
+    unsafe { run(fcinfo, |arguments| act_on_user(arguments, "locked", "true")) }
 }
 
 #[pg_extern(sql = false)]
-fn unlock_user(server: Option<&str>, user_id: Option<&str>) -> Option<JsonbText> {
-    act_on_user(server, user_id, "locked", "false")
+fn unlock_user(fcinfo: pg_sys::FunctionCallInfo) -> Option<JsonbText> {
+    // SAFETY: Postgres makes the call.
+    unsafe { run(fcinfo, |arguments| act_on_user(arguments, "locked", "false")) }
 }
 
-fn act_on_user(server: Option<&str>, user_id: Option<&str>, column: &str, value: &str) -> Option<JsonbText> {
-    let (server, id) = (given(server, "server"), given(user_id, "user_id"));
-    function::act(server, with_access(Access::User), id, column, value).or_raise().map(JsonbText)
+fn act_on_user(arguments: &Arguments, column: &str, value: &str) -> Result<Option<String>, FdwError> {
+    let (server, id) = (arguments.required(0, "server")?, arguments.required(1, "user_id")?);
+    function::act(&server, with_access(Access::User)?, &id, column, value)
 }
 
 /// The column that says whether a user is banned.
-fn banned() -> &'static str {
-    let columns = with_access(Access::User).columns;
-    columns.iter().find(|column| column.role == Some(Role::Banned)).map_or("", |column| column.name)
+fn banned() -> Result<&'static str, FdwError> {
+    let columns = with_access(Access::User)?.columns;
+    let banned = columns.iter().find(|column| column.role == Some(Role::Banned));
+    banned.map(|column| column.name).ok_or(FdwError::NotInstalled)
 }
 
 #[pg_extern(sql = false)]
-fn revoke_session(server: Option<&str>, session_id: Option<&str>) -> Option<JsonbText> {
-    let (server, id) = (given(server, "server"), given(session_id, "session_id"));
-    let (sessions, _) = object_of_event("session.revoked").ok_or(FdwError::NotInstalled).or_raise();
-    function::act(server, sessions, id, "status", "\"revoked\"").or_raise().map(JsonbText)
+fn revoke_session(fcinfo: pg_sys::FunctionCallInfo) -> Option<JsonbText> {
+    let revoke = |arguments: &Arguments| {
+        let (server, id) = (arguments.required(0, "server")?, arguments.required(1, "session_id")?);
+        let (sessions, _) = object_of_event("session.revoked").ok_or(FdwError::NotInstalled)?;
+        function::act(&server, sessions, &id, "status", "\"revoked\"")
+    };
+    // SAFETY: Postgres makes the call.
+    unsafe { run(fcinfo, revoke) }
 }
 
 #[pg_extern(sql = false)]
-fn merge_user_metadata(
-    server: Option<&str>,
-    user_id: Option<&str>,
-    _public_metadata: Option<JsonB>,
-    _private_metadata: Option<JsonB>,
-    _unsafe_metadata: Option<JsonB>,
-    fcinfo: pg_sys::FunctionCallInfo,
-) -> Option<JsonbText> {
-    let (server, id) = (given(server, "server"), given(user_id, "user_id"));
-    // SAFETY: Postgres makes the call, whose third, fourth and fifth argument are jsonbs.
-    let metadata = |number: usize| unsafe { jsonb::argument(fcinfo, number) };
-    let fields =
-        [("public_metadata", metadata(2)), ("private_metadata", metadata(3)), ("unsafe_metadata", metadata(4))];
-    function::merge(server, with_access(Access::User), id, &fields).or_raise().map(JsonbText)
+fn merge_user_metadata(fcinfo: pg_sys::FunctionCallInfo) -> Option<JsonbText> {
+    let fields = ["public_metadata", "private_metadata", "unsafe_metadata"];
+    // SAFETY: Postgres makes the call.
+    unsafe { run(fcinfo, |arguments| merge(arguments, Access::User, "user_id", &fields)) }
 }
 
 #[pg_extern(sql = false)]
-fn merge_organization_metadata(
-    server: Option<&str>,
-    organization_id: Option<&str>,
-    _public_metadata: Option<JsonB>,
-    _private_metadata: Option<JsonB>,
-    fcinfo: pg_sys::FunctionCallInfo,
-) -> Option<JsonbText> {
-    let (server, id) = (given(server, "server"), given(organization_id, "organization_id"));
-    // SAFETY: Postgres makes the call, whose third and fourth argument are jsonbs.
-    let metadata = |number: usize| unsafe { jsonb::argument(fcinfo, number) };
-    let fields = [("public_metadata", metadata(2)), ("private_metadata", metadata(3))];
-    function::merge(server, with_access(Access::Organization), id, &fields).or_raise().map(JsonbText)
+fn merge_organization_metadata(fcinfo: pg_sys::FunctionCallInfo) -> Option<JsonbText> {
+    let fields = ["public_metadata", "private_metadata"];
+    // SAFETY: Postgres makes the call.
+    unsafe { run(fcinfo, |arguments| merge(arguments, Access::Organization, "organization_id", &fields)) }
+}
+
+fn merge(arguments: &Arguments, access: Access, id: &'static str, fields: &[&str]) -> Result<Option<String>, FdwError> {
+    let (server, id) = (arguments.required(0, "server")?, arguments.required(1, id)?);
+    let fields: Vec<_> = fields.iter().enumerate().map(|(index, name)| (*name, arguments.jsonb(2 + index))).collect();
+    function::merge(&server, with_access(access)?, &id, &fields)
 }
 
 #[pg_extern(sql = false)]
-fn ensure_organization(
-    server: Option<&str>,
-    slug: Option<&str>,
-    name: Option<&str>,
-    created_by: Option<&str>,
-) -> Option<JsonbText> {
-    let (server, slug, name) = (given(server, "server"), given(slug, "slug"), given(name, "name"));
-    let values = [("slug", Some(slug)), ("name", Some(name)), ("created_by", created_by)];
-    let organization = function::ensure(server, with_access(Access::Organization), &values).or_raise();
-    Some(JsonbText(organization))
+fn ensure_organization(fcinfo: pg_sys::FunctionCallInfo) -> Option<JsonbText> {
+    let ensure = |arguments: &Arguments| {
+        let server = arguments.required(0, "server")?;
+        let (slug, name) = (arguments.required(1, "slug")?, arguments.required(2, "name")?);
+        let created_by = arguments.text(3);
+        let values = [("slug", Some(&*slug)), ("name", Some(&*name)), ("created_by", created_by.as_deref())];
+        function::ensure(&server, with_access(Access::Organization)?, &values).map(Some)
+    };
+    // SAFETY: Postgres makes the call.
+    unsafe { run(fcinfo, ensure) }
 }
 
 /// `clerk_fdw.check_server(…)`.
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written here")]
 fn check_server(
-    server: Option<&str>,
+    fcinfo: pg_sys::FunctionCallInfo,
 ) -> TableIterator<
     'static,
     (
@@ -135,23 +148,21 @@ fn check_server(
         name!(hint, Option<String>),
     ),
 > {
-    let check = function::check(given(server, "server")).or_raise();
+    // SAFETY: Postgres makes the call.
+    let server = unsafe { Arguments::new(fcinfo) }.required(0, "server").or_raise();
+    let check = function::check(&server).or_raise();
     TableIterator::once((
         check.error.is_none(),
-        check.environment,
-        check.instance_id,
+        check.environment.map(for_message),
+        check.instance_id.map(for_message),
         check.api_version,
         check.latency_ms,
         check.remaining_budget,
-        check.error,
-        check.hint,
+        check.error.map(for_message),
+        check.hint.map(for_message),
     ))
 }
 
-fn given<'a>(argument: Option<&'a str>, name: &'static str) -> &'a str {
-    argument.ok_or(FdwError::Null(name)).or_raise()
-}
-
-fn with_access(access: Access) -> &'static Object {
-    object_with_access(access).ok_or(FdwError::NotInstalled).or_raise()
+fn with_access(access: Access) -> Result<&'static Object, FdwError> {
+    object_with_access(access).ok_or(FdwError::NotInstalled)
 }

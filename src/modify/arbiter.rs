@@ -72,6 +72,8 @@ unsafe fn take_columns(root: *mut pg_sys::PlannerInfo) {
     // SAFETY: the caller guarantees the root of a query, whose resultRelation is the index of an entry of its range table
     // if it has an ON CONFLICT. The elements of that are InferenceElems.
     unsafe {
+        // A query whose planning failed may have left an entry, at an address that is used again.
+        NAMED.with_borrow_mut(|all| all.retain(|(other, _)| *other != root));
         let query = (*root).parse;
         let on_conflict = (*query).onConflict;
         if on_conflict.is_null() || (*on_conflict).arbiterElems.is_null() {
@@ -88,11 +90,7 @@ unsafe fn take_columns(root: *mut pg_sys::PlannerInfo) {
         let Some(columns) = columns else {
             FdwError::NotUnique { object: object.name, sets: sets(object) }.raise_hidden()
         };
-        NAMED.with_borrow_mut(|all| {
-            // A query whose planning failed may have left an entry, at an address that is used again.
-            all.retain(|(other, _)| *other != root);
-            all.push((root, columns));
-        });
+        NAMED.with_borrow_mut(|all| all.push((root, columns)));
         (*on_conflict).arbiterElems = std::ptr::null_mut();
     }
 }

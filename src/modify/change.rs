@@ -1,7 +1,6 @@
 //! Changes and deletes rows.
 
 use clerk_api::catalog::{Answer as AnswerKind, Write};
-use clerk_api::write::Operation;
 use clerk_api::{Error, Request, json};
 use pgrx::pg_sys;
 
@@ -15,27 +14,29 @@ impl Statement {
     /// Changes a row, and puts what Clerk has made of it into the slot if somebody wants to see it.
     ///
     /// # Safety
-    /// The slot must hold the new row of the statement's relation, and the old row must have been loaded.
+    /// The slots must hold the new and the old row of the statement's relation, and the old one must have been loaded.
     pub unsafe fn update(
         &mut self,
         state: *mut pg_sys::EState,
         relation: *mut pg_sys::ResultRelInfo,
         slot: *mut pg_sys::TupleTableSlot,
+        old_slot: *mut pg_sys::TupleTableSlot,
     ) -> *mut pg_sys::TupleTableSlot {
+        // SAFETY: the caller guarantees a row of the relation.
+        let new = unsafe { self.read(slot) };
         self.rows += 1;
         let number = self.rows;
-        // SAFETY: the caller guarantees a row of the relation.
-        let new = self.in_row_memory(|statement| unsafe { statement.reader.read(slot) }).or_raise();
         let old = std::mem::take(&mut self.old);
         let requests = self.writer.update(&old, &new).map_err(|error| self.refused(error, number)).or_raise_hidden();
         // SAFETY: as above.
-        unsafe { view::check(self, state, relation, slot, &new, Operation::Update) };
+        unsafe { view::check(self, state, relation, slot, &new, Some(&old)) };
         let answer = self.send_changes(requests, number);
-        if let Some((write, answer)) = answer {
+        match answer {
             // SAFETY: as above.
-            unsafe {
-                self.show(relation, slot, &old, write, &answer);
-            }
+            Some((write, answer)) => unsafe { self.show(relation, slot, &old, write, &answer) },
+            // Nothing has changed, so the row is what it was.
+            // SAFETY: the caller guarantees that both slots hold rows of the relation.
+            None => unsafe { copy(old_slot, slot) },
         }
         slot
     }
@@ -91,13 +92,8 @@ impl Statement {
             Some(Ok(answer)) => self.mirror_deleted(&old, &answer),
             None => {}
         }
-        // SAFETY: both slots have the relation's row type, and the functions of a slot take it.
-        unsafe {
-            clear(slot);
-            if let Some(copy) = (*(*slot).tts_ops).copyslot {
-                pg_sys::ffi::pg_guard_ffi_boundary(|| copy(slot, self.old_slot));
-            }
-        }
+        // SAFETY: both slots have the relation's row type.
+        unsafe { copy(self.old_slot, slot) };
         slot
     }
 
@@ -119,6 +115,20 @@ impl Statement {
         let updated_at = object.updated_at().and_then(|column| self.writer.text(old, column.name));
         if let Some(id) = id {
             self.mirrors().deleted(object, &id, updated_at.and_then(|time| time.parse().ok()));
+        }
+    }
+}
+
+/// Copies a row from one slot to another.
+///
+/// # Safety
+/// Both slots must have the same row type, and the first one must hold a row.
+unsafe fn copy(from: *mut pg_sys::TupleTableSlot, to: *mut pg_sys::TupleTableSlot) {
+    // SAFETY: the caller guarantees the slots, whose own functions take them. The guard turns an ERROR into a panic.
+    unsafe {
+        clear(to);
+        if let Some(copy) = (*(*to).tts_ops).copyslot {
+            pg_sys::ffi::pg_guard_ffi_boundary(|| copy(to, from));
         }
     }
 }

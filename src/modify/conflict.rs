@@ -2,9 +2,10 @@
 
 use clerk_api::catalog::{Object, Source};
 use clerk_api::write::{NewObject, find_unique};
-use clerk_api::{Locator, Page, extra_params, json};
+use clerk_api::{Fetch, Locator, Page, extra_params, json};
 use pgrx::pg_sys;
 
+use super::expression::{evaluate, is_true};
 use super::statement::Statement;
 use crate::error::OrRaise;
 use crate::fdw::exec::rows::{clear, fill};
@@ -32,21 +33,23 @@ fn find_row(
     let first = locators.len();
     let columns: Vec<_> = set.iter().filter_map(|name| object.column(name, true)).collect();
     locators.extend(columns.iter().map(|column| Locator::from(column.source)));
-    let mut fetch = find_unique(new, object, set, locators)?;
-    fetch.extra_params = extra_params(statement.reader.converters.iter().filter_map(|column| column.extra_param));
+    let fetches = find_unique(new, object, set, &locators);
     let client = statement.connection.client().or_raise();
-    let mut pages = Pages::start(fetch, client).or_raise();
-    while let Some(page) = statement.connection.next(&mut pages) {
-        let found = (0..page.len()).find(|row| {
-            columns.iter().enumerate().all(|(index, column)| {
-                // Clerk may have found it by another of its addresses than the one that it shows.
-                let is_one_of_many = matches!(column.source, Source::Primary { .. });
-                let value = page.value(*row, first + index).and_then(json::string);
-                is_one_of_many || value.is_some_and(|value| new.has_text(column.name, &value))
-            })
-        });
-        if let Some(found) = found {
-            return Some((page, found));
+    for fetch in fetches {
+        let params = extra_params(statement.reader.converters.iter().filter_map(|column| column.extra_param));
+        let mut pages = Pages::start(Fetch { extra_params: params, ..fetch }, client.clone()).or_raise();
+        while let Some(page) = statement.connection.next(&mut pages) {
+            let found = (0..page.len()).find(|row| {
+                columns.iter().enumerate().all(|(index, column)| {
+                    // Clerk may have found it by another of its addresses than the one that it shows.
+                    let is_one_of_many = matches!(column.source, Source::Primary { .. });
+                    let value = page.value(*row, first + index).and_then(json::string);
+                    is_one_of_many || value.is_some_and(|value| new.has_text(column.name, &value))
+                })
+            });
+            if let Some(found) = found {
+                return Some((page, found));
+            }
         }
     }
     None
@@ -79,7 +82,7 @@ pub unsafe fn update_existing(
         }
         let projected = project(projection);
         statement.set_old_row(existing);
-        statement.update(state, relation, projected)
+        statement.update(state, relation, projected, existing)
     }
 }
 
@@ -102,17 +105,6 @@ unsafe fn store(statement: &Statement, slot: *mut pg_sys::TupleTableSlot, page: 
     }
 }
 
-/// Evaluates a condition; NULL is not true.
-///
-/// # Safety
-/// The condition must have been prepared for the context.
-unsafe fn is_true(condition: *mut pg_sys::ExprState, context: *mut pg_sys::ExprContext) -> bool {
-    let mut is_null = false;
-    // SAFETY: the caller guarantees the context.
-    let value = unsafe { evaluate(condition, context, &mut is_null) };
-    !is_null && value.value() != 0
-}
-
 /// Evaluates a projection into its slot.
 ///
 /// # Safety
@@ -127,23 +119,5 @@ unsafe fn project(projection: *mut pg_sys::ProjectionInfo) -> *mut pg_sys::Tuple
         let mut is_null = false;
         evaluate(expression, (*projection).pi_exprContext, &mut is_null);
         pg_sys::ExecStoreVirtualTuple(slot)
-    }
-}
-
-/// # Safety
-/// The expression must have been prepared for the context.
-unsafe fn evaluate(
-    expression: *mut pg_sys::ExprState,
-    context: *mut pg_sys::ExprContext,
-    is_null: &mut bool,
-) -> pg_sys::Datum {
-    // SAFETY: the caller guarantees that the expression was prepared for the context, whose memory for the current row is
-    // freed with it. The guard turns an ERROR into a panic.
-    unsafe {
-        let Some(function) = (*expression).evalfunc else { return pg_sys::Datum::null() };
-        let previous = pg_sys::MemoryContextSwitchTo((*context).ecxt_per_tuple_memory);
-        let value = pg_sys::ffi::pg_guard_ffi_boundary(|| function(expression, context, is_null));
-        pg_sys::MemoryContextSwitchTo(previous);
-        value
     }
 }

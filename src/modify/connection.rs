@@ -9,6 +9,7 @@ use pgrx::{check_for_interrupts, pg_sys};
 
 use super::ledger;
 use crate::error::{FdwError, OrRaise};
+use crate::pg::encoding::for_message;
 use crate::pg::hidden_statement::HiddenStatement;
 use crate::remote::io_thread::{self, Pages};
 use crate::remote::server::Server;
@@ -146,7 +147,10 @@ impl Connection {
         for (outcome, request) in outcomes.iter().zip(&shown) {
             if changes && matches!(outcome, Outcome::OnItsWay) {
                 pgrx::warning!(
-                    "it is not known whether Clerk did this, because its answer was not waited for any longer: {request}"
+                    "{}",
+                    for_message(format!(
+                        "it is not known whether Clerk did this, because its answer was not waited for any longer: {request}"
+                    ))
                 );
             }
         }

@@ -10,6 +10,7 @@ use super::plan::{ModifyPlan, writable_table};
 use super::statement::Statement;
 use crate::error::{FdwError, OrRaise};
 use crate::fdw::plan::private::from_list;
+use crate::pg::hidden_statement::HiddenStatement;
 
 /// The callback BeginForeignModify: prepares a write. Puts a [`Statement`] that the query's memory context owns into
 /// `ri_FdwState`, or leaves it null if the query is only explained. Sends no request.
@@ -122,7 +123,7 @@ pub unsafe extern "C-unwind" fn exec_foreign_insert(
     // SAFETY: Postgres inserts only into relations for which a write was begun, and passes a row of the relation.
     unsafe {
         match statement_of(relation) {
-            Some(statement) => statement.insert_one(state, relation, slot),
+            Some(statement) => HiddenStatement::during(|| statement.insert_one(state, relation, slot)),
             None => slot,
         }
     }
@@ -144,7 +145,7 @@ pub unsafe extern "C-unwind" fn exec_foreign_batch_insert(
     unsafe {
         if let Some(statement) = statement_of(relation) {
             let slots = std::slice::from_raw_parts_mut(slots, *count as usize);
-            *count = statement.insert_all(slots) as c_int;
+            *count = HiddenStatement::during(|| statement.insert_all(slots)) as c_int;
         }
         slots
     }
@@ -165,10 +166,10 @@ pub unsafe extern "C-unwind" fn exec_foreign_update(
     // old one under the number that it keeps in ri_RowIdAttNo.
     unsafe {
         match statement_of(relation) {
-            Some(statement) => {
-                statement.load_old_row(relation, plan_slot);
-                statement.update(state, relation, slot)
-            }
+            Some(statement) => HiddenStatement::during(|| {
+                let old = statement.load_old_row(relation, plan_slot);
+                statement.update(state, relation, slot, old)
+            }),
             None => slot,
         }
     }
@@ -188,10 +189,10 @@ pub unsafe extern "C-unwind" fn exec_foreign_delete(
     // SAFETY: as in exec_foreign_update; `slot` has the relation's row type.
     unsafe {
         match statement_of(relation) {
-            Some(statement) => {
+            Some(statement) => HiddenStatement::during(|| {
                 statement.load_old_row(relation, plan_slot);
                 statement.delete(slot)
-            }
+            }),
             None => slot,
         }
     }
@@ -213,6 +214,6 @@ pub unsafe extern "C-unwind" fn end_foreign_modify(_state: *mut pg_sys::EState, 
 pub unsafe extern "C-unwind" fn end_foreign_insert(_state: *mut pg_sys::EState, relation: *mut pg_sys::ResultRelInfo) {
     // SAFETY: Postgres passes a relation for which begin_foreign_insert was called.
     if let Some(statement) = unsafe { statement_of(relation) } {
-        statement.write_collected();
+        HiddenStatement::during(|| statement.write_collected());
     }
 }

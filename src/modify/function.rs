@@ -94,6 +94,9 @@ pub fn merge(
     if given.is_empty() {
         return Err(FdwError::Request("no metadata is given".to_owned()));
     }
+    if let Some((name, _)) = given.iter().find(|(_, value)| json::is_too_deep(value)) {
+        return Err(FdwError::Request(format!("{name} is nested deeper than {} levels", json::MAX_DEPTH)));
+    }
     let updates: &'static [Update] = object.writes.updates;
     let write = updates.iter().find_map(|update| match update {
         Update::Merge(write) => Some(write),
@@ -175,7 +178,8 @@ fn find_existing(
     column: &str,
 ) -> Option<String> {
     let shown = object.column(column, true)?;
-    let fetch = find_unique(new, object, &[column], vec![Locator::Whole, shown.source.into()])?;
+    let locators = [Locator::Whole, shown.source.into()];
+    let fetch = find_unique(new, object, &[column], &locators).into_iter().next()?;
     let page = read(connection, fetch)?;
     let is_same =
         |row: &usize| page.value(*row, 1).and_then(json::string).is_some_and(|text| new.has_text(column, &text));

@@ -1,7 +1,7 @@
 //! Writes new rows: one by one, or many beside each other.
 
 use clerk_api::Error;
-use clerk_api::write::{NewObject, Operation, WriteError};
+use clerk_api::write::{NewObject, WriteError};
 use pgrx::pg_sys;
 
 use super::conflict;
@@ -44,7 +44,7 @@ impl Statement {
     ) -> *mut pg_sys::TupleTableSlot {
         // SAFETY: the caller guarantees a row of the relation.
         unsafe {
-            let row = self.in_row_memory(|statement| statement.reader.read(slot)).or_raise();
+            let row = self.read(slot);
             if self.collects_rows {
                 self.collects_rows = self.can_batch(relation) && !has_statement_trigger(relation);
             }
@@ -59,7 +59,7 @@ impl Statement {
             self.rows += 1;
             let number = self.rows;
             let new = self.writer.insert(&row).map_err(|error| self.refused(error, number)).or_raise_hidden();
-            view::check(self, state, relation, slot, &row, Operation::Insert);
+            view::check(self, state, relation, slot, &row, None);
             let answers = self.send_new(&[new], number);
             match answers.into_iter().next() {
                 Some(Ok(answer)) => {
@@ -81,7 +81,7 @@ impl Statement {
         let mut rows = Vec::with_capacity(slots.len());
         for slot in slots.iter() {
             // SAFETY: the caller guarantees a row of the relation.
-            rows.push(self.in_row_memory(|statement| unsafe { statement.reader.read(*slot) }).or_raise());
+            rows.push(unsafe { self.read(*slot) });
         }
         let first = self.rows + 1;
         self.rows += rows.len() as u64;

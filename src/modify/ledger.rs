@@ -7,6 +7,8 @@ use std::ffi::c_void;
 
 use pgrx::{pg_guard, pg_sys};
 
+use crate::pg::encoding::for_message;
+
 /// What was written within one level of subtransactions.
 struct Level {
     /// 1 for the transaction itself.
@@ -18,6 +20,8 @@ struct Level {
 thread_local! {
     static LEVELS: RefCell<Vec<Level>> = const { RefCell::new(Vec::new()) };
     static IS_REGISTERED: Cell<bool> = const { Cell::new(false) };
+    /// How many objects were shown to mirrors in this transaction.
+    static MIRRORED: Cell<u32> = const { Cell::new(0) };
     /// Whether the notice about rollbacks was given in this transaction.
     static IS_NOTICED: Cell<bool> = const { Cell::new(false) };
 }
@@ -47,6 +51,15 @@ pub fn note(change: Option<String>, count: u64) {
     });
 }
 
+/// Counts an object that is shown to mirrors, and returns how many there were in this transaction, this one included. Each
+/// keeps a lock until the transaction ends.
+pub fn count_mirrored() -> u32 {
+    register();
+    let count = MIRRORED.get().saturating_add(1);
+    MIRRORED.set(count);
+    count
+}
+
 /// Makes Postgres tell when transactions and subtransactions end.
 fn register() {
     if IS_REGISTERED.replace(true) {
@@ -64,9 +77,13 @@ fn register() {
 #[pg_guard]
 unsafe extern "C-unwind" fn transaction_ended(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
     use pg_sys::XactEvent::*;
+    if event == XACT_EVENT_PRE_PREPARE && LEVELS.with_borrow(|levels| !levels.is_empty()) {
+        pgrx::warning!("what this transaction wrote to Clerk stays there also after ROLLBACK PREPARED");
+    }
     if !matches!(event, XACT_EVENT_COMMIT | XACT_EVENT_ABORT | XACT_EVENT_PREPARE) {
         return;
     }
+    MIRRORED.set(0);
     IS_NOTICED.set(false);
     let levels = LEVELS.take();
     if event == XACT_EVENT_ABORT {
@@ -115,5 +132,6 @@ fn warn(what: &str, levels: Vec<Level>) {
         return;
     }
     let changes: Vec<_> = total.iter().map(|(change, count)| format!("{change}: {count}")).collect();
-    pgrx::warning!("{what}, but what it wrote to Clerk stays there ({})", changes.join(", "));
+    let text = format!("{what}, but what it wrote to Clerk stays there ({})", changes.join(", "));
+    pgrx::warning!("{}", for_message(text));
 }

@@ -10,13 +10,19 @@ use clerk_api::write::{find_by_id, find_owner};
 use clerk_api::{Client, Fetch, Locator, Page, json};
 
 use super::connection::Connection;
+use super::ledger;
 use crate::error::{FdwError, OrRaise};
 use crate::mirror::model::{Mirror, MirrorRef};
 use crate::mirror::store;
 use crate::mirror::sync::session::check_instance;
 use crate::pg::deferral::in_subtransaction_beside_caller;
+use crate::pg::encoding::for_message;
 use crate::remote::io_thread::Pages;
 use crate::webhook::apply::{apply, apply_answer};
+
+/// How many objects of one transaction are shown at most: each keeps a lock until the transaction ends, and all sessions
+/// share the table of locks.
+const MAX_MIRRORED: u32 = 1000;
 
 /// The mirrors that get to see what is written through a connection.
 #[derive(Default)]
@@ -87,7 +93,10 @@ impl Mirrors {
         match read_one(fetch, client) {
             Ok(Some(text)) => self.show(object, &text),
             Ok(None) => {}
-            Err(error) => pgrx::warning!("mirrors do not show yet what was written to {}: {error}", object.name),
+            Err(error) => pgrx::warning!(
+                "{}",
+                for_message(format!("mirrors do not show yet what was written to {}: {error}", object.name))
+            ),
         }
     }
 
@@ -120,15 +129,29 @@ impl Mirrors {
     /// Does something with each mirror. What a mirror does not take is a warning: Clerk has it, so it would be wrong to
     /// fail, and the event or the next sync brings it.
     fn each(&self, object: &Object, action: impl Fn(&Mirror) -> Result<(), FdwError>) {
+        match ledger::count_mirrored() {
+            count if count <= MAX_MIRRORED => {}
+            count => {
+                if count == MAX_MIRRORED + 1 {
+                    pgrx::warning!(
+                        "mirrors show {MAX_MIRRORED} objects of a transaction at once; the next events or sync bring the others"
+                    );
+                }
+                return;
+            }
+        }
         for mirror in &self.0 {
             match in_subtransaction_beside_caller(mirror.owner, || action(mirror)) {
                 Ok(()) => {}
-                Err(failure) if failure.is_cancel() => failure.raise(),
+                Err(failure) if failure.is_interrupt() => failure.raise(),
                 Err(failure) => pgrx::warning!(
-                    "mirror \"{}\" does not show yet what was written to {}: {}",
-                    mirror.name,
-                    object.name,
-                    failure.message()
+                    "{}",
+                    for_message(format!(
+                        "mirror \"{}\" does not show yet what was written to {}: {}",
+                        mirror.name,
+                        object.name,
+                        failure.message()
+                    ))
                 ),
             }
         }
@@ -157,7 +180,10 @@ fn is_of_instance(mirror: &Mirror, instance: &str, client: &Arc<Client>) -> bool
             true
         }
         Err(error) => {
-            pgrx::warning!("mirror \"{}\" does not show what is written: {error}", mirror.name);
+            pgrx::warning!(
+                "{}",
+                for_message(format!("mirror \"{}\" does not show what is written: {error}", mirror.name))
+            );
             false
         }
     }

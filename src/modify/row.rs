@@ -3,11 +3,11 @@
 
 use std::cell::UnsafeCell;
 
+use clerk_api::Locator;
 use clerk_api::catalog::Object;
 use clerk_api::write::TableColumn;
-use pgrx::{PgSqlErrorCode, PgTupleDesc, pg_sys};
+use pgrx::{PgTupleDesc, pg_sys};
 
-use crate::error::FdwError;
 use crate::fdw::convert::{self, ColumnConverter};
 use crate::pg::encoding::from_server;
 
@@ -69,9 +69,12 @@ impl RowReader {
 
     /// The JSON texts of a row's values; `None` for NULL.
     ///
+    /// # Errors
+    /// The name of a column whose value JSON cannot express, such as infinity.
+    ///
     /// # Safety
     /// The slot must hold a row of the table.
-    pub unsafe fn read(&self, slot: *mut pg_sys::TupleTableSlot) -> Result<Vec<Option<String>>, FdwError> {
+    pub unsafe fn read(&self, slot: *mut pg_sys::TupleTableSlot) -> Result<Vec<Option<String>>, String> {
         // SAFETY: the caller guarantees a row of the table, whose descriptor has all columns of this reader. Once
         // slot_getsomeattrs_int has deformed it, as many values and flags are valid as the descriptor has attributes.
         unsafe {
@@ -84,7 +87,11 @@ impl RowReader {
                 let index = column.number as usize - 1;
                 match *(*slot).tts_isnull.add(index) {
                     true => Ok(None),
-                    false => output.json(&column.name, *(*slot).tts_values.add(index)).map(Some),
+                    false => {
+                        let is_whole = column.locator == Locator::Whole;
+                        let json = output.json(is_whole, *(*slot).tts_values.add(index));
+                        json.map(Some).ok_or_else(|| column.name.clone())
+                    }
                 }
             });
             values.collect()
@@ -93,36 +100,31 @@ impl RowReader {
 }
 
 impl Output {
-    /// A value of a column as JSON.
+    /// A value as JSON; `None` if JSON cannot express it.
     ///
     /// # Safety
     /// The datum must be of the column's type.
-    unsafe fn json(&self, column: &str, datum: pg_sys::Datum) -> Result<String, FdwError> {
-        let out_of_range = || FdwError::Refused {
-            code: PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
-            message: format!("column \"{}\" has a value that JSON cannot express", column),
-            hint: None,
-        };
+    unsafe fn json(&self, is_whole: bool, datum: pg_sys::Datum) -> Option<String> {
         // SAFETY: the caller guarantees a value of the column's type, whose output function returns a C string and may
         // write to its FmgrInfo, to which no reference exists.
         let text = || unsafe { from_server(pg_sys::OutputFunctionCall(self.function.get(), datum)) };
         let finite = |microseconds: i64| match microseconds {
-            i64::MIN | i64::MAX => Err(out_of_range()),
-            finite => Ok((finite.div_euclid(1000) + EPOCH_DAYS * DAY_MS).to_string()),
+            i64::MIN | i64::MAX => None,
+            finite => Some((finite.div_euclid(1000) + EPOCH_DAYS * DAY_MS).to_string()),
         };
-        Ok(match self.base {
+        Some(match self.base {
             pg_sys::BOOLOID => (datum.value() & 1 != 0).to_string(),
             pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID | pg_sys::JSONOID | pg_sys::JSONBOID => text(),
             pg_sys::FLOAT4OID | pg_sys::FLOAT8OID | pg_sys::NUMERICOID => {
                 let number = text();
                 if serde_json::from_str::<serde_json::Number>(&number).is_err() {
-                    return Err(out_of_range());
+                    return None;
                 }
                 number
             }
             pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID => finite(datum.value() as i64)?,
             pg_sys::DATEOID => match datum.value() as i32 {
-                i32::MIN | i32::MAX => return Err(out_of_range()),
+                i32::MIN | i32::MAX => return None,
                 days => ((i64::from(days) + EPOCH_DAYS) * DAY_MS).to_string(),
             },
             // SAFETY: get_element_type takes any oid.
@@ -134,6 +136,8 @@ impl Output {
                     json.map_or("null".to_owned(), |json| from_server(pg_sys::text_to_cstring(json.cast_mut_ptr())))
                 }
             }
+            // A table may declare the whole object as text.
+            _ if is_whole => text(),
             _ => serde_json::Value::from(text()).to_string(),
         })
     }

@@ -6,10 +6,9 @@ use clerk_api::{Error, Page, Request, extra_params, json};
 use pgrx::pg_sys;
 
 use super::mirror::Mirrors;
-use super::statement::Statement;
+use super::statement::{Statement, range_table_index};
 use crate::error::OrRaise;
 use crate::fdw::exec::rows::{clear, fill};
-use crate::pg::hidden_statement::HiddenStatement;
 use crate::remote::io_thread::Pages;
 
 impl Statement {
@@ -42,14 +41,11 @@ impl Statement {
             };
             match page {
                 Some((Ok(page), row)) => {
-                    // A value that does not fit its column is an error of its own.
-                    let hidden = HiddenStatement::new();
                     clear(slot);
                     let previous = pg_sys::MemoryContextSwitchTo(self.memory);
                     fill(slot, &page, row, &self.reader.converters, self.object);
                     pg_sys::MemoryContextSwitchTo(previous);
                     pg_sys::ExecStoreVirtualTuple(slot);
-                    hidden.end();
                 }
                 Some((Err(problem), _)) => {
                     let request = Box::new(Request::to_endpoint(write));
@@ -94,7 +90,7 @@ impl Statement {
         // pull_varattnos makes a valid bitmap set, or leaves it null, which is an empty one.
         unsafe {
             let mut used = std::ptr::null_mut();
-            let (list, index) = ((*relation).ri_returningList, (*relation).ri_RangeTableIndex);
+            let (list, index) = ((*relation).ri_returningList, range_table_index(relation));
             pg_sys::pull_varattnos(list.cast(), index, &mut used);
             let mut extra = self.reader.converters.iter().filter(|column| column.extra_param.is_some());
             extra.any(|column| {

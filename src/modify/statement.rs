@@ -85,7 +85,7 @@ impl Statement {
         }
     }
 
-    /// Reads the old row of an UPDATE or DELETE.
+    /// Reads the old row of an UPDATE or DELETE, and returns the slot that holds it.
     ///
     /// # Safety
     /// The slot must hold a row of the statement's plan, with the old row under the number that Postgres keeps in
@@ -94,7 +94,7 @@ impl Statement {
         &mut self,
         relation: *mut pg_sys::ResultRelInfo,
         plan_slot: *mut pg_sys::TupleTableSlot,
-    ) {
+    ) -> *mut pg_sys::TupleTableSlot {
         // SAFETY: the caller guarantees the plan's row. Its attribute of that number is the whole row of the table, which
         // is never null for a foreign table; pg_detoast_datum makes it a plain tuple, which the slot only refers to while
         // this row is written.
@@ -115,7 +115,8 @@ impl Statement {
             let copy = pg_sys::heap_copytuple(&raw mut tuple);
             pg_sys::MemoryContextSwitchTo(previous);
             pg_sys::ExecForceStoreHeapTuple(copy, self.old_slot, true);
-            self.old = self.in_row_memory(|statement| statement.reader.read(statement.old_slot)).or_raise();
+            self.old = self.read(self.old_slot);
+            self.old_slot
         }
     }
 
@@ -139,13 +140,43 @@ impl Statement {
         FdwError::Write { error: error.into(), server: self.connection.server.name.clone(), progress }.raise_hidden()
     }
 
+    /// Reads the values of a row.
+    ///
+    /// # Safety
+    /// The slot must hold a row of the statement's relation.
+    pub unsafe fn read(&mut self, slot: *mut pg_sys::TupleTableSlot) -> RowValues {
+        // SAFETY: the caller guarantees a row of the relation.
+        let row = self.in_row_memory(|statement| unsafe { statement.reader.read(slot) });
+        row.map_err(|column| {
+            let problem = "has a value that JSON cannot express".to_owned();
+            let error = WriteError::Range { object: self.object.name, field: column, problem };
+            self.refused(error, self.rows + 1)
+        })
+        .or_raise_hidden()
+    }
+
     /// Makes a row of the slot the old row of an update.
     ///
     /// # Safety
     /// The slot must hold a row of the statement's relation.
     pub unsafe fn set_old_row(&mut self, slot: *mut pg_sys::TupleTableSlot) {
         // SAFETY: the caller guarantees a row of the relation.
-        self.old = self.in_row_memory(|statement| unsafe { statement.reader.read(slot) }).or_raise();
+        self.old = unsafe { self.read(slot) };
+    }
+}
+
+/// The index of a relation in the range table, by which expressions refer to its columns. Partitions to which rows are routed
+/// have the one of their root.
+///
+/// # Safety
+/// The relation must be a result relation.
+pub unsafe fn range_table_index(relation: *mut pg_sys::ResultRelInfo) -> pg_sys::Index {
+    // SAFETY: the caller guarantees a result relation, whose root is null or one.
+    unsafe {
+        match ((*relation).ri_RangeTableIndex, (*relation).ri_RootResultRelInfo.as_ref()) {
+            (0, Some(root)) => root.ri_RangeTableIndex,
+            (index, _) => index,
+        }
     }
 }
 
@@ -160,9 +191,7 @@ unsafe fn role_to_check(state: *mut pg_sys::EState, relation: *mut pg_sys::Resul
     unsafe {
         #[cfg(feature = "pg15")]
         let check_as_user = {
-            let root = (*relation).ri_RootResultRelInfo;
-            let is_routed = (*relation).ri_RangeTableIndex == 0 && !root.is_null();
-            let index = if is_routed { (*root).ri_RangeTableIndex } else { (*relation).ri_RangeTableIndex };
+            let index = range_table_index(relation);
             let table = pgrx::PgList::<pg_sys::RangeTblEntry>::from_pg((*state).es_range_table);
             let entry = (index as usize).checked_sub(1).and_then(|index| table.get_ptr(index));
             entry.map_or(pg_sys::InvalidOid, |entry| (*entry).checkAsUser)

@@ -1,13 +1,17 @@
 //! WITH CHECK OPTION of the views through which rows are written.
 
-use clerk_api::write::Operation;
+use clerk_api::Locator;
 use pgrx::{PgList, pg_sys};
 
-use super::statement::Statement;
+use super::expression::is_true;
+use super::statement::{RowValues, Statement, range_table_index};
+use crate::error::FdwError;
+use crate::fdw::convert::ColumnConverter;
+use crate::pg::encoding::from_server;
 
 /// Checks a view's WITH CHECK OPTION before the row is sent, because afterwards it would be at Clerk. Of a new row the
 /// columns that Clerk fills are not known yet; a check that uses one of them is left to Postgres, which checks every row
-/// once more as Clerk has made it.
+/// once more as Clerk has made it. What `attrs` says of other columns cannot be checked, so it is refused here.
 ///
 /// # Safety
 /// The slot must hold a row of the relation, which must be the statement's.
@@ -16,26 +20,44 @@ pub unsafe fn check(
     state: *mut pg_sys::EState,
     relation: *mut pg_sys::ResultRelInfo,
     slot: *mut pg_sys::TupleTableSlot,
-    row: &[Option<String>],
-    operation: Operation,
+    row: &RowValues,
+    old: Option<&RowValues>,
 ) {
-    // SAFETY: the caller guarantees the relation, whose checks are WithCheckOptions with expressions over its columns.
-    // pull_varattnos makes a valid bitmap set, or leaves it null, which is an empty one.
+    // SAFETY: the caller guarantees the relation, whose checks are WithCheckOptions with as many prepared conditions over
+    // its columns, and a row of it. pull_varattnos makes a valid bitmap set, or leaves it null, which is an empty one. The
+    // context is the one for single rows, in which Postgres itself evaluates these conditions.
     unsafe {
         if (*relation).ri_WithCheckOptions.is_null() {
             return;
         }
-        let mut used = std::ptr::null_mut();
-        for check in PgList::<pg_sys::WithCheckOption>::from_pg((*relation).ri_WithCheckOptions).iter_ptr() {
-            pg_sys::pull_varattnos((*check).qual, (*relation).ri_RangeTableIndex, &mut used);
+        let columns = || statement.reader.converters.iter().enumerate();
+        let has_changed = |index: usize| old.map_or(row[index].is_some(), |old| old[index] != row[index]);
+        if columns().any(|(index, column)| column.locator == Locator::Whole && has_changed(index)) {
+            FdwError::AttrsThroughView.raise();
         }
-        let columns = statement.reader.converters.iter().zip(row);
-        let is_unknown = columns.filter(|(_, value)| value.is_none()).any(|(column, _)| {
-            let member = i32::from(column.number) - pg_sys::FirstLowInvalidHeapAttributeNumber;
-            pg_sys::bms_is_member(member, used)
-        });
-        if operation == Operation::Update || !is_unknown {
-            pg_sys::ExecWithCheckOptions(pg_sys::WCOKind::WCO_VIEW_CHECK, relation, slot, state);
+        let context = match (*state).es_per_tuple_exprcontext {
+            context if context.is_null() => pg_sys::MakePerTupleExprContext(state),
+            context => context,
+        };
+        (*context).ecxt_scantuple = slot;
+        let checks = PgList::<pg_sys::WithCheckOption>::from_pg((*relation).ri_WithCheckOptions);
+        let conditions = PgList::<pg_sys::ExprState>::from_pg((*relation).ri_WithCheckOptionExprs);
+        for (check, condition) in checks.iter_ptr().zip(conditions.iter_ptr()) {
+            let mut used = std::ptr::null_mut();
+            pg_sys::pull_varattnos((*check).qual, range_table_index(relation), &mut used);
+            let uses = |number: i16| {
+                let member = i32::from(number) - pg_sys::FirstLowInvalidHeapAttributeNumber;
+                pg_sys::bms_is_member(member, used)
+            };
+            // Number 0 is a reference to the whole row.
+            let is_unknown =
+                |(index, column): (usize, &ColumnConverter)| row[index].is_none() && (uses(column.number) || uses(0));
+            if old.is_none() && columns().any(is_unknown) {
+                continue;
+            }
+            if !is_true(condition, context) {
+                FdwError::CheckOption(from_server((*check).relname)).raise();
+            }
         }
     }
 }

@@ -80,6 +80,28 @@ fn flag(options: &Options, name: &str) -> Option<bool> {
     parse_bool(options.get(name)?)
 }
 
+/// Whether a role has the rights of a server's owner.
+fn owns(role: pg_sys::Oid, server_owner: pg_sys::Oid) -> bool {
+    // SAFETY: has_privs_of_role takes any oids and looks them up in the catalog.
+    unsafe { pg_sys::has_privs_of_role(role, server_owner) }
+}
+
+/// The owner of a relation; InvalidOid if it does not exist.
+fn owner_of(relation: pg_sys::Oid) -> pg_sys::Oid {
+    let cache = pg_sys::SysCacheIdentifier::RELOID as i32;
+    // SAFETY: SearchSysCache1 returns null or a row of pg_class, whose form is FormData_pg_class and which is pinned until
+    // ReleaseSysCache.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(cache, relation.into());
+        if tuple.is_null() {
+            return pg_sys::InvalidOid;
+        }
+        let owner = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).relowner;
+        pg_sys::ReleaseSysCache(tuple);
+        owner
+    }
+}
+
 /// Whether a relation is a foreign table of this extension.
 pub fn is_own_table(relation: pg_sys::Oid) -> bool {
     // SAFETY: get_rel_relkind takes any oid. A foreign table has a server and a wrapper.
@@ -117,11 +139,11 @@ pub struct Table {
 pub fn table(relation: pg_sys::Oid) -> Result<Table, FdwError> {
     // SAFETY: GetForeignTable and GetForeignServer raise an error for an oid that is no foreign table or no server.
     // Both hold their options as a list of DefElems.
-    let (server, server_name, table_options, server_options) = unsafe {
+    let (server, server_name, server_owner, table_options, server_options) = unsafe {
         let table = pg_sys::GetForeignTable(relation);
         let server = pg_sys::GetForeignServer((*table).serverid);
-        let name = from_server((*server).servername);
-        ((*table).serverid, name, from_def_elems((*table).options), from_def_elems((*server).options))
+        let (name, owner) = (from_server((*server).servername), (*server).owner);
+        ((*table).serverid, name, owner, from_def_elems((*table).options), from_def_elems((*server).options))
     };
     let name = table_options.get("object").map_or("", String::as_str);
     let object = object(name).ok_or_else(|| FdwError::NoObject { hint: object_hint(name) })?;
@@ -131,7 +153,12 @@ pub fn table(relation: pg_sys::Oid) -> Result<Table, FdwError> {
         page_size: number(&table_options, "page_size").unwrap_or_else(|| self::page_size(&server_options)),
         max_concurrency: settings(&server_options).max_concurrency as u32,
         server_name,
-        is_updatable: flag(&table_options, "updatable").unwrap_or_else(|| is_updatable(&server_options)),
+        is_updatable: match flag(&table_options, "updatable") {
+            Some(false) => false,
+            // Whoever may use a server can make tables of it, so that only its owner can allow more than the server does.
+            Some(true) if owns(owner_of(relation), server_owner) => true,
+            _ => is_updatable(&server_options),
+        },
         startup_cost: table_options.get("startup_cost").and_then(|cost| cost.trim().parse().ok()),
     })
 }

@@ -23,7 +23,7 @@ impl HiddenStatement {
         }
         // SAFETY: palloc0 returns room for a callback, in the current memory context. That context lives until `end`
         // takes the callback off the stack, or until an error is raised: every handler of errors (PG_CATCH,
-        // PgTryBuilder, the main loop) sets error_context_stack back to what it was before.
+        // `in_subtransaction`, the main loop) sets error_context_stack back to what it was before.
         unsafe {
             let callback: *mut pg_sys::ErrorContextCallback =
                 pg_sys::palloc0(size_of::<pg_sys::ErrorContextCallback>()).cast();
@@ -34,10 +34,21 @@ impl HiddenStatement {
         }
     }
 
+    /// Hides the statement while an action runs, and after that if it raises an error.
+    pub fn during<T>(action: impl FnOnce() -> T) -> T {
+        let hidden = HiddenStatement::new();
+        let result = action();
+        hidden.end();
+        result
+    }
+
     /// Ends the hiding when the statement has succeeded.
     pub fn end(self) {
         // SAFETY: `new` has put the callback on the stack, and functions of Postgres take their own callbacks off the
-        // stack before they return, so that this callback is on top.
-        unsafe { pg_sys::error_context_stack = (*self.0).previous };
+        // stack before they return, so that this callback is on top. Its memory has not been reset, as `new` demands.
+        unsafe {
+            pg_sys::error_context_stack = (*self.0).previous;
+            pg_sys::pfree(self.0.cast());
+        }
     }
 }

@@ -4,7 +4,7 @@ use pgrx::callconv::{BoxRet, FcInfo};
 use pgrx::pgrx_sql_entity_graph::metadata::{ArgumentError, Returns, ReturnsError, SqlMapping, SqlTranslatable};
 use pgrx::{IntoDatum, pg_sys};
 
-use super::encoding::{from_server, to_c_string};
+use super::encoding::to_c_string;
 
 /// JSON text that a function returns as a jsonb.
 pub struct JsonbText(pub String);
@@ -40,18 +40,5 @@ unsafe impl SqlTranslatable for JsonbText {
 
     fn return_sql() -> Result<Returns, ReturnsError> {
         Ok(Returns::One(SqlMapping::literal("jsonb")))
-    }
-}
-
-/// The JSON text of a jsonb argument of a function; `None` if it is NULL.
-///
-/// # Safety
-/// The call must be one that Postgres makes of a function whose argument of this number, counted from 0, is a jsonb.
-pub unsafe fn argument(call: pg_sys::FunctionCallInfo, number: usize) -> Option<String> {
-    // SAFETY: the caller guarantees an argument of type jsonb, which jsonb_out turns into a C string.
-    unsafe {
-        let datum = pgrx::pg_getarg_datum(call, number)?;
-        let text = pgrx::fcinfo::direct_function_call_as_datum(pg_sys::jsonb_out, &[Some(datum)])?;
-        Some(from_server(text.cast_mut_ptr()))
     }
 }

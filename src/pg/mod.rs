@@ -3,7 +3,8 @@
 //! | file | question |
 //! | --- | --- |
 //! | [`encoding`] | How is text converted for databases whose encoding is not UTF-8? |
-//! | [`jsonb`] | How does JSON text become a jsonb and back? |
+//! | [`arguments`] | Which arguments does a function have? |
+//! | [`jsonb`] | How does JSON text become a jsonb? |
 //! | [`quote`] | How are names and texts quoted in SQL? |
 //! | [`settings`] | Which settings (GUCs) does the extension have? |
 //! | [`subtransaction`] | How is a failed action rolled back? |
@@ -14,6 +15,7 @@
 //! | [`relation`] | What does the catalog say about a table? |
 //! | [`hidden_statement`] | How is a statement that may contain a secret kept out of the log? |
 
+pub mod arguments;
 pub mod deferral;
 pub mod encoding;
 pub mod hidden_statement;

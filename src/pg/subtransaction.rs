@@ -69,6 +69,12 @@ impl Failure {
         self.code() == PgSqlErrorCode::ERRCODE_QUERY_CANCELED
     }
 
+    /// Whether the session itself was cancelled. The code of a cancel alone may be that of an error that a tenant's code has
+    /// raised, so the function that raised it decides.
+    pub fn is_interrupt(&self) -> bool {
+        self.is_cancel() && self.report().function_name() == Some("ProcessInterrupts")
+    }
+
     pub fn is_deadlock(&self) -> bool {
         self.code() == PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED
     }
@@ -116,6 +122,8 @@ pub fn in_subtransaction<T>(action: impl FnOnce() -> Result<T, FdwError>) -> Res
     // transaction.
     unsafe {
         let (memory, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
+        // What an action that failed has put on the stack may lie in memory that its rollback has freed.
+        let context_stack = pg_sys::error_context_stack;
         pg_sys::BeginInternalSubTransaction(null());
         let result = PgTryBuilder::new(AssertUnwindSafe(|| Ok(action().or_raise())))
             .catch_others(|caught| Err(Failure::from(caught)))
@@ -127,6 +135,7 @@ pub fn in_subtransaction<T>(action: impl FnOnce() -> Result<T, FdwError>) -> Res
         }
         pg_sys::MemoryContextSwitchTo(memory);
         pg_sys::CurrentResourceOwner = owner;
+        pg_sys::error_context_stack = context_stack;
         result
     }
 }

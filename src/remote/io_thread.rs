@@ -135,6 +135,10 @@ pub fn send(
     };
     let mut deadline = None;
     while !sending.is_finished() {
+        if !changes {
+            check_for_interrupts!();
+        }
+        process_barriers();
         if is_interrupted() {
             sending.stop();
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + grace);
@@ -145,13 +149,30 @@ pub fn send(
         wakeup.wait();
     }
     stats(sending.stats());
-    Ok(sending.outcomes())
+    Ok(sending.take_outcomes())
 }
 
 /// Whether the statement is to be cancelled, or the backend to end.
 fn is_interrupted() -> bool {
-    // SAFETY: both are flags of this backend that signal handlers set; they are only read.
-    unsafe { pg_sys::QueryCancelPending != 0 || pg_sys::ProcDiePending != 0 }
+    // SAFETY: these are flags of this backend that signal handlers set; they are only read.
+    unsafe {
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        let has_timed_out = pg_sys::TransactionTimeoutPending != 0;
+        #[cfg(not(any(feature = "pg17", feature = "pg18")))]
+        let has_timed_out = false;
+        pg_sys::QueryCancelPending != 0 || pg_sys::ProcDiePending != 0 || has_timed_out
+    }
+}
+
+/// Answers other backends that wait until every backend has seen something, as DROP DATABASE does.
+fn process_barriers() {
+    // SAFETY: this runs on the backend's main thread. ProcessProcSignalBarrier does nothing that depends on what the backend
+    // is waiting for.
+    unsafe {
+        if pg_sys::ProcSignalBarrierPending != 0 {
+            pg_sys::ProcessProcSignalBarrier();
+        }
+    }
 }
 
 /// How the I/O thread wakes the backend: a socket that becomes readable when there is something for it.

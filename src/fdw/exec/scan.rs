@@ -39,7 +39,7 @@ pub struct Scan {
     expressions: Vec<*mut pg_sys::ExprState>,
     progress: Progress,
     /// The rows, if all are read before the first is used.
-    stored: Option<StoredRows>,
+    stored: Option<Stored>,
     /// What the executions that have ended have cost: one for each rescan, for example in a nested loop.
     finished_stats: ScanStats,
 }
@@ -78,6 +78,14 @@ enum Progress {
     /// The scan counts rows, and no row can satisfy the conditions: it will return a count of 0.
     ZeroCount,
     Ended,
+}
+
+/// All rows of a scan, and the values of its conditions when they were read.
+struct Stored {
+    rows: StoredRows,
+    bound: Vec<BoundCondition>,
+    /// Whether the rows are wanted from the first one on, if the conditions still have the same values.
+    is_wanted_again: bool,
 }
 
 /// A scan whose requests have been started.
@@ -142,8 +150,10 @@ pub unsafe extern "C-unwind" fn re_scan_foreign_scan(node: *mut pg_sys::ForeignS
     // SAFETY: Postgres rescans only scans that begin_foreign_scan was called for without EXPLAIN_ONLY, so that
     // fdw_state is a Scan, to which no other reference exists.
     let scan = unsafe { &mut *(*node).fdw_state.cast::<Scan>() };
-    scan.set_progress(Progress::NotStarted);
-    scan.end_stored();
+    match &mut scan.stored {
+        Some(stored) => stored.is_wanted_again = true,
+        None => scan.set_progress(Progress::NotStarted),
+    }
 }
 
 /// The callback EndForeignScan: no more rows are wanted, and requests in flight are cancelled.
@@ -246,29 +256,58 @@ impl Scan {
             }
             let memory = (*(*node).ss.ps.state).es_query_cxt;
             let mut stored = match self.stored.take() {
-                Some(stored) => stored,
-                None => {
-                    // A LIMIT that the scan may obey reads no further than that.
-                    let mut left = self.plan.limit.unwrap_or(u32::MAX);
-                    let next = || {
-                        let is_wanted = left > 0;
-                        left = left.saturating_sub(u32::from(self.plan.limit.is_some()));
-                        is_wanted && self.next_row(node, slot)
-                    };
-                    let stored = StoredRows::of(slot, memory, next);
-                    self.set_progress(Progress::Ended);
-                    stored
+                Some(stored) if !stored.is_wanted_again => stored,
+                before => {
+                    let bound = self.bind(|state| evaluate(state, (*node).ss.ps.ps_ExprContext));
+                    match before {
+                        // The same rows again, whatever was written meanwhile.
+                        Some(mut stored) if stored.bound == bound => {
+                            stored.rows.rewind();
+                            Stored { is_wanted_again: false, ..stored }
+                        }
+                        before => {
+                            if let Some(before) = before {
+                                before.rows.end();
+                                self.set_progress(Progress::NotStarted);
+                            }
+                            let rows = self.store_rows(node, slot, memory);
+                            Stored { rows, bound, is_wanted_again: false }
+                        }
+                    }
                 }
             };
-            let is_filled = stored.next(slot);
+            let is_filled = stored.rows.next(slot);
             self.stored = Some(stored);
             is_filled
         }
     }
 
+    /// Reads all rows, or as many as a LIMIT wants that the scan may obey.
+    ///
+    /// # Safety
+    /// The node must be the one that the scan was made for, the slot its scan slot, and `memory` must outlive the scan.
+    unsafe fn store_rows(
+        &mut self,
+        node: *mut pg_sys::ForeignScanState,
+        slot: *mut pg_sys::TupleTableSlot,
+        memory: pg_sys::MemoryContext,
+    ) -> StoredRows {
+        let mut left = self.plan.limit.unwrap_or(u32::MAX);
+        let next = || {
+            let is_wanted = left > 0;
+            left = left.saturating_sub(u32::from(self.plan.limit.is_some()));
+            // SAFETY: the caller guarantees the node and its slot.
+            is_wanted && unsafe { self.next_row(node, slot) }
+        };
+        // SAFETY: the caller guarantees the memory, and the closure fills the slot.
+        let rows = unsafe { StoredRows::of(slot, memory, next) };
+        self.set_progress(Progress::Ended);
+        rows
+    }
+
     fn end_stored(&mut self) {
         if let Some(stored) = self.stored.take() {
-            stored.end();
+            stored.rows.end();
         }
     }
 

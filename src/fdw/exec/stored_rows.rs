@@ -74,6 +74,12 @@ impl StoredRows {
         }
     }
 
+    /// Begins with the first row again.
+    pub fn rewind(&mut self) {
+        // SAFETY: `of` made the store, which can be rescanned as it keeps what was read.
+        unsafe { pg_sys::tuplestore_rescan(self.store) };
+    }
+
     /// Frees the rows.
     pub fn end(self) {
         // SAFETY: `of` made them, and `self` is consumed, so that they are freed once and not used afterwards.

@@ -91,7 +91,13 @@ unsafe fn writes_to_clerk(mut root: *mut pg_sys::PlannerInfo) -> bool {
     unsafe {
         while !root.is_null() {
             let query = (*root).parse;
-            if (*query).commandType != pg_sys::CmdType::CMD_SELECT && (*query).resultRelation > 0 {
+            let with = PgList::<pg_sys::CommonTableExpr>::from_pg((*query).cteList);
+            let in_with = with.iter_ptr().map(|with| (*with).ctequery.cast::<pg_sys::Query>());
+            let in_with = in_with.filter(|query| (**query).type_ == pg_sys::NodeTag::T_Query);
+            for query in in_with.chain([query]) {
+                if (*query).commandType == pg_sys::CmdType::CMD_SELECT || (*query).resultRelation <= 0 {
+                    continue;
+                }
                 // The arrays of an outer query are not there yet while its subqueries are planned.
                 let entries = PgList::<pg_sys::RangeTblEntry>::from_pg((*query).rtable);
                 let target = entries.get_ptr((*query).resultRelation as usize - 1);

@@ -100,6 +100,71 @@ fn refused_bulk_request() {
     assert_eq!(made, 40);
 }
 
+/// A scan that is read again within the statement, without another parameter, has the rows that it had.
+#[test]
+fn reads_the_same_again() {
+    let world = writable(small());
+    let counts: Vec<String> = world.column(
+        "INSERT INTO clerk.organizations (name)
+         SELECT 'n' || c FROM generate_series(1, 3) g,
+                LATERAL (SELECT count(*) AS c FROM clerk.organizations o WHERE o.name <> g::text) x
+         RETURNING name",
+    );
+    assert_eq!(counts, ["n8", "n8", "n8"]);
+}
+
+/// Rows in which nothing changes are shown as they are, and nothing is sent for them.
+#[test]
+fn unchanged_rows() {
+    let world = writable(small());
+    world.requests();
+    for change in [
+        "attrs = '{}'",
+        "attrs = attrs - 'name'",
+        "name = name",
+        "created_at = created_at + interval '10 microseconds'",
+    ] {
+        let same: bool = world.one(&format!(
+            "WITH before AS MATERIALIZED (SELECT * FROM clerk.organizations ORDER BY organization_id LIMIT 1),
+                  after AS (UPDATE clerk.organizations SET {change}
+                             WHERE organization_id = (SELECT organization_id FROM before) RETURNING *)
+             SELECT to_jsonb(before) - 'members_count' = to_jsonb(after) - 'members_count' FROM before, after"
+        ));
+        assert!(same, "{change}");
+    }
+    assert_eq!(count_writes(&world), 0);
+}
+
+/// Tables may declare what is written as text, however deep it is nested.
+#[test]
+fn declared_as_text() {
+    let world = writable(small());
+    world.run(
+        "CREATE FOREIGN TABLE clerk.texts (organization_id text, name text, slug text, max_allowed_memberships text,
+           public_metadata text, attrs text) SERVER clerk OPTIONS (object 'organizations')",
+    );
+    world.run("INSERT INTO clerk.texts (attrs) VALUES ('{\"name\": \"Texts\", \"slug\": \"texts\"}')");
+    world.run(
+        "UPDATE clerk.texts SET max_allowed_memberships = '17', public_metadata = '{\"a\": 1}' WHERE slug = 'texts'",
+    );
+    world.run("UPDATE clerk.texts SET attrs = '{\"name\": \"Other\"}' WHERE slug = 'texts'");
+    let found: String = world.one(
+        "SELECT concat_ws(' ', name, max_allowed_memberships, public_metadata) FROM clerk.organizations WHERE slug = 'texts'",
+    );
+    assert_eq!(found, "Other 17 {\"a\": 1}");
+    world.requests();
+    for column in ["public_metadata", "attrs"] {
+        for depth in [101, 20_000] {
+            let error = world.error(&format!(
+                "UPDATE clerk.texts SET {column} = repeat('{{\"a\":', {depth}) || '1' || repeat('}}', {depth})
+                  WHERE slug = 'texts'"
+            ));
+            assert_eq!(error.code().code(), "22023", "{column}, {depth}: {error:?}");
+        }
+    }
+    assert_eq!(count_writes(&world), 0);
+}
+
 /// A row of a bulk request that Clerk refuses is named, with Clerk's words; those before it are made, once.
 #[test]
 fn refused_among_many() {

@@ -180,3 +180,21 @@ fn copy_rows(session: &Session, target: &str, rows: &str) {
     writer.write_all(rows.as_bytes()).unwrap();
     writer.finish().unwrap();
 }
+
+/// A new user conflicts by any of its addresses.
+#[test]
+fn any_address() {
+    let world = writable(small());
+    world.run("INSERT INTO clerk.users (email, first_name) VALUES ('there@example.com', 'Ada')");
+    let insert =
+        "INSERT INTO clerk.users (attrs) VALUES ('{\"email_address\": [\"new@example.com\", \"there@example.com\"]}')
+                    ON CONFLICT (email)";
+    let changed: Vec<String> =
+        world.column(&format!("{insert} DO UPDATE SET first_name = 'Grace' RETURNING first_name"));
+    assert_eq!(changed, ["Grace"]);
+    world.run(&format!("{insert} DO NOTHING"));
+    assert_eq!(
+        world.one::<i64>("SELECT count(*) FROM clerk.users WHERE email LIKE '%@example.com' AND first_name = 'Grace'"),
+        1
+    );
+}

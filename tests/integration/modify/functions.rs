@@ -282,6 +282,23 @@ fn an_organization_is_made_once() {
     }
 }
 
+/// In databases of other encodings as well.
+#[test]
+fn other_encodings() {
+    let words = "ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'";
+    let world = World::of_encoding(small(), "updatable 'true'", words);
+    let made: String = world.one(
+        "SELECT clerk_fdw.request('clerk', 'POST', '/organizations', body => '{\"name\": \"Größe\", \"slug\": \"g\"}') ->> 'name'",
+    );
+    assert_eq!(made, "Größe");
+    let id: String = world.one("SELECT clerk_fdw.ensure_organization('clerk', 'g', 'Größe') ->> 'id'");
+    let merged: String = world.one(&format!(
+        "SELECT clerk_fdw.merge_organization_metadata('clerk', '{id}', '{{\"k\": \"é\"}}') #>> '{{public_metadata,k}}'"
+    ));
+    assert_eq!(merged, "é");
+    assert_eq!(world.error("SELECT * FROM clerk_fdw.check_server('é')").code().code(), "42704");
+}
+
 /// Where slugs are turned off, an organization could not be found again: nothing is made.
 #[test]
 fn without_slugs_nothing_is_made() {

@@ -93,6 +93,25 @@ fn counts_stay() {
     assert_eq!(after, before);
 }
 
+/// A trigger on a mirror's table cannot make a write fail, whatever error it raises.
+#[test]
+fn hostile_triggers() {
+    let world = mirror("soft");
+    for code in ["57014", "P0001", "40P01"] {
+        world.run(&format!(
+            "CREATE OR REPLACE FUNCTION m.refuse() RETURNS trigger LANGUAGE plpgsql
+               AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END $$;
+             CREATE OR REPLACE TRIGGER refuse BEFORE INSERT OR UPDATE ON m.organizations
+               FOR EACH ROW EXECUTE FUNCTION m.refuse()"
+        ));
+        world.notices();
+        world.run(&format!("INSERT INTO clerk.organizations (name) VALUES ('for {code}')"));
+        let heard = world.notices();
+        assert!(heard.iter().any(|heard| heard.contains("does not show yet")), "{code}: {heard:?}");
+        assert_eq!(named(&world, &format!("for {code}")), 1);
+    }
+}
+
 /// What is deleted at Clerk goes as the mirror's other rows do.
 #[test]
 fn deletes() {

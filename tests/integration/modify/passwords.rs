@@ -73,3 +73,34 @@ fn hidden() {
         panic!("the server's log: {}", &log[from..(at + 60).min(log.len())]);
     }
 }
+
+/// What else could show it: the functions, a view's check, a value that JSON cannot express, and what Clerk has made of it.
+#[test]
+fn hidden_elsewhere() {
+    const OTHER: &str = "pQ7-maple-Zt2-basalt";
+    let world = writable_with(small(), "max_retries '0'");
+    let body = |more: &str| format!("{{\"password\": \"{OTHER}\"{more}}}");
+    world.run(
+        "CREATE VIEW public.kings AS SELECT * FROM clerk.users WHERE last_name = 'King' WITH CHECK OPTION;
+         CREATE FOREIGN TABLE clerk.odd (user_id text, email text, created_at timestamptz, image_url integer, attrs jsonb)
+           SERVER clerk OPTIONS (object 'users')",
+    );
+    let deep = format!("{}1{}", "[".repeat(300), "]".repeat(300));
+    for statement in [
+        format!("SELECT clerk_fdw.request('clerk', 'POST', '/users', body => '{}')", body(", \"colour\": 1")),
+        format!("SELECT clerk_fdw.request('clerk', 'POST', '/../users', body => '{}')", body("")),
+        format!("SELECT clerk_fdw.request('clerk', 'GET', '/users', body => '{}')", body("")),
+        format!(
+            "SELECT clerk_fdw.request('clerk', 'POST', '/users', body => '{}')",
+            body(&format!(", \"deep\": {deep}"))
+        ),
+        format!("SELECT clerk_fdw.merge_user_metadata('clerk', '..', '{}')", body("")),
+        format!("INSERT INTO public.kings (last_name, attrs) VALUES ('Hopper', '{}')", body("")),
+        format!("INSERT INTO clerk.odd (created_at, attrs) VALUES ('infinity', '{}')", body("")),
+        format!("INSERT INTO clerk.odd (email, attrs) VALUES ('odd@example.com', '{}') RETURNING image_url", body("")),
+    ] {
+        let error = world.error(&statement);
+        assert!(!format!("{error:?}").contains(&OTHER[..7]), "{error:?}");
+    }
+    assert!(!log().contains(&OTHER[..7]), "the server's log has it");
+}

@@ -110,6 +110,52 @@ fn check_option() {
     assert_eq!(violation("INSERT INTO public.young (first_name, created_at) VALUES ('Late', '2010-01-01Z')"), 0);
 }
 
+/// What `attrs` says of the columns that a view checks cannot be checked, so it is refused.
+#[test]
+fn attrs_through_a_view() {
+    let (world, user) = world();
+    world.run(
+        "CREATE VIEW public.kings AS SELECT * FROM clerk.users WHERE last_name = 'King' WITH CHECK OPTION;
+         CREATE VIEW public.people AS SELECT * FROM clerk.users WHERE last_name = 'King'",
+    );
+    for statement in [
+        "UPDATE public.kings SET attrs = '{\"last_name\": \"Hopper\"}'",
+        "UPDATE public.kings SET attrs = '{\"last_name\": \"Hopper\"}', last_name = 'King'",
+        "INSERT INTO public.kings (last_name, attrs) VALUES ('King', '{\"first_name\": \"Grace\"}')",
+    ] {
+        let error = world.error(statement);
+        assert_eq!(error.code().code(), "0A000", "{statement}: {error:?}");
+    }
+    assert_eq!(count_writes(&world), 0);
+    world.run(&format!("UPDATE public.people SET attrs = '{{\"last_name\": \"Hopper\"}}' WHERE user_id = '{user}'"));
+    assert_eq!(count_writes(&world), 1);
+}
+
+/// Whoever may use a server can make tables of it, but only its owner can allow more than the server does.
+#[test]
+fn table_owner() {
+    let world = World::new(small());
+    let role = world.role("low");
+    world.run(&format!(
+        "CREATE ROLE {role}; GRANT USAGE ON FOREIGN SERVER clerk TO {role}; GRANT CREATE ON SCHEMA clerk TO {role};
+         GRANT USAGE ON SCHEMA clerk TO {role};
+         CREATE USER MAPPING FOR {role} SERVER clerk OPTIONS (api_key '{}'); SET ROLE {role};
+         CREATE FOREIGN TABLE clerk.own (user_id text) SERVER clerk OPTIONS (object 'users', updatable 'true')",
+        world.sim.key()
+    ));
+    world.requests();
+    assert_eq!(world.error("DELETE FROM clerk.own").code().code(), "55000");
+    assert_eq!(world.one::<i32>("SELECT pg_relation_is_updatable('clerk.own', false)"), 0);
+    assert_eq!(count_writes(&world), 0);
+    world.run(&format!(
+        "RESET ROLE; ALTER FOREIGN TABLE clerk.own OWNER TO {}",
+        world.one::<String>("SELECT session_user::text")
+    ));
+    world.run("DELETE FROM clerk.own WHERE user_id = (SELECT min(user_id) FROM clerk.own)");
+    assert_eq!(count_writes(&world), 1);
+    world.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
 /// A BEFORE trigger changes what is sent, an AFTER trigger sees what Clerk has made of it, a statement's trigger runs when
 /// all rows are written.
 #[test]

@@ -99,6 +99,28 @@ pub fn string(text: &str) -> Option<Cow<'_, str>> {
     if inner.contains('\\') { serde_json::from_str(text).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 
+/// The deepest nesting of objects and arrays that is written to Clerk. What reads JSON by recursion, here and elsewhere,
+/// copes with that.
+pub const MAX_DEPTH: usize = 100;
+
+/// Whether objects and arrays are nested deeper than [`MAX_DEPTH`] in a JSON text, or in a text that is a JSON string. The
+/// brackets inside of strings count as well, which is more than there can be.
+pub fn is_too_deep(text: &str) -> bool {
+    let begins = text.trim_start().trim_start_matches('"');
+    if !begins.starts_with(['{', '[']) {
+        return false;
+    }
+    let mut depth = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > MAX_DEPTH
+    })
+}
+
 /// What kind of JSON value a text holds, for error messages.
 pub fn kind(text: &str) -> &'static str {
     match text.as_bytes().first() {

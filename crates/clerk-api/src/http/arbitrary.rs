@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::request::{Request, SEGMENT};
 use crate::catalog::Method;
+use crate::decode::json;
 
 /// The longest path, in bytes.
 const MAX_PATH: usize = 2000;
@@ -19,6 +20,9 @@ impl Request {
         let (encoded, readable) = checked_path(path)?;
         if method == Method::Get && body.is_some() {
             return Err("a GET has no body".to_owned());
+        }
+        if body.as_deref().is_some_and(json::is_too_deep) {
+            return Err(format!("the body is nested deeper than {} levels", json::MAX_DEPTH));
         }
         Ok(Request::arbitrary(method, encoded, readable, params(query)?, body))
     }

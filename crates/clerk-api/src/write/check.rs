@@ -33,6 +33,13 @@ pub(super) fn from_column(
             let element = element(of, column, value);
             Cow::Owned(format!("[{element}]"))
         }
+        // A table may declare a column with a number or a boolean as text.
+        (FieldKind::Integer { .. } | FieldKind::Number { .. } | FieldKind::Boolean, "string") => {
+            match json::string(value) {
+                Some(text) if matches!(json::kind(&text), "number" | "boolean") => text,
+                _ => value.into(),
+            }
+        }
         // A table may declare a column with JSON as text.
         (FieldKind::Object | FieldKind::Members(_) | FieldKind::Any, "string") => match json::string(value) {
             Some(text) if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() => text,

@@ -27,12 +27,17 @@ pub fn find_owner(object: &'static Object, id: &str, columns: Vec<Locator>) -> O
     find(owner, &[(owner.id(), id.to_owned())], columns)
 }
 
-/// The fetch of the object that has the same value as a new one in the columns that Clerk holds unique; `None` if the new
-/// one does not have them all.
-pub fn find_unique(new: &NewObject, object: &'static Object, set: &[&str], columns: Vec<Locator>) -> Option<Fetch> {
-    let value = |name: &&str| Some((object.column(name, true)?, new.text(name)?));
-    let equal = set.iter().map(value).collect::<Option<Vec<_>>>()?;
-    find(object, &equal, columns)
+/// The fetches of objects that may have the same values as a new one in the columns that Clerk holds unique: one, or one for
+/// each of the values that a column stands for. None if the new one does not have them all.
+pub fn find_unique(new: &NewObject, object: &'static Object, set: &[&str], columns: &[Locator]) -> Vec<Fetch> {
+    let mut rows: Vec<Vec<(&'static Column, String)>> = vec![Vec::new()];
+    for name in set {
+        let Some(column) = object.column(name, true) else { return Vec::new() };
+        let with = |row: &Vec<(&'static Column, String)>, text: String| [row.clone(), vec![(column, text)]].concat();
+        let values = new.texts(name);
+        rows = rows.iter().flat_map(|row| values.iter().map(|text| with(row, text.clone()))).collect();
+    }
+    rows.iter().filter_map(|equal| find(object, equal, columns.to_vec())).collect()
 }
 
 fn find(object: &'static Object, equal: &[(&'static Column, String)], columns: Vec<Locator>) -> Option<Fetch> {

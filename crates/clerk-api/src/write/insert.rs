@@ -36,6 +36,7 @@ impl RowWriter {
     pub fn insert(&self, row: Row) -> Result<NewObject, WriteError> {
         let not_allowed = WriteError::NotAllowed { object: self.object.name, operation: Operation::Insert };
         let write = self.object.writes.insert.as_ref().ok_or(not_allowed)?;
+        self.check_depth(row)?;
         let mut new = NewObject { object: self.object, write, keys: Vec::new(), fields: Vec::new() };
         let mut keys: Vec<Option<String>> = vec![None; write.keys().count()];
         let key_position = |name: &str| write.keys().position(|key| key == name);
@@ -120,23 +121,24 @@ impl NewObject {
         self.fields.push((field.name, value));
     }
 
-    /// The text that a column of the object will have, if it is given.
-    pub(super) fn text(&self, column: &str) -> Option<String> {
+    /// The texts that a column of the object stands for, such as all addresses of a user for the primary one.
+    pub(super) fn texts(&self, column: &str) -> Vec<String> {
         if let Some(key) = self.write.keys().position(|key| key == column) {
-            return self.keys.get(key).cloned();
+            return self.keys.get(key).cloned().into_iter().collect();
         }
         let is_shown = |field: &&Field| field.column_of(self.object).is_some_and(|shown| shown.name == column);
-        let value = self.get(self.write.fields.iter().find(is_shown)?)?;
-        let first = match json::kind(value) {
-            "array" => json::find(value, &["0".to_owned()])?,
-            _ => value,
+        let Some(value) = self.write.fields.iter().find(is_shown).and_then(|field| self.get(field)) else {
+            return Vec::new();
         };
-        json::string(first).map(|text| text.into_owned())
+        match serde_json::from_str::<Vec<String>>(value) {
+            Ok(texts) => texts,
+            Err(_) => json::string(value).map(|text| text.into_owned()).into_iter().collect(),
+        }
     }
 
     /// Whether a column of the object will have this text, in upper or lower case.
     pub fn has_text(&self, column: &str, text: &str) -> bool {
-        self.text(column).is_some_and(|own| own.to_lowercase() == text.to_lowercase())
+        self.texts(column).iter().any(|own| own.to_lowercase() == text.to_lowercase())
     }
 
     fn body(&self) -> String {

@@ -51,6 +51,19 @@ impl RowWriter {
         }
     }
 
+    /// Refuses values that are nested too deep for whatever reads them.
+    pub(super) fn check_depth(&self, row: Row) -> Result<(), WriteError> {
+        let mut columns = self.columns.iter().zip(row);
+        match columns.find(|(_, value)| value.as_deref().is_some_and(json::is_too_deep)) {
+            None => Ok(()),
+            Some((column, _)) => Err(WriteError::Range {
+                object: self.object.name,
+                field: column.name.clone(),
+                problem: format!("is nested deeper than {} levels", json::MAX_DEPTH),
+            }),
+        }
+    }
+
     /// The number of the table's column that shows the whole object.
     pub(super) fn whole(&self) -> Option<usize> {
         self.columns.iter().position(|column| column.locator == Locator::Whole)

@@ -57,7 +57,7 @@ impl Sending {
                         return;
                     }
                     let on_flight = |may_be_done: bool| {
-                        lock(shared)[position] = if may_be_done { Outcome::OnItsWay } else { Outcome::NotSent };
+                        set(shared, position, if may_be_done { Outcome::OnItsWay } else { Outcome::NotSent });
                     };
                     let outcome = match client.perform(&request, stats, &mut stop, on_flight).await {
                         Ok(Some(body)) => Outcome::Done(body),
@@ -69,7 +69,7 @@ impl Sending {
                     {
                         stopper.stop();
                     }
-                    lock(shared)[position] = outcome;
+                    set(shared, position, outcome);
                 }
             };
             futures_util::stream::iter(requests.into_iter().enumerate())
@@ -94,6 +94,11 @@ impl Sending {
         lock(&self.outcomes).clone()
     }
 
+    /// The same, once and for all, without a copy of the bodies.
+    pub fn take_outcomes(&self) -> Vec<Outcome> {
+        std::mem::take(&mut *lock(&self.outcomes))
+    }
+
     pub fn stats(&self) -> &Stats {
         &self.stats
     }
@@ -115,6 +120,13 @@ impl<W: Fn()> Drop for Finish<W> {
 impl Drop for Sending {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// Sets the outcome of a request, unless they were taken because nobody waits any longer.
+fn set(outcomes: &Mutex<Vec<Outcome>>, position: usize, outcome: Outcome) {
+    if let Some(known) = lock(outcomes).get_mut(position) {
+        *known = outcome;
     }
 }
 

@@ -73,6 +73,7 @@ impl RowWriter {
     }
 
     fn changes(&self, old: Row, new: Row) -> Result<Changes, WriteError> {
+        self.check_depth(new)?;
         let mut changes = Changes::default();
         let whole = self.whole();
         if let Some(whole) = whole
