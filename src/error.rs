@@ -9,6 +9,8 @@ use crate::pg::encoding::for_message;
 use crate::pg::hidden_statement::HiddenStatement;
 use crate::pg::quote::{quote_identifier, quote_literal};
 
+mod clerk;
+
 /// The errors that this crate raises. The comment on each variant names its SQLSTATE.
 #[derive(Debug, thiserror::Error)]
 pub enum FdwError {
@@ -275,29 +277,8 @@ impl FdwError {
         use PgSqlErrorCode::*;
         match self {
             FdwError::NoKey { .. } => ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
-            FdwError::Clerk { error, .. } | FdwError::Write { error, .. } => match **error {
-                clerk_api::Error::Config(_) => ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
-                clerk_api::Error::Unauthorized { .. } => ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-                clerk_api::Error::Unavailable { .. } => ERRCODE_CONNECTION_FAILURE,
-                clerk_api::Error::Unknown { .. } => ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN,
-                clerk_api::Error::BrokenOff => ERRCODE_INTERNAL_ERROR,
-                clerk_api::Error::Malformed { .. } | clerk_api::Error::Unreadable { .. } => {
-                    ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION
-                }
-                clerk_api::Error::Refused { .. } | clerk_api::Error::Inconsistent { .. } => ERRCODE_FDW_ERROR,
-            },
-            FdwError::Row { error, .. } => match error {
-                WriteError::NotAllowed { .. } | WriteError::NotReachable { .. } | WriteError::NullMember { .. } => {
-                    ERRCODE_FEATURE_NOT_SUPPORTED
-                }
-                WriteError::NotInsertable { .. } | WriteError::NotUpdatable { .. } => ERRCODE_GENERATED_ALWAYS,
-                WriteError::UnknownField { .. } => ERRCODE_UNDEFINED_COLUMN,
-                WriteError::Missing { .. } | WriteError::Null { .. } | WriteError::NoKey { .. } => {
-                    ERRCODE_NOT_NULL_VIOLATION
-                }
-                WriteError::Kind { .. } | WriteError::NoBody { .. } => ERRCODE_FDW_INVALID_DATA_TYPE,
-                WriteError::Range { .. } => ERRCODE_INVALID_PARAMETER_VALUE,
-            },
+            FdwError::Clerk { error, .. } | FdwError::Write { error, .. } => clerk::code(error),
+            FdwError::Row { error, .. } => clerk::row_code(error),
             FdwError::NotUpdatable { .. } | FdwError::ServerNotUpdatable(_) => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             FdwError::NotUnique { .. } => ERRCODE_INVALID_COLUMN_REFERENCE,
             FdwError::RoutedToUpdated | FdwError::ConflictBelowPartition | FdwError::AttrsThroughView => {
@@ -382,31 +363,8 @@ impl FdwError {
                 "CREATE USER MAPPING FOR CURRENT_USER SERVER {} OPTIONS (api_key 'sk_...');",
                 quote_identifier(server)
             )),
-            FdwError::Clerk { error, server } | FdwError::Write { error, server, .. } => match **error {
-                clerk_api::Error::Unauthorized { .. } => Some(format!("Check the key of server \"{server}\".")),
-                clerk_api::Error::Malformed { .. } => Some(format!("Check the api_url of server \"{server}\".")),
-                clerk_api::Error::Inconsistent { .. } => {
-                    Some("Run the query again; no row was left out silently.".to_owned())
-                }
-                clerk_api::Error::Unknown { .. } => Some(
-                    "Look whether Clerk has done it, for example with SELECT, before you run the statement again."
-                        .to_owned(),
-                ),
-                clerk_api::Error::Unreadable { .. } => Some(format!("Check the api_url of server \"{server}\".")),
-                _ => None,
-            },
-            FdwError::Row { error, .. } => match error {
-                WriteError::NotInsertable { is_updatable: true, .. } => Some("UPDATE can change it afterwards.".to_owned()),
-                WriteError::NotInsertable { object, .. } | WriteError::UnknownField { object, .. } => {
-                    Some(format!("docs/objects/{object}.md says what can be written."))
-                }
-                WriteError::NotUpdatable { object, .. } => Some(format!("docs/objects/{object}.md says what can be changed.")),
-                WriteError::NullMember { .. } => {
-                    Some("Leave it out to remove it. PUT with clerk_fdw.request can set it to null.".to_owned())
-                }
-                WriteError::NoKey { column, .. } => Some(format!("Give the table a column {column}, or attrs.")),
-                _ => None,
-            },
+            FdwError::Clerk { error, server } | FdwError::Write { error, server, .. } => clerk::hint(error, server),
+            FdwError::Row { error, .. } => clerk::row_hint(error),
             FdwError::NotUpdatable { schema, table, server, .. } => Some(format!(
                 "Writes change Clerk's data at once, and DELETE deletes people's accounts. To allow them: ALTER SERVER {} \
                  OPTIONS (ADD updatable 'true'); or for this table alone: ALTER FOREIGN TABLE {}.{} OPTIONS (ADD updatable \

@@ -62,10 +62,9 @@ pgrx::pg_module_magic!();
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     pg::settings::define();
-    pg::sandbox::install();
+    pg::utility::install(&[pg::sandbox::check_utility, modify::copy::check_utility]);
     access::visible_users::install();
     modify::arbiter::install();
-    modify::copy::install();
     // SAFETY: the postmaster sets this flag before it loads libraries and clears it afterwards, on the thread that runs
     // this.
     if unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress } {

@@ -13,6 +13,7 @@
 //! | [`deferral`] | When are deferrable constraints checked? |
 //! | [`transactions`] | How does a procedure commit? |
 //! | [`relation`] | What does the catalog say about a table? |
+//! | [`utility`] | Which utility statements are refused? |
 //! | [`hidden_statement`] | How is a statement that may contain a secret kept out of the log? |
 
 pub mod arguments;
@@ -27,3 +28,4 @@ pub mod settings;
 pub mod spi;
 pub mod subtransaction;
 pub mod transactions;
+pub mod utility;

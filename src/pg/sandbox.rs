@@ -12,7 +12,7 @@
 //! | to leave a cursor WITH HOLD, a prepared statement or a deferred trigger | the security-restricted operation |
 //! | to change a setting for later statements, such as `search_path` | a GUC nest level, which restores it |
 //! | to hide the objects that statements of this extension name behind its own | `search_path = pg_catalog, pg_temp` |
-//! | to fire or reconfigure the caller's deferred triggers with `SET CONSTRAINTS` | [`process_utility`] refuses it |
+//! | to fire or reconfigure the caller's deferred triggers with `SET CONSTRAINTS` | [`check_utility`] refuses it |
 //! | to leave types or functions in the temporary schema, which is searched first | an error at the end of [`run_as`] |
 //!
 //! No function here opens a subtransaction. After an error, Postgres restores the role and the settings when it rolls
@@ -21,7 +21,7 @@
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pgrx::{pg_guard, pg_sys};
+use pgrx::pg_sys;
 
 use crate::error::FdwError;
 use crate::pg::encoding::from_server;
@@ -209,59 +209,15 @@ impl Drop for TenantCodeScope {
     }
 }
 
-/// The hook that was installed before [`process_utility`].
-static mut PREVIOUS_PROCESS_UTILITY: pg_sys::ProcessUtility_hook_type = None;
-
-/// Installs [`process_utility`] as the hook that runs utility commands.
-pub fn install() {
-    // SAFETY: _PG_init calls this once in a process, on the main thread, which alone uses both variables.
-    unsafe {
-        PREVIOUS_PROCESS_UTILITY = pg_sys::ProcessUtility_hook;
-        pg_sys::ProcessUtility_hook = Some(process_utility);
-    }
-}
-
-/// The ProcessUtility_hook: refuses `SET CONSTRAINTS` in tenants' code. The command applies to the whole transaction:
-/// it could fire triggers that the caller has deferred, and with the tenant's rights, or change when the caller's
-/// constraints are checked.
+/// Refuses `SET CONSTRAINTS` in tenants' code. The command applies to the whole transaction: it could fire triggers that the
+/// caller has deferred, and with the tenant's rights, or change when the caller's constraints are checked.
 ///
 /// # Safety
-/// Only Postgres may call this, or a hook that was installed later, with the arguments of that hook.
-#[pg_guard]
-#[allow(clippy::too_many_arguments, reason = "Postgres defines the parameters of the hook")]
-unsafe extern "C-unwind" fn process_utility(
-    statement: *mut pg_sys::PlannedStmt,
-    query: *const std::ffi::c_char,
-    is_read_only: bool,
-    context: pg_sys::ProcessUtilityContext::Type,
-    parameters: pg_sys::ParamListInfo,
-    environment: *mut pg_sys::QueryEnvironment,
-    destination: *mut pg_sys::DestReceiver,
-    completion: *mut pg_sys::QueryCompletion,
-) {
-    // SAFETY: Postgres passes a utility statement, whose node begins with its tag, and the arguments go unchanged to
-    // the previous hook or to Postgres' own function. The guard turns an ERROR of the previous hook into a panic, so
-    // that no longjmp crosses Rust's frames.
-    unsafe {
-        if TENANT_CODE_DEPTH.load(Ordering::Relaxed) > 0
-            && (*(*statement).utilityStmt).type_ == pg_sys::NodeTag::T_ConstraintsSetStmt
-        {
-            FdwError::SetConstraints.raise();
-        }
-        match PREVIOUS_PROCESS_UTILITY {
-            Some(previous) => pg_sys::ffi::pg_guard_ffi_boundary(|| {
-                previous(statement, query, is_read_only, context, parameters, environment, destination, completion)
-            }),
-            None => pg_sys::standard_ProcessUtility(
-                statement,
-                query,
-                is_read_only,
-                context,
-                parameters,
-                environment,
-                destination,
-                completion,
-            ),
-        }
+/// The node must be a utility statement.
+pub unsafe fn check_utility(statement: *mut pg_sys::Node) {
+    // SAFETY: the caller guarantees a node, which begins with its tag.
+    let tag = unsafe { (*statement).type_ };
+    if TENANT_CODE_DEPTH.load(Ordering::Relaxed) > 0 && tag == pg_sys::NodeTag::T_ConstraintsSetStmt {
+        FdwError::SetConstraints.raise();
     }
 }
