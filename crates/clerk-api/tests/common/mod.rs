@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 
 pub mod lists;
+pub mod writes;
 
 use std::sync::Arc;
 use std::task::Poll;
