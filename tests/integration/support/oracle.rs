@@ -137,9 +137,16 @@ impl Oracle {
             let query = format!("{begin}{query}");
             self.run("DEALLOCATE ALL; RESET ALL");
             self.requests();
-            let answer = self.texts(&query).err();
-            let asked = self.asked();
+            let mut answer = self.texts(&query).err();
+            let mut asked = self.asked();
             self.run("DEALLOCATE ALL; RESET ALL");
+            if asked != *expected && answer.is_none() {
+                // On a busy machine, what the query before had on its way may come in only now.
+                self.assert_quiet(&query);
+                answer = self.texts(&query).err();
+                asked = self.asked();
+                self.run("DEALLOCATE ALL; RESET ALL");
+            }
             if asked != *expected || answer.is_some() {
                 wrong += &format!("\n{query}\n   asked {asked:?}\n   not   {expected:?}\n");
             }
