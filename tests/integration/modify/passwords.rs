@@ -87,7 +87,10 @@ fn hidden_elsewhere() {
     );
     let deep = format!("{}1{}", "[".repeat(300), "]".repeat(300));
     for statement in [
-        format!("SELECT clerk_fdw.request('clerk', 'POST', '/users', body => '{}')", body(", \"colour\": 1")),
+        format!(
+            "SELECT clerk_fdw.request('clerk', 'POST', '/users', body => '{}')",
+            body(", \"email_address\": [\"nobody\"]")
+        ),
         format!("SELECT clerk_fdw.request('clerk', 'POST', '/../users', body => '{}')", body("")),
         format!("SELECT clerk_fdw.request('clerk', 'GET', '/users', body => '{}')", body("")),
         format!(
