@@ -170,11 +170,8 @@ impl fmt::Display for OrderBy {
 pub fn batches(values: &[String]) -> impl Iterator<Item = &[String]> {
     let mut remaining = values;
     std::iter::from_fn(move || {
-        let mut length = 0;
-        let fitting = remaining.iter().take(MAX_VALUES).take_while(|value| {
-            length += PARAMETER_NAME_LENGTH + byte_serialize(value.as_bytes()).map(str::len).sum::<usize>();
-            length <= MAX_VALUES_LENGTH
-        });
+        let mut room = Room::default();
+        let fitting = remaining.iter().take_while(|value| room.take(value));
         // A value that is too long for any request is sent alone, and Clerk refuses it.
         let (batch, others) = remaining.split_at(fitting.count().max(1).min(remaining.len()));
         remaining = others;
@@ -188,6 +185,26 @@ const MAX_VALUES_LENGTH: usize = 6000;
 
 /// How many bytes of a URL are reserved for a parameter's name with `=` and `&`.
 const PARAMETER_NAME_LENGTH: usize = 16;
+
+/// The room that one request has for values of one parameter.
+#[derive(Debug, Default)]
+pub struct Room {
+    values: usize,
+    length: usize,
+}
+
+impl Room {
+    /// Takes the room of one more value. Returns false, and takes nothing, if there is not enough left.
+    pub fn take(&mut self, value: &str) -> bool {
+        let length =
+            self.length + PARAMETER_NAME_LENGTH + byte_serialize(value.as_bytes()).map(str::len).sum::<usize>();
+        let is_enough = self.values < MAX_VALUES && length <= MAX_VALUES_LENGTH;
+        if is_enough {
+            (self.values, self.length) = (self.values + 1, length);
+        }
+        is_enough
+    }
+}
 
 /// Whether these values of one parameter fit into one request.
 pub fn fit_one_request(values: &[String]) -> bool {

@@ -253,6 +253,11 @@ impl Object {
     pub fn is_countable(&self) -> bool {
         self.elements.is_none() && self.list.is_some_and(|list| list.is_countable())
     }
+
+    /// Whether the object's list comes in pages, and a page can be read without those before it.
+    pub fn is_paged(&self) -> bool {
+        self.list.is_some_and(|list| matches!(list.paging, Paging::Cursor { .. } | Paging::Offset { .. }))
+    }
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use crate::catalog::{List, Object, Paging};
+use crate::catalog::{List, Object};
 use crate::decode::Page;
 use crate::http::Error;
 use crate::http::{Client, Request, Stats};
@@ -73,7 +73,7 @@ pub(crate) async fn run(client: Arc<Client>, fetch: Fetch, sender: PageSender, s
             Err(Error::Config(format!("{} can only be listed below a parent", fetch.object.name)).into())
         }
         Query::Count { .. } => count(&fetcher, fetch.query.counting(fetch.object), &sender).await,
-        Query::Sample { wanted, total } if wanted < total && is_paged(fetch.object) => {
+        Query::Sample { wanted, total } if wanted < total && fetch.object.is_paged() => {
             sample(&fetcher, fetch.object, *wanted, *total, &sender).await
         }
         Query::Sample { .. } => listings(&fetcher, fetch.object, &Query::all(), &sender).await,
@@ -85,11 +85,6 @@ pub(crate) async fn run(client: Arc<Client>, fetch: Fetch, sender: PageSender, s
         Err(Stop::Error(error)) => drop(sender.send_result(Err(error)).await),
         Err(Stop::Closed) => {}
     }
-}
-
-/// Whether any page of the object's list can be read without those before it.
-fn is_paged(object: &Object) -> bool {
-    object.list.is_some_and(|list| matches!(list.paging, Paging::Cursor { .. } | Paging::Offset { .. }))
 }
 
 /// Reads the lists of a query in parallel, if that cannot lose objects.

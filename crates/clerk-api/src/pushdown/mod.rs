@@ -13,7 +13,7 @@ mod time;
 pub use bind::BoundCondition;
 pub use time::{TimeValue, compare};
 
-use crate::catalog::{Column, Filter, FilterOp, KeyColumn, Object};
+use crate::catalog::{Column, Filter, FilterOp, KeyColumn, MAX_VALUES, Object};
 
 /// A condition of a query on one column of an object.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +94,23 @@ impl Classified {
             }
             pushdown => pushdown.is_some_and(|pushdown| pushdown.is_exact()),
         })
+    }
+
+    /// How many values of the last condition one request can take, if Clerk finds the objects that have one of several
+    /// values; else `None`.
+    pub fn values_per_request(&self) -> Option<usize> {
+        let (condition, pushdown) = self.iter().last()?;
+        let takes_many = |op: FilterOp| matches!(op, FilterOp::Equal { .. });
+        match pushdown? {
+            _ if condition.operator != Operator::Equal => None,
+            Pushdown::Key(key) => match key.is_single() && condition.column.filter(takes_many).is_some() {
+                true => Some(MAX_VALUES),
+                false => Some(1),
+            },
+            Pushdown::Filter(filter) | Pushdown::KeyFilter { filter, .. } => {
+                takes_many(filter.op).then_some(MAX_VALUES)
+            }
+        }
     }
 
     /// Whether there is a list or an endpoint to ask: the object has a list, or a condition names a parent.
