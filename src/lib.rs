@@ -65,6 +65,7 @@ pub extern "C-unwind" fn _PG_init() {
     pg::utility::install(&[pg::sandbox::check_utility, modify::copy::check_utility]);
     access::visible_users::install();
     modify::arbiter::install();
+    fdw::lookup_join::install();
     // SAFETY: the postmaster sets this flag before it loads libraries and clears it afterwards, on the thread that runs
     // this.
     if unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress } {

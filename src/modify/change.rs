@@ -8,7 +8,7 @@ use super::connection::Purpose;
 use super::statement::Statement;
 use super::view;
 use crate::error::OrRaise;
-use crate::fdw::exec::rows::clear;
+use crate::pg::tuples::clear;
 
 impl Statement {
     /// Changes a row, and puts what Clerk has made of it into the slot if somebody wants to see it.

@@ -5,10 +5,11 @@ use clerk_api::write::{NewObject, find_unique};
 use clerk_api::{Fetch, Locator, Page, extra_params, json};
 use pgrx::pg_sys;
 
-use super::expression::{evaluate, is_true};
 use super::statement::Statement;
 use crate::error::OrRaise;
-use crate::fdw::exec::rows::{clear, fill};
+use crate::fdw::exec::rows::fill;
+use crate::pg::expression::{evaluate, is_true};
+use crate::pg::tuples::clear;
 use crate::remote::io_thread::Pages;
 
 /// The row that Clerk has in place of a new one that it refused, with a page that holds it; `None` if there is none, or the

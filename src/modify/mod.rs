@@ -17,7 +17,6 @@
 //! | [`conflict`] | What does ON CONFLICT do with a row that Clerk has? |
 //! | [`copy`] | How is COPY refused where nothing can be written? |
 //! | [`explain`] | What does EXPLAIN show? |
-//! | [`expression`] | Which value does an expression have? |
 //! | [`function`] | How do the functions write? |
 //! | [`connection`] | How are requests sent, and which rows have reached Clerk when one fails? |
 //! | [`mirror`] | How does a mirror of the server get to see what was written? |
@@ -31,7 +30,6 @@ mod connection;
 pub mod copy;
 pub mod exec;
 pub mod explain;
-mod expression;
 pub mod function;
 mod insert;
 mod ledger;

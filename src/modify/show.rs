@@ -8,7 +8,8 @@ use pgrx::pg_sys;
 use super::mirror::Mirrors;
 use super::statement::{Statement, range_table_index};
 use crate::error::OrRaise;
-use crate::fdw::exec::rows::{clear, fill};
+use crate::fdw::exec::rows::fill;
+use crate::pg::tuples::clear;
 use crate::remote::io_thread::Pages;
 
 impl Statement {

@@ -3,11 +3,11 @@
 use clerk_api::Locator;
 use pgrx::{PgList, pg_sys};
 
-use super::expression::is_true;
 use super::statement::{RowValues, Statement, range_table_index};
 use crate::error::FdwError;
 use crate::fdw::convert::ColumnConverter;
 use crate::pg::encoding::from_server;
+use crate::pg::expression::is_true;
 
 /// Checks a view's WITH CHECK OPTION before the row is sent, because afterwards it would be at Clerk. Of a new row the
 /// columns that Clerk fills are not known yet; a check that uses one of them is left to Postgres, which checks every row

@@ -7,9 +7,15 @@ use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_sys};
 
 use crate::pg::encoding::from_server;
 
+static ENABLE_LOOKUP_JOIN: GucSetting<bool> = GucSetting::<bool>::new(true);
 static LOG_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(30 * 86_400);
 static NAPTIME: GucSetting<i32> = GucSetting::<i32>::new(60);
 static WEBHOOK_MIRROR: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
+/// Whether the planner may choose lookup joins.
+pub fn is_lookup_join_enabled() -> bool {
+    ENABLE_LOOKUP_JOIN.get()
+}
 
 /// How long the log of syncs is kept, in seconds.
 pub fn log_retention() -> i32 {
@@ -71,6 +77,14 @@ pub fn set_preloaded() {
 
 /// Registers the settings with Postgres.
 pub fn define() {
+    GucRegistry::define_bool_guc(
+        c"clerk_fdw.enable_lookup_join",
+        c"Enables the planner's use of lookup joins.",
+        c"They look the rows of a foreign table up that rows of other tables are joined with, a hundred in one request.",
+        &ENABLE_LOOKUP_JOIN,
+        GucContext::Userset,
+        GucFlags::EXPLAIN,
+    );
     GucRegistry::define_int_guc(
         c"clerk_fdw.log_retention",
         c"How long clerk_fdw.sync_runs and clerk_fdw.sync_errors are kept.",

@@ -112,6 +112,65 @@ impl Pages {
     }
 }
 
+/// Fetches that run beside each other, whose pages the backend waits for together. Dropping it cancels the requests in
+/// flight.
+pub struct Fetches {
+    running: Vec<(FetchId, PageStream)>,
+    last: FetchId,
+    wakeup: Wakeup,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// Names one fetch among those of a [`Fetches`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct FetchId(u64);
+
+impl Fetches {
+    pub fn new() -> Result<Self, FdwError> {
+        let (wakeup, wake) = Wakeup::new()?;
+        Ok(Fetches { running: Vec::new(), last: FetchId::default(), wakeup, wake: Arc::new(wake) })
+    }
+
+    /// Starts the requests of one more fetch on the I/O thread.
+    pub fn start(&mut self, fetch: Fetch, client: Arc<Client>) -> Result<FetchId, FdwError> {
+        let _entered = runtime()?.enter();
+        let wake = Arc::clone(&self.wake);
+        self.last = FetchId(self.last.0 + 1);
+        self.running.push((self.last, PageStream::start(fetch, client, move || wake())));
+        Ok(self.last)
+    }
+
+    /// Waits until a fetch has another page or has ended, and returns which one. With the end come the fetch's costs. A
+    /// cancel, a timeout or a shutdown interrupts the wait. At least one fetch must be running.
+    pub fn next(&mut self) -> Result<(FetchId, Received), Box<clerk_api::Error>> {
+        loop {
+            check_for_interrupts!();
+            for index in 0..self.running.len() {
+                let (id, stream) = &mut self.running[index];
+                let id = *id;
+                match stream.poll_page() {
+                    Poll::Ready(Some(page)) => return Ok((id, Received::Page(page?))),
+                    Poll::Ready(None) => return Ok((id, Received::End(self.running.remove(index).1))),
+                    Poll::Pending => {}
+                }
+            }
+            self.wakeup.wait();
+        }
+    }
+
+    /// What the fetches that have not ended have cost so far.
+    pub fn stats(&self) -> impl Iterator<Item = &Stats> {
+        self.running.iter().map(|(_, stream)| stream.stats())
+    }
+}
+
+/// What has come from a fetch.
+pub enum Received {
+    Page(Page),
+    /// There are no more pages. The stream still tells what the fetch has cost.
+    End(PageStream),
+}
+
 /// Sends requests that change something, several beside each other, and waits until what became of each is known. After
 /// the first that fails, no other is started, unless Clerk has refused it and `goes_on` is set.
 ///

@@ -128,7 +128,8 @@ unsafe fn describe_request(
         PgList::<pg_sys::Expr>::from_pg(expressions).iter_ptr().map(constant).collect()
     };
     let is_constant = |condition: &PlannedCondition| {
-        condition.values.iter().all(|value| constants.get(value.expression).is_some_and(Option::is_some))
+        !condition.is_lookup
+            && condition.values.iter().all(|value| constants.get(value.expression).is_some_and(Option::is_some))
     };
     // Several equalities on one column are sent as the intersection of their values. If the values of one of them are
     // not known yet, neither is the intersection, so all of them are shown as unknown.

@@ -13,5 +13,5 @@ pub mod analyze;
 pub mod explain;
 pub mod rows;
 pub mod scan;
-mod stored_rows;
-mod values;
+pub mod stored_rows;
+pub mod values;

@@ -11,20 +11,6 @@ use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_sys};
 use crate::error::{FdwError, OrRaise};
 use crate::fdw::convert::{ColumnConverter, Misfit};
 
-/// Empties a slot.
-///
-/// # Safety
-/// The slot must have been made by Postgres.
-pub unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) {
-    // SAFETY: the caller guarantees that Postgres made the slot, so that tts_ops is set and its functions take the
-    // slot. An ERROR in the function becomes a panic.
-    unsafe {
-        if let Some(clear) = (*(*slot).tts_ops).clear {
-            pg_sys::ffi::pg_guard_ffi_boundary(|| clear(slot));
-        }
-    }
-}
-
 /// Fills a slot with one object of a page. Errors name the object and the column, including those that input functions
 /// raise.
 ///

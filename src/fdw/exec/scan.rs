@@ -5,23 +5,30 @@
 //! rows.
 
 use std::ffi::c_int;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clerk_api::catalog::Object;
 use clerk_api::pushdown::{BoundCondition, Classified};
-use clerk_api::{Fetch, OrderBy, Page, Query, Stats, batches, extra_params};
+use clerk_api::{Client, Fetch, OrderBy, Page, Query, Stats, batches, extra_params};
 use pgrx::{PgList, PgMemoryContexts, PgTupleDesc, pg_guard, pg_sys};
 
 use crate::error::{FdwError, OrRaise};
 use crate::fdw::convert::ColumnConverter;
-use crate::fdw::exec::rows::{clear, fill, fill_count};
-use crate::fdw::exec::stored_rows::StoredRows;
+use crate::fdw::exec::rows::{fill, fill_count};
 use crate::fdw::exec::values;
 use crate::fdw::plan::private::ScanPlan;
 use crate::options;
+use crate::pg::tuples::clear;
 use crate::remote::io_thread::Pages;
 use crate::remote::row_counts;
 use crate::remote::server::Server;
+
+use lookups::Lookups;
+use stored::Stored;
+
+pub mod lookups;
+mod stored;
 
 /// The scan of one node of a plan. Each rescan executes it again.
 pub struct Scan {
@@ -40,6 +47,8 @@ pub struct Scan {
     progress: Progress,
     /// The rows, if all are read before the first is used.
     stored: Option<Stored>,
+    /// The lookups in flight, if the scan is the inner side of a lookup join.
+    lookups: Option<Lookups>,
     /// What the executions that have ended have cost: one for each rescan, for example in a nested loop.
     finished_stats: ScanStats,
 }
@@ -78,14 +87,6 @@ enum Progress {
     /// The scan counts rows, and no row can satisfy the conditions: it will return a count of 0.
     ZeroCount,
     Ended,
-}
-
-/// All rows of a scan, and the values of its conditions when they were read.
-struct Stored {
-    rows: StoredRows,
-    bound: Vec<BoundCondition>,
-    /// Whether the rows are wanted from the first one on, if the conditions still have the same values.
-    is_wanted_again: bool,
 }
 
 /// A scan whose requests have been started.
@@ -134,7 +135,12 @@ pub unsafe extern "C-unwind" fn iterate_foreign_scan(
         let slot = (*node).ss.ss_ScanTupleSlot;
         clear(slot);
         let scan = &mut *(*node).fdw_state.cast::<Scan>();
-        if scan.next_row_or_stored(node, slot) {
+        let is_filled = match (scan.plan.is_lookup(), scan.plan.reads_first) {
+            (true, _) => scan.next_looked_up(slot),
+            (false, true) => scan.next_stored(node, slot),
+            (false, false) => scan.next_row(node, slot),
+        };
+        if is_filled {
             pg_sys::ExecStoreVirtualTuple(slot);
         }
         slot
@@ -150,6 +156,7 @@ pub unsafe extern "C-unwind" fn re_scan_foreign_scan(node: *mut pg_sys::ForeignS
     // SAFETY: Postgres rescans only scans that begin_foreign_scan was called for without EXPLAIN_ONLY, so that
     // fdw_state is a Scan, to which no other reference exists.
     let scan = unsafe { &mut *(*node).fdw_state.cast::<Scan>() };
+    scan.forget_lookups();
     match &mut scan.stored {
         Some(stored) => stored.is_wanted_again = true,
         None => scan.set_progress(Progress::NotStarted),
@@ -166,6 +173,7 @@ pub unsafe extern "C-unwind" fn end_foreign_scan(node: *mut pg_sys::ForeignScanS
     // reference to the Scan exists.
     if let Some(scan) = unsafe { (*node).fdw_state.cast::<Scan>().as_mut() } {
         scan.set_progress(Progress::Ended);
+        scan.forget_lookups();
         scan.end_stored();
     }
 }
@@ -186,6 +194,9 @@ impl Scan {
         let mut stats = self.finished_stats;
         if let Progress::Reading(reading) = &self.progress {
             stats.add(reading.pages.stats(), reading.rows);
+        }
+        if let Some(lookups) = &self.lookups {
+            lookups.stats().for_each(|running| stats.add(running, 0.0));
         }
         stats
     }
@@ -235,79 +246,9 @@ impl Scan {
                 expressions: PgList::from_pg(expressions).iter_ptr().collect(),
                 progress: Progress::NotStarted,
                 stored: None,
+                lookups: None,
                 finished_stats: ScanStats::default(),
             }
-        }
-    }
-
-    /// Puts the next row into the slot, after all have been read if the plan says so; returns false if there are no more.
-    ///
-    /// # Safety
-    /// The node must be the one that the scan was made for, and the slot must be its scan slot.
-    unsafe fn next_row_or_stored(
-        &mut self,
-        node: *mut pg_sys::ForeignScanState,
-        slot: *mut pg_sys::TupleTableSlot,
-    ) -> bool {
-        // SAFETY: the caller guarantees the node and its slot, and the query's memory context outlives the scan.
-        unsafe {
-            if !self.plan.reads_first {
-                return self.next_row(node, slot);
-            }
-            let memory = (*(*node).ss.ps.state).es_query_cxt;
-            let mut stored = match self.stored.take() {
-                Some(stored) if !stored.is_wanted_again => stored,
-                before => {
-                    let bound = self.bind(|state| evaluate(state, (*node).ss.ps.ps_ExprContext));
-                    match before {
-                        // The same rows again, whatever was written meanwhile.
-                        Some(mut stored) if stored.bound == bound => {
-                            stored.rows.rewind();
-                            Stored { is_wanted_again: false, ..stored }
-                        }
-                        before => {
-                            if let Some(before) = before {
-                                before.rows.end();
-                                self.set_progress(Progress::NotStarted);
-                            }
-                            let rows = self.store_rows(node, slot, memory);
-                            Stored { rows, bound, is_wanted_again: false }
-                        }
-                    }
-                }
-            };
-            let is_filled = stored.rows.next(slot);
-            self.stored = Some(stored);
-            is_filled
-        }
-    }
-
-    /// Reads all rows, or as many as a LIMIT wants that the scan may obey.
-    ///
-    /// # Safety
-    /// The node must be the one that the scan was made for, the slot its scan slot, and `memory` must outlive the scan.
-    unsafe fn store_rows(
-        &mut self,
-        node: *mut pg_sys::ForeignScanState,
-        slot: *mut pg_sys::TupleTableSlot,
-        memory: pg_sys::MemoryContext,
-    ) -> StoredRows {
-        let mut left = self.plan.limit.unwrap_or(u32::MAX);
-        let next = || {
-            let is_wanted = left > 0;
-            left = left.saturating_sub(u32::from(self.plan.limit.is_some()));
-            // SAFETY: the caller guarantees the node and its slot.
-            is_wanted && unsafe { self.next_row(node, slot) }
-        };
-        // SAFETY: the caller guarantees the memory, and the closure fills the slot.
-        let rows = unsafe { StoredRows::of(slot, memory, next) };
-        self.set_progress(Progress::Ended);
-        rows
-    }
-
-    fn end_stored(&mut self) {
-        if let Some(stored) = self.stored.take() {
-            stored.rows.end();
         }
     }
 
@@ -386,6 +327,13 @@ impl Scan {
         };
         let query = self.or_full_scan(query, order);
         let is_whole = matches!(&query, Query::List { filters, .. } if filters.is_empty());
+        let (fetch, client) = self.fetch(query);
+        let pages = Pages::start(fetch, client).or_raise();
+        Progress::Reading(Box::new(Reading { pages, page: None, row: 0, rows: 0.0, is_whole }))
+    }
+
+    /// What is to be fetched for a query, and the connection to do it with.
+    fn fetch(&mut self, query: Query) -> (Fetch, Arc<Client>) {
         let (client, is_reused) = self.server.connect(self.role).or_raise();
         // A rescan finds the connection that the first execution has opened, so only the first one counts.
         self.finished_stats.is_connection_reused.get_or_insert(is_reused);
@@ -398,8 +346,7 @@ impl Scan {
             limit_hint: self.plan.limit,
             resume_from: None,
         };
-        let pages = Pages::start(fetch, client).or_raise();
-        Progress::Reading(Box::new(Reading { pages, page: None, row: 0, rows: 0.0, is_whole }))
+        (fetch, client)
     }
 
     /// Binds the plan's conditions to the current values of their expressions.

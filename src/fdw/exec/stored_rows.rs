@@ -3,7 +3,7 @@
 
 use pgrx::pg_sys;
 
-use super::rows::clear;
+use crate::pg::tuples::clear;
 
 /// The rows of a scan, on disk if they are many.
 pub struct StoredRows {
@@ -15,10 +15,10 @@ pub struct StoredRows {
 }
 
 impl StoredRows {
-    /// Stores the rows that `next` puts into a slot, until it returns false.
+    /// Stores the rows that `next` stores in a virtual slot, until it returns false.
     ///
     /// # Safety
-    /// `next` must fill the slot, whose descriptor is fixed, or return false. `memory` must outlive the rows.
+    /// `next` must store a row in the slot, whose descriptor is fixed, or return false. `memory` must outlive the rows.
     pub unsafe fn of(
         slot: *mut pg_sys::TupleTableSlot,
         memory: pg_sys::MemoryContext,
@@ -45,7 +45,6 @@ impl StoredRows {
                 if !is_filled {
                     break;
                 }
-                pg_sys::ExecStoreVirtualTuple(slot);
                 pg_sys::tuplestore_puttupleslot(store, slot);
                 clear(slot);
                 pg_sys::MemoryContextReset(row_memory);
@@ -81,8 +80,13 @@ impl StoredRows {
     }
 
     /// Frees the rows.
-    pub fn end(self) {
-        // SAFETY: `of` made them, and `self` is consumed, so that they are freed once and not used afterwards.
+    pub fn end(mut self) {
+        self.free();
+    }
+
+    /// Frees the rows, which must not be used afterwards.
+    pub fn free(&mut self) {
+        // SAFETY: `of` made them, and whoever calls this uses them no more.
         unsafe {
             pg_sys::ExecDropSingleTupleTableSlot(self.slot);
             pg_sys::tuplestore_end(self.store);

@@ -2,17 +2,20 @@
 
 use clerk_api::MIN_PAGES_TO_SPLIT;
 use clerk_api::catalog::{FilterOp, List, MAX_VALUES, Paging};
-use clerk_api::pushdown::{Operator, Pushdown};
+use clerk_api::pushdown::{Classified, Operator, Pushdown};
 use pgrx::pg_sys;
 
 use super::clause::{PushableClause, ValueKind};
 use super::rel_info::{Clauses, RelInfo};
 use crate::options::Table;
-use crate::remote::row_counts;
 
-/// The rows that a table is assumed to have until it is analyzed or read completely. The number is low, so that the
-/// planner prefers lookups to reading the table.
-const DEFAULT_ROWS: f64 = 3000.0;
+/// The rows that a table is assumed to have until ANALYZE has counted them, or a scan of this backend has returned all.
+/// The number is low, so that the planner prefers lookups to reading the table.
+pub const DEFAULT_ROWS: f64 = 3000.0;
+
+/// The requests that a list of unknown size is assumed to cost at least. It may have hundreds of thousands of objects, so
+/// that to read all of it without need costs far more than some lookups that a short list would have made needless.
+const UNKNOWN_REQUESTS: f64 = 200.0;
 
 /// The rows that a list below one parent is assumed to have, such as the members of an organization.
 const LIST_ROWS: f64 = 50.0;
@@ -35,12 +38,6 @@ const ROW_COST: f64 = 0.05;
 /// not give. It is higher than the cost of any other path, so that a path that gets the key from a join is preferred.
 const IMPOSSIBLE_COST: f64 = 1.0e10;
 
-/// How many rows the planner assumes for a table: as many as ANALYZE found, else as this backend's last complete scan
-/// returned, else a default.
-pub fn rows(relation: pg_sys::Oid, analyzed: f64) -> f64 {
-    row_counts::known_rows(relation, analyzed).unwrap_or(DEFAULT_ROWS)
-}
-
 /// The estimate for one path.
 #[derive(Debug, Clone, Copy)]
 pub struct Estimate {
@@ -52,6 +49,8 @@ pub struct Estimate {
     /// How many requests run at the same time.
     concurrency: f64,
     is_possible: bool,
+    /// Whether a whole list is read whose size is not known.
+    is_unknown: bool,
 }
 
 impl Estimate {
@@ -76,6 +75,7 @@ impl Estimate {
             requests: (values / MAX_VALUES as f64).ceil(),
             concurrency,
             is_possible: true,
+            is_unknown: false,
         };
         if let Some((clause, Pushdown::Key(key))) = find(|pushdown| matches!(pushdown, Pushdown::Key(_))) {
             let values = values(clause);
@@ -85,7 +85,7 @@ impl Estimate {
                     let is_filter = |pushdown: &Pushdown| matches!(pushdown, Pushdown::KeyFilter { .. });
                     let rows = values * if find(is_filter).is_some() { MIN_ROWS } else { LIST_ROWS };
                     let requests = values * (LIST_ROWS / page).ceil();
-                    Estimate { rows, fetched: rows, requests, concurrency, is_possible: true }
+                    Estimate { rows, fetched: rows, requests, concurrency, is_possible: true, is_unknown: false }
                 }
             };
         }
@@ -97,14 +97,32 @@ impl Estimate {
             return looked_up(values(clause));
         }
         let rows = rows.max(MIN_ROWS.min(tuples));
-        let fetched = if find(|_| true).is_some() { rows } else { tuples.max(rows) };
+        let is_whole = find(|_| true).is_none();
+        let fetched = if is_whole { tuples.max(rows) } else { rows };
         let lists = if clauses.classified.is_in_parts() { 2.0 } else { 1.0 };
         let requests = (fetched / page).ceil().max(lists);
         let is_sequential = is_by_cursor(table) && requests < MIN_PAGES_TO_SPLIT as f64;
         let concurrency = if is_sequential { 1.0 } else { concurrency };
         let is_possible = clauses.classified.missing_keys().is_empty();
         let requests = if is_possible { requests } else { 0.0 };
-        Estimate { rows, fetched, requests, concurrency, is_possible }
+        let is_unknown = is_whole && is_possible && !info.is_size_known && info.table.object.is_paged();
+        Estimate { rows, fetched, requests, concurrency, is_possible, is_unknown }
+    }
+
+    /// Estimates the lookups of a join: of so many different values, so many of which one request takes, in lists below
+    /// parents or in the object's own.
+    pub fn lookups(table: &Table, classified: &Classified, values: f64, per_request: usize) -> Self {
+        let values = values.max(1.0);
+        let is_list = |pushdown| matches!(pushdown, Pushdown::Key(key) if !key.is_single());
+        let lists = if classified.is_in_parts() { 2.0 } else { 1.0 };
+        let (rows, requests) = match per_request {
+            1 if classified.pushdowns().any(is_list) => {
+                (values * LIST_ROWS, values * (LIST_ROWS / f64::from(table.page_size)).ceil())
+            }
+            _ => (values, lists * (values / per_request as f64).ceil()),
+        };
+        let concurrency = f64::from(table.max_concurrency);
+        Estimate { rows, fetched: rows, requests, concurrency, is_possible: true, is_unknown: false }
     }
 
     /// The estimate for the same path sorted by Clerk. A list that is read by cursor is then read one page after the
@@ -121,7 +139,8 @@ impl Estimate {
     pub fn total_cost(&self, table: &Table) -> f64 {
         // Concurrent requests take less time, but use as much of the rate limit. The square root is a compromise
         // between dividing the cost by the number of concurrent requests and not dividing it.
-        let further = (self.requests - 1.0).max(0.0) / self.concurrency.sqrt();
+        let requests = if self.is_unknown { self.requests.max(UNKNOWN_REQUESTS) } else { self.requests };
+        let further = (requests - 1.0).max(0.0) / self.concurrency.sqrt();
         self.startup_cost(table) + further * REQUEST_COST + self.fetched * ROW_COST
     }
 }
@@ -135,7 +154,7 @@ fn is_by_cursor(table: &Table) -> bool {
 ///
 /// # Safety
 /// The clause must be one of the query that the root plans.
-unsafe fn value_count(root: *mut pg_sys::PlannerInfo, clause: &PushableClause) -> f64 {
+pub unsafe fn value_count(root: *mut pg_sys::PlannerInfo, clause: &PushableClause) -> f64 {
     if clause.operator != Operator::Equal {
         return 1.0;
     }

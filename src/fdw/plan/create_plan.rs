@@ -5,7 +5,7 @@ use std::ptr::null_mut;
 use pgrx::{PgList, pg_guard, pg_sys};
 
 use super::paths::limit;
-use super::private::{PathPrivate, ScanPlan, from_list, to_list};
+use super::private::{PathPrivate, PlannedCondition, ScanPlan, from_list, to_list};
 use super::rel_info::RelInfo;
 use super::upper_paths::inputs_of;
 use crate::options;
@@ -32,7 +32,7 @@ pub unsafe extern "C-unwind" fn get_foreign_plan(
     // get_foreign_paths or get_foreign_upper_paths has added with a PathPrivate in its fdw_private. The `counted` of a
     // PathPrivate is the index of a base relation, which simple_rel_array contains.
     unsafe {
-        let Some(PathPrivate { order, counted, requests }) = from_list((*best_path).fdw_private) else {
+        let Some(PathPrivate { order, counted, requests, lookup }) = from_list((*best_path).fdw_private) else {
             pgrx::error!("clerk_fdw: the path was made by another version")
         };
         if let Some(counted) = counted {
@@ -46,11 +46,13 @@ pub unsafe extern "C-unwind" fn get_foreign_plan(
             || (order.is_some() && pg_sys::equal((*root).query_pathkeys.cast(), (*best_path).path.pathkeys.cast()));
         let limit = limit(root, rel).filter(|_| param_info.is_null() && is_sorted && clauses.is_exact());
         let pages = |rows: u32| (f64::from(rows) / f64::from(info.table.page_size)).ceil();
+        let mut conditions = clauses.planned();
+        conditions.extend(lookup.map(PlannedCondition::lookup));
         let plan = ScanPlan {
             relation: info.rel.relation.to_u32(),
             columns: used_columns(rel, scan_clauses),
-            conditions: clauses.planned(),
-            clauses: clauses.count,
+            clauses: clauses.count + conditions.iter().filter(|condition| condition.is_lookup).count(),
+            conditions,
             limit,
             order,
             is_count: false,
@@ -85,7 +87,7 @@ unsafe extern "C-unwind" {
 ///
 /// # Safety
 /// The root must be that of the query that is being planned.
-unsafe fn writes_to_clerk(mut root: *mut pg_sys::PlannerInfo) -> bool {
+pub unsafe fn writes_to_clerk(mut root: *mut pg_sys::PlannerInfo) -> bool {
     // SAFETY: the caller guarantees a root, which parent_root leads to the outermost of. The result relation of a query is
     // an index of its range table, and find_all_inheritors returns a list of oids.
     unsafe {

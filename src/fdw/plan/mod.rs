@@ -14,10 +14,10 @@
 //! | [`create_plan`] | How is a path made into a plan? |
 
 pub mod clause;
-mod cost;
+pub mod cost;
 pub mod create_plan;
 pub mod paths;
 pub mod private;
-mod rel_info;
+pub mod rel_info;
 pub mod sizes;
 pub mod upper_paths;

@@ -72,7 +72,7 @@ unsafe fn add_scan_path(
             null_mut(),
             #[cfg(any(feature = "pg17", feature = "pg18"))]
             null_mut(),
-            to_list(&PathPrivate { order, counted: None, requests: estimate.requests }),
+            to_list(&PathPrivate { order, requests: estimate.requests, ..PathPrivate::default() }),
         );
         pg_sys::add_path(rel, path.cast());
     }

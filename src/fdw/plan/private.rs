@@ -42,6 +42,8 @@ pub struct PathPrivate {
     /// The range table index of the table whose rows are counted, if the path counts.
     pub counted: Option<pg_sys::Index>,
     pub requests: f64,
+    /// The column whose values a lookup join looks up, if the path is the inner side of one.
+    pub lookup: Option<String>,
 }
 
 /// A comparison of one column with values, which are expressions of the plan.
@@ -54,6 +56,8 @@ pub struct PlannedCondition {
     /// operators have one, and `Is` has none.
     pub values: Vec<PlannedValue>,
     pub has_one_value: bool,
+    /// Whether the values are not in the plan but come from a lookup join while the query runs.
+    pub is_lookup: bool,
 }
 
 /// A value of a comparison.
@@ -71,6 +75,19 @@ pub struct PlannedOrder {
     pub is_descending: bool,
 }
 
+impl PlannedCondition {
+    /// The condition that a column has one of the values that a lookup join looks up.
+    pub fn lookup(column: String) -> Self {
+        PlannedCondition {
+            column,
+            operator: Operator::Equal,
+            values: Vec::new(),
+            has_one_value: false,
+            is_lookup: true,
+        }
+    }
+}
+
 impl ScanPlan {
     /// Reads the plan of a foreign scan.
     ///
@@ -83,6 +100,11 @@ impl ScanPlan {
             Some(plan) => plan,
             None => pgrx::error!("clerk_fdw: the plan was made by another version"),
         }
+    }
+
+    /// Whether the scan is the inner side of a lookup join, which gives it the values of one condition.
+    pub fn is_lookup(&self) -> bool {
+        self.conditions.iter().any(|condition| condition.is_lookup)
     }
 
     /// The conditions, each with how it is pushed down.

@@ -4,7 +4,8 @@
 //! GetForeignRelSize collects it once and stores it in the relation's `fdw_private`, for the functions that add paths,
 //! estimate costs and make the plan.
 
-use clerk_api::pushdown::{Classified, Pushdown};
+use clerk_api::catalog::Column;
+use clerk_api::pushdown::{Classified, Condition, Operator, Pushdown};
 use pgrx::{PgList, PgMemoryContexts, pg_sys};
 
 use super::clause::{ForeignRel, PushableClause};
@@ -16,6 +17,8 @@ use crate::options::{self, Table};
 pub struct RelInfo {
     pub rel: ForeignRel,
     pub table: Table,
+    /// Whether the number of the table's rows is known, and not a default.
+    pub is_size_known: bool,
     /// The clauses on this table alone.
     pub clauses: Clauses,
     /// The clauses of parameterized paths.
@@ -38,6 +41,7 @@ impl RelInfo {
         root: *mut pg_sys::PlannerInfo,
         rel: *mut pg_sys::RelOptInfo,
         relation: pg_sys::Oid,
+        is_size_known: bool,
     ) -> &'p mut RelInfo {
         let table = options::table(relation).or_raise();
         // SAFETY: the caller guarantees a relation of the root's query, whose baserestrictinfo holds RestrictInfos.
@@ -46,7 +50,7 @@ impl RelInfo {
         unsafe {
             let foreign_rel = ForeignRel { root, relid: (*rel).relid, relation, object: table.object };
             let clauses = Clauses::of(foreign_rel, (*rel).baserestrictinfo);
-            let info = RelInfo { rel: foreign_rel, table, clauses, parameterized: Vec::new() };
+            let info = RelInfo { rel: foreign_rel, table, is_size_known, clauses, parameterized: Vec::new() };
             let info = PgMemoryContexts::CurrentMemoryContext.leak_and_drop_on_delete(info);
             (*rel).fdw_private = info.cast();
             &mut *info
@@ -118,6 +122,13 @@ impl Clauses {
         self.pushable.iter().zip(self.classified.iter().map(|(_, pushdown)| pushdown))
     }
 
+    /// These clauses, and the condition that a column has one of the values that a lookup join looks up.
+    pub fn with_lookup(&self, rel: ForeignRel, column: &'static Column) -> Classified {
+        let conditions = self.pushable.iter().map(PushableClause::condition);
+        let lookup = Condition { column, operator: Operator::Equal, has_one_value: false };
+        Classified::new(rel.object, conditions.chain([lookup]).collect())
+    }
+
     /// The pushable clauses in the form that the plan keeps them. Their values are indexes in [`Self::expressions`].
     pub fn planned(&self) -> Vec<PlannedCondition> {
         let mut number = 0;
@@ -125,6 +136,7 @@ impl Clauses {
             column: clause.column.name.to_owned(),
             operator: clause.operator,
             has_one_value: clause.condition().has_one_value,
+            is_lookup: false,
             values: clause
                 .values
                 .iter()

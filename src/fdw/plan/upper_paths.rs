@@ -58,7 +58,7 @@ pub unsafe extern "C-unwind" fn get_foreign_upper_paths(
             null_mut(),
             #[cfg(any(feature = "pg17", feature = "pg18"))]
             null_mut(),
-            to_list(&PathPrivate { order: None, counted: Some((*input).relid), requests: 1.0 }),
+            to_list(&PathPrivate { counted: Some((*input).relid), requests: 1.0, ..PathPrivate::default() }),
         );
         pg_sys::add_path(output, path.cast());
     }

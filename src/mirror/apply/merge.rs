@@ -15,6 +15,7 @@ use crate::mirror::timestamp::{self, Timestamp};
 use crate::pg::encoding::to_c_string;
 use crate::pg::spi::{self, PlanPolicy};
 use crate::pg::subtransaction::{Failure, MAX_ATTEMPTS, in_subtransaction};
+use crate::pg::tuples;
 
 /// The name under which the statements here refer to the page.
 const PAGE_RELATION: &str = "clerk_page";
@@ -208,7 +209,7 @@ impl<'t> Merge<'t> {
                 pg_sys::MemoryContextSwitchTo(memory);
                 pg_sys::ExecStoreVirtualTuple(slot);
                 pg_sys::tuplestore_puttupleslot(store, slot);
-                rows::clear(slot);
+                tuples::clear(slot);
                 pg_sys::MemoryContextReset(object_memory);
             }
             spi::name_relation(PAGE_RELATION, descriptor, store, objects.len() as f64)?;

@@ -1,0 +1,246 @@
+//! Makes the plan of a lookup join from the path that the planner chose.
+//!
+//! The joined row has the columns of the outer side, then those of the inner side. All expressions of the plan are
+//! evaluated on it: the key, before the columns of the inner side are known.
+
+use std::ptr::null_mut;
+
+use pgrx::{PgList, is_a, pg_guard, pg_sys};
+
+use super::key::Key;
+use super::private::{LookupPath, LookupPlan};
+use super::{NAME, exec, nulling};
+use crate::fdw::plan::create_plan::writes_to_clerk;
+use crate::fdw::plan::private::{PlannedCondition, PlannedValue, from_list, to_list};
+use crate::fdw::plan::rel_info::RelInfo;
+
+/// Callbacks that Postgres keeps a pointer to.
+struct Methods<T>(T);
+
+// SAFETY: the callbacks hold a pointer to a constant text and pointers to functions, which any thread may read.
+unsafe impl<T> Sync for Methods<T> {}
+
+static PATH_METHODS: Methods<pg_sys::CustomPathMethods> = Methods(pg_sys::CustomPathMethods {
+    CustomName: NAME.as_ptr(),
+    PlanCustomPath: Some(plan_custom_path),
+    ReparameterizeCustomPathByChild: None,
+});
+
+static SCAN_METHODS: Methods<pg_sys::CustomScanMethods> = Methods(pg_sys::CustomScanMethods {
+    CustomName: NAME.as_ptr(),
+    CreateCustomScanState: Some(exec::create_custom_scan_state),
+});
+
+/// The callbacks of paths.
+pub fn path_methods() -> *const pg_sys::CustomPathMethods {
+    &raw const PATH_METHODS.0
+}
+
+/// Makes the plan's callbacks known by name, so that a copy of a plan finds them.
+pub fn register() {
+    // SAFETY: the callbacks live as long as the program.
+    unsafe { pg_sys::RegisterCustomScanMethods(&raw const SCAN_METHODS.0) };
+}
+
+/// What a path keeps in `custom_private`: the clauses of the join, the one of them that is the key, and a [`LookupPath`].
+///
+/// # Safety
+/// The clauses must be RestrictInfos of the query that is being planned.
+pub unsafe fn path_private(
+    clauses: *mut pg_sys::List,
+    key: *mut pg_sys::RestrictInfo,
+    path: &LookupPath,
+) -> *mut pg_sys::List {
+    let mut private = PgList::<pg_sys::List>::new();
+    let mut keys = PgList::<pg_sys::RestrictInfo>::new();
+    keys.push(key);
+    private.push(clauses);
+    private.push(keys.into_pg());
+    private.push(to_list(path));
+    private.into_pg()
+}
+
+/// The callback PlanCustomPath: makes the plan of the path that Postgres chose.
+///
+/// `custom_exprs` is set to the join's clauses and to the values of the key, and `custom_private` to a [`LookupPlan`].
+///
+/// # Safety
+/// Only Postgres may call this, with the arguments of that callback.
+#[pg_guard]
+unsafe extern "C-unwind" fn plan_custom_path(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    path: *mut pg_sys::CustomPath,
+    target_list: *mut pg_sys::List,
+    _clauses: *mut pg_sys::List,
+    plans: *mut pg_sys::List,
+) -> *mut pg_sys::Plan {
+    // SAFETY: Postgres passes the root of the query, the join, a path that `paths` has added with the list of
+    // `path_private`, and the plans of its two paths: the outer side, and a foreign table of this extension with its
+    // RelInfo, to which nothing else refers. The lists hold expressions of the query.
+    unsafe {
+        let private = PgList::<pg_sys::List>::from_pg((*path).custom_private);
+        let paths = PgList::<pg_sys::Path>::from_pg((*path).custom_paths);
+        let sides = PgList::<pg_sys::Plan>::from_pg(plans);
+        let parts = (private.get_ptr(0), private.get_ptr(1), private.get_ptr(2).and_then(|list| from_list(list)));
+        let (Some(clauses), Some(key), Some(lookup)) = parts else { no_part() };
+        let Some(key) = PgList::<pg_sys::RestrictInfo>::from_pg(key).get_ptr(0) else { no_part() };
+        let (Some(outer), Some(inner)) = (sides.get_ptr(0), sides.get_ptr(1)) else { no_part() };
+        let Some(inner_rel) = paths.get_ptr(1).map(|path| (*path).parent) else { no_part() };
+        let Some(info) = RelInfo::of(inner_rel) else { no_part() };
+        let lookup: LookupPath = lookup;
+
+        let Clauses { join, above } = Clauses::of(clauses, lookup.kind.is_outer(), (*rel).relids);
+        let key_clause = join.iter().position(|clause| *clause == key).unwrap_or_default();
+        let Some(key) = Key::of_plan(info, key) else { no_part() };
+        let (condition, values) = planned_key(&key);
+        let join = copy(expressions(&join));
+        let above = expressions(&above);
+        let values = copy(values);
+        let row = joined_row((*outer).targetlist, (*inner).targetlist);
+        nulling::align(row, &[target_list, above], &[join, values]);
+
+        let plan = LookupPlan {
+            key: condition,
+            key_column: column_of((*inner).targetlist, info.rel.relid, key.attribute(info)),
+            key_clause,
+            outer_columns: PgList::<pg_sys::TargetEntry>::from_pg((*outer).targetlist).len(),
+            max_concurrency: info.table.max_concurrency as usize,
+            wants_all: wants_all(root),
+            reads_first: writes_to_clerk(root),
+            path: lookup,
+        };
+        let mut custom_exprs = PgList::<pg_sys::List>::new();
+        custom_exprs.push(join);
+        custom_exprs.push(values);
+        let scan: *mut pg_sys::CustomScan = pg_sys::palloc0(size_of::<pg_sys::CustomScan>()).cast();
+        (*scan).scan.plan.type_ = pg_sys::NodeTag::T_CustomScan;
+        (*scan).scan.plan.targetlist = target_list;
+        (*scan).scan.plan.qual = above;
+        (*scan).flags = (*path).flags;
+        (*scan).custom_plans = plans;
+        (*scan).custom_exprs = custom_exprs.into_pg();
+        (*scan).custom_private = to_list(&plan);
+        (*scan).custom_scan_tlist = row;
+        (*scan).methods = &raw const SCAN_METHODS.0;
+        scan.cast()
+    }
+}
+
+fn no_part() -> ! {
+    pgrx::error!("clerk_fdw: a lookup join was planned without its parts")
+}
+
+/// The clauses of a join.
+struct Clauses {
+    /// Those that say which rows match.
+    join: Vec<*mut pg_sys::RestrictInfo>,
+    /// Those that are checked after an outer join has added its rows with nulls.
+    above: Vec<*mut pg_sys::RestrictInfo>,
+}
+
+impl Clauses {
+    /// Divides the clauses of a join of these relations. Those that may not see what others hide come last.
+    ///
+    /// # Safety
+    /// The list must hold RestrictInfos of the query that is being planned.
+    unsafe fn of(clauses: *mut pg_sys::List, is_outer_join: bool, relations: pg_sys::Relids) -> Self {
+        // SAFETY: the caller guarantees a list of RestrictInfos.
+        unsafe {
+            let mut all: Vec<_> = PgList::<pg_sys::RestrictInfo>::from_pg(clauses).iter_ptr().collect();
+            all.sort_by_key(|clause| (**clause).security_level);
+            let is_above = |clause: &_| is_outer_join && super::key::is_pushed_down(*clause, relations);
+            let (above, join) = all.into_iter().partition(is_above);
+            Clauses { join, above }
+        }
+    }
+}
+
+/// The expressions of clauses.
+///
+/// # Safety
+/// The clauses must be RestrictInfos.
+unsafe fn expressions(clauses: &[*mut pg_sys::RestrictInfo]) -> *mut pg_sys::List {
+    let mut list = PgList::<pg_sys::Expr>::new();
+    for clause in clauses {
+        // SAFETY: the caller guarantees RestrictInfos.
+        list.push(unsafe { (**clause).clause });
+    }
+    list.into_pg()
+}
+
+/// A copy of a list with all that it holds.
+///
+/// # Safety
+/// The list must hold nodes.
+unsafe fn copy(list: *mut pg_sys::List) -> *mut pg_sys::List {
+    // SAFETY: the caller guarantees a list of nodes, which copyObject copies.
+    unsafe { pg_sys::copyObjectImpl(list.cast()).cast() }
+}
+
+/// The key for the executor, and its values, which are expressions of the outer side.
+fn planned_key(key: &Key) -> (PlannedCondition, *mut pg_sys::List) {
+    let mut expressions = PgList::<pg_sys::Expr>::new();
+    let mut condition = PlannedCondition::lookup(key.comparison.column.name.to_owned());
+    for (number, value) in key.comparison.values.iter().enumerate() {
+        expressions.push(value.expression);
+        condition.values.push(PlannedValue { expression: number, kind: value.kind });
+    }
+    (condition, expressions.into_pg())
+}
+
+/// The columns of the joined row: those of the outer side, then those of the inner side.
+///
+/// # Safety
+/// The lists must be the target lists of plans.
+unsafe fn joined_row(outer: *mut pg_sys::List, inner: *mut pg_sys::List) -> *mut pg_sys::List {
+    let mut row = PgList::<pg_sys::TargetEntry>::new();
+    // SAFETY: the caller guarantees lists of TargetEntries, whose expressions are copied for the new ones.
+    unsafe {
+        for list in [outer, inner] {
+            for entry in PgList::<pg_sys::TargetEntry>::from_pg(list).iter_ptr() {
+                let expression = pg_sys::copyObjectImpl((*entry).expr.cast()).cast();
+                let number = row.len() as pg_sys::AttrNumber + 1;
+                row.push(pg_sys::makeTargetEntry(expression, number, null_mut(), false));
+            }
+        }
+    }
+    row.into_pg()
+}
+
+/// The position of a table's column in a target list, from 1 on.
+///
+/// # Safety
+/// The list must be the target list of the plan of that table.
+unsafe fn column_of(target_list: *mut pg_sys::List, relid: pg_sys::Index, attribute: i16) -> i32 {
+    // SAFETY: the caller guarantees TargetEntries, whose expressions have a tag that says whether they are Vars.
+    let is_column = |entry: *mut pg_sys::TargetEntry| unsafe {
+        let var: *mut pg_sys::Var = (*entry).expr.cast();
+        is_a(var.cast(), pg_sys::NodeTag::T_Var)
+            && (*var).varno as pg_sys::Index == relid
+            && (*var).varattno == attribute
+    };
+    // SAFETY: the caller guarantees a list of TargetEntries.
+    let position = unsafe { PgList::<pg_sys::TargetEntry>::from_pg(target_list).iter_ptr().position(is_column) };
+    match position {
+        Some(position) => position as i32 + 1,
+        None => no_part(),
+    }
+}
+
+/// Whether a query, and those that it is part of, want all of its rows.
+///
+/// # Safety
+/// The root must be that of the query that is being planned.
+unsafe fn wants_all(mut root: *mut pg_sys::PlannerInfo) -> bool {
+    // SAFETY: the caller guarantees a root, which parent_root leads to the outermost of.
+    unsafe {
+        while !root.is_null() {
+            if (*root).tuple_fraction > 0.0 || (*root).limit_tuples >= 0.0 {
+                return false;
+            }
+            root = (*root).parent_root;
+        }
+    }
+    true
+}

@@ -1,0 +1,293 @@
+//! Joins rows of the outer side with those that were looked up.
+
+use clerk_api::pushdown::BoundCondition;
+use pgrx::pg_sys;
+
+use super::private::{JoinKind, LookupPlan};
+use super::read_ahead::{Counts, OuterRow, ReadAhead, Sides, copy_row};
+use super::remembered::Remembered;
+use crate::fdw::exec::scan::Scan;
+use crate::fdw::exec::values;
+use crate::pg::encoding::from_server;
+use crate::pg::expression::{evaluate, is_true};
+use crate::pg::tuples;
+use crate::remote::io_thread::FetchId;
+
+/// The two sides of a join as the executor runs them, and what is evaluated on their rows.
+///
+/// Whoever makes it guarantees that all pointers are valid for as long as it exists: they are to nodes, slots and
+/// expressions of the query that is being executed.
+pub struct Nodes {
+    pub outer: *mut pg_sys::PlanState,
+    pub inner: *mut pg_sys::ForeignScanState,
+    /// The joined row.
+    pub row: *mut pg_sys::TupleTableSlot,
+    /// A row of the outer side that was read ahead.
+    pub outer_row: *mut pg_sys::TupleTableSlot,
+    pub context: *mut pg_sys::ExprContext,
+    /// The values of the key.
+    pub values: Vec<*mut pg_sys::ExprState>,
+    /// The clauses that say which rows match.
+    pub matches: *mut pg_sys::ExprState,
+    /// The clauses that are checked after an outer join has added its nulls; null if there are none.
+    pub filter: *mut pg_sys::ExprState,
+    /// The memory that lives as long as the query.
+    pub memory: pg_sys::MemoryContext,
+    /// Whether the query checks a row again that another transaction has changed (EvalPlanQual). Then the inner side
+    /// returns the row that was joined before, without being asked for any.
+    pub is_recheck: bool,
+}
+
+/// A join that is being executed.
+pub struct LookupJoin {
+    pub plan: LookupPlan,
+    nodes: Nodes,
+    read_ahead: ReadAhead,
+    remembered: Remembered,
+    current: Option<Current>,
+}
+
+/// The row of the outer side whose matches are being returned.
+struct Current {
+    outer: OuterRow,
+    /// The index of the value whose rows are being read, and how many of them were.
+    value: usize,
+    read: usize,
+    has_match: bool,
+    /// Whether there are no more rows to return for it.
+    is_done: bool,
+}
+
+impl LookupJoin {
+    pub fn new(plan: LookupPlan, nodes: Nodes, remembered: Remembered) -> Self {
+        LookupJoin { read_ahead: ReadAhead::new(&plan), plan, nodes, remembered, current: None }
+    }
+
+    /// The foreign scan of the inner side.
+    pub fn inner(&self) -> *mut pg_sys::ForeignScanState {
+        self.nodes.inner
+    }
+
+    /// What was looked up.
+    pub fn counts(&self) -> Counts {
+        self.read_ahead.counts
+    }
+
+    /// Puts the next joined row into its slot; returns false if there are no more.
+    pub fn next(&mut self) -> bool {
+        loop {
+            let Some(current) = &mut self.current else {
+                if !self.next_outer_row() {
+                    return false;
+                }
+                continue;
+            };
+            if current.is_done {
+                self.release_current();
+            } else if self.next_match() && self.passes(self.nodes.filter) {
+                return true;
+            }
+        }
+    }
+
+    /// Begins again. The rows of the inner side are not remembered if it may have others now.
+    pub fn restart(&mut self, forgets: bool) {
+        // SAFETY: `Nodes` has the slot and the node. The slot refers to rows that may be freed now.
+        unsafe {
+            tuples::clear(self.nodes.row);
+            if let Some(scan) = Scan::of(self.nodes.inner) {
+                scan.forget_lookups();
+            }
+        }
+        self.release_current();
+        self.read_ahead.restart(&self.plan);
+        match forgets || self.nodes.is_recheck {
+            true => self.remembered.forget_all(),
+            false => self.remembered.forget_unknown(),
+        }
+    }
+
+    /// Frees the rows that are remembered.
+    pub fn end(&mut self) {
+        self.restart(true);
+    }
+
+    /// Makes the next row of the outer side the current one; returns false if there are no more.
+    fn next_outer_row(&mut self) -> bool {
+        let mut sides = JoinSides { plan: &self.plan, nodes: &self.nodes };
+        let Some(outer) = self.read_ahead.next(&self.plan, &mut self.remembered, &mut sides) else { return false };
+        self.nodes.show_outer(outer.row);
+        self.current = Some(Current { outer, value: 0, read: 0, has_match: false, is_done: false });
+        true
+    }
+
+    /// Frees the current row of the outer side.
+    fn release_current(&mut self) {
+        if let Some(Current { outer, .. }) = self.current.take() {
+            outer.values.iter().for_each(|id| self.remembered.release(*id));
+            // SAFETY: `Nodes` has the slots, which refer to the row until they are cleared; `next_outer` has allocated it, and
+            // nothing else refers to it.
+            unsafe {
+                tuples::clear(self.nodes.row);
+                tuples::clear(self.nodes.outer_row);
+                pg_sys::pfree(outer.row.cast());
+            }
+        }
+    }
+
+    /// Goes on to the next match of the current row, or to its end. Returns whether the slot has a row to return.
+    fn next_match(&mut self) -> bool {
+        let has_one_row = self.plan.path.is_inner_unique || self.plan.path.kind == JoinKind::Semi;
+        loop {
+            pgrx::check_for_interrupts!();
+            let Some(current) = &mut self.current else { return false };
+            let Some(id) = current.outer.values.get(current.value) else { break };
+            let Some(slot) = self.remembered.next_row(*id, current.read) else {
+                (current.value, current.read) = (current.value + 1, 0);
+                continue;
+            };
+            current.read += 1;
+            self.nodes.show_inner(self.plan.outer_columns, Some(slot));
+            if !self.passes(self.nodes.matches) {
+                continue;
+            }
+            let Some(current) = &mut self.current else { return false };
+            current.has_match = true;
+            current.is_done = has_one_row || self.plan.path.kind == JoinKind::Anti;
+            return self.plan.path.kind != JoinKind::Anti;
+        }
+        let Some(current) = &mut self.current else { return false };
+        current.is_done = true;
+        let returns_nulls = self.plan.path.kind.is_outer() && !current.has_match;
+        if returns_nulls {
+            self.nodes.show_inner(self.plan.outer_columns, None);
+        }
+        returns_nulls
+    }
+
+    /// Whether the joined row meets conditions.
+    fn passes(&self, conditions: *mut pg_sys::ExprState) -> bool {
+        // SAFETY: `Nodes` has the conditions and their context, in which the joined row is the one that they are evaluated on.
+        unsafe {
+            pg_sys::MemoryContextReset((*self.nodes.context).ecxt_per_tuple_memory);
+            (*self.nodes.context).ecxt_scantuple = self.nodes.row;
+            conditions.is_null() || is_true(conditions, self.nodes.context)
+        }
+    }
+}
+
+impl Nodes {
+    /// Puts a row of the outer side into the joined row, with nulls for the inner side.
+    fn show_outer(&self, row: pg_sys::MinimalTuple) {
+        // SAFETY: `Nodes` has the slot, which is one for minimal tuples of the outer side.
+        unsafe {
+            pg_sys::ExecStoreMinimalTuple(row, self.outer_row, false);
+            self.show(self.outer_row);
+        }
+    }
+
+    /// Puts a row of the outer side into the joined row, with nulls for the inner side.
+    ///
+    /// # Safety
+    /// The slot must hold a row of the outer side, which must stay for as long as the joined row is used.
+    unsafe fn show(&self, outer: *mut pg_sys::TupleTableSlot) {
+        // SAFETY: the caller guarantees the slot. The joined row has the columns of the outer side, then others, and
+        // nothing else refers to its values.
+        unsafe {
+            let (values, nulls) = tuples::values(outer);
+            tuples::clear(self.row);
+            let (row_values, row_nulls) = tuples::room(self.row);
+            row_values[..values.len()].copy_from_slice(values);
+            row_nulls[..nulls.len()].copy_from_slice(nulls);
+            row_nulls[nulls.len()..].fill(true);
+            pg_sys::ExecStoreVirtualTuple(self.row);
+        }
+    }
+
+    /// Puts a row of the inner side into the joined row, or nulls.
+    fn show_inner(&self, outer_columns: usize, inner: Option<*mut pg_sys::TupleTableSlot>) {
+        // SAFETY: `Nodes` has the slot of the joined row, and the other one holds a row of the inner side, whose columns
+        // are the last of the joined row. Nothing else refers to its values.
+        unsafe {
+            let (row_values, row_nulls) = tuples::room(self.row);
+            match inner {
+                Some(inner) => {
+                    let (values, nulls) = tuples::values(inner);
+                    row_values[outer_columns..].copy_from_slice(values);
+                    row_nulls[outer_columns..].copy_from_slice(nulls);
+                }
+                None => row_nulls[outer_columns..].fill(true),
+            }
+        }
+    }
+}
+
+/// The sides of a join as a read-ahead uses them.
+struct JoinSides<'j> {
+    plan: &'j LookupPlan,
+    nodes: &'j Nodes,
+}
+
+impl Sides for JoinSides<'_> {
+    fn next_outer(&mut self) -> Option<(pg_sys::MinimalTuple, Vec<String>)> {
+        let nodes = self.nodes;
+        // SAFETY: `Nodes` has the node of the outer side and the slots. The key's values are expressions that were prepared
+        // for the joined row, whose kinds the planner chose by their types.
+        unsafe {
+            let slot = tuples::next_row(nodes.outer, nodes.memory)?;
+            nodes.show(slot);
+            pg_sys::MemoryContextReset((*nodes.context).ecxt_per_tuple_memory);
+            (*nodes.context).ecxt_scantuple = nodes.row;
+            let value = |number: usize| {
+                let mut is_null = false;
+                let value = evaluate(*nodes.values.get(number)?, nodes.context, &mut is_null);
+                (!is_null).then_some(value)
+            };
+            let mut texts = match values::bind(&self.plan.key, value) {
+                BoundCondition::Texts(texts) => texts,
+                _ => Vec::new(),
+            };
+            if texts.len() > 1 {
+                let mut seen = std::collections::HashSet::new();
+                texts.retain(|text| seen.insert(text.clone()));
+            }
+            Some((copy_row(slot, nodes.memory), texts))
+        }
+    }
+
+    fn look_up(&mut self, values: Vec<String>) -> Option<FetchId> {
+        if self.nodes.is_recheck {
+            return Some(FetchId::default());
+        }
+        // SAFETY: `Nodes` has the node, whose scan nothing else refers to.
+        unsafe { Scan::of(self.nodes.inner)?.look_up(self.nodes.inner, values) }
+    }
+
+    fn receive(&mut self, remembered: &mut Remembered) -> Option<FetchId> {
+        let nodes = self.nodes;
+        // SAFETY: `Nodes` has the node, whose scan nothing else refers to while the node does not run. The key's column is a
+        // text, as the planner has made sure.
+        unsafe {
+            let Some(slot) = tuples::next_row(nodes.inner.cast(), nodes.memory) else {
+                return match nodes.is_recheck {
+                    true => Some(FetchId::default()),
+                    false => match Scan::of(nodes.inner).and_then(Scan::take_ended_lookup) {
+                        Some(lookup) => Some(lookup),
+                        None => pgrx::error!("clerk_fdw: a lookup has ended without a result"),
+                    },
+                };
+            };
+            let (values, nulls) = tuples::values(slot);
+            let column = self.plan.key_column as usize - 1;
+            if !nulls[column] {
+                let value = from_server(pg_sys::text_to_cstring(values[column].cast_mut_ptr()));
+                let lookup = match nodes.is_recheck {
+                    true => FetchId::default(),
+                    false => Scan::of(nodes.inner).map_or_else(FetchId::default, |scan| scan.current_lookup()),
+                };
+                remembered.store(&value, lookup, slot);
+            }
+            None
+        }
+    }
+}
