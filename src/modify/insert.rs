@@ -78,13 +78,13 @@ impl Statement {
     /// # Safety
     /// The slots must hold rows of the statement's relation.
     pub unsafe fn insert_all(&mut self, slots: &mut [*mut pg_sys::TupleTableSlot]) -> usize {
+        let first = self.rows + 1;
         let mut rows = Vec::with_capacity(slots.len());
         for slot in slots.iter() {
             // SAFETY: the caller guarantees a row of the relation.
             rows.push(unsafe { self.read(*slot) });
+            self.rows += 1;
         }
-        let first = self.rows + 1;
-        self.rows += rows.len() as u64;
         let is_written = self.write_rows(&rows, first);
         let mut written = 0;
         for (position, is_written) in is_written.into_iter().enumerate() {

@@ -200,6 +200,27 @@ fn refused_copy() {
     assert_eq!(["a", "b", "c"].map(|name| named(&world, name)), [1, 0, 0]);
 }
 
+/// A row with a value that JSON cannot express is named, and none that would be sent together with it is sent.
+#[test]
+fn inexpressible_among_many() {
+    let world = writable(small());
+    world.run(
+        "CREATE FOREIGN TABLE clerk.dated (name text, created_at timestamptz) SERVER clerk OPTIONS (object 'organizations')",
+    );
+    world.requests();
+    let insert = world.error(
+        "INSERT INTO clerk.dated VALUES ('a', '2024-01-01'), ('b', '2024-01-02'), ('c', 'infinity'), ('d', '2024-01-04')",
+    );
+    let rows = "a\t2024-01-01\nb\t2024-01-02\nc\tinfinity\nd\t2024-01-04\n";
+    let copied = copy(&world, "clerk.dated", rows).unwrap_err();
+    for error in [&insert, copied.as_db_error().unwrap()] {
+        assert_eq!(error.code().code(), "22023", "{error:?}");
+        assert!(error.message().contains("created_at"), "{error:?}");
+        assert_eq!(error.detail(), Some("No row of this statement had reached Clerk; row 3 was next."));
+    }
+    assert_eq!(count_writes(&world), 0);
+}
+
 /// A statement that writes into what it reads ends: its rows are those from before.
 #[test]
 fn reads_before_it_writes() {
