@@ -103,22 +103,27 @@ pub fn string(text: &str) -> Option<Cow<'_, str>> {
 /// copes with that.
 pub const MAX_DEPTH: usize = 100;
 
-/// Whether objects and arrays are nested deeper than [`MAX_DEPTH`] in a JSON text, or in a text that is a JSON string. The
-/// brackets inside of strings count as well, which is more than there can be.
+/// Whether objects and arrays are nested deeper than [`MAX_DEPTH`] in a JSON text. What is in its strings does not count:
+/// whoever takes the text of a string for JSON has to look at that text in turn.
 pub fn is_too_deep(text: &str) -> bool {
-    let begins = text.trim_start().trim_start_matches('"');
-    if !begins.starts_with(['{', '[']) {
-        return false;
-    }
-    let mut depth = 0_usize;
-    text.bytes().any(|byte| {
+    let (mut depth, mut is_in_string) = (0_usize, false);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
         match byte {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => is_in_string = !is_in_string,
+            // What a backslash escapes, a quote for instance, does not end the string.
+            b'\\' if is_in_string => {
+                bytes.next();
+            }
+            b'{' | b'[' if !is_in_string => depth += 1,
+            b'}' | b']' if !is_in_string => depth = depth.saturating_sub(1),
             _ => {}
         }
-        depth > MAX_DEPTH
-    })
+        if depth > MAX_DEPTH {
+            return true;
+        }
+    }
+    false
 }
 
 /// What kind of JSON value a text holds, for error messages.
@@ -172,6 +177,24 @@ mod tests {
         assert_eq!(at(&["a", "b", "x"]), None);
         assert_eq!(at(&["a", "b", "0", "deeper"]), None);
         assert_eq!(at(&[]), Some(text));
+    }
+
+    #[test]
+    fn only_nesting_counts_as_depth() {
+        let nested = |open: &str, close: &str, depth| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+        for (open, close) in [("[", "]"), (r#"{"a":"#, "}"), ("\n [", "]"), (r#"["]", {"\"}": "#, "}]")] {
+            let levels = open.matches(['[', '{']).count();
+            assert!(!is_too_deep(&nested(open, close, MAX_DEPTH / levels)), "{open}");
+            assert!(is_too_deep(&nested(open, close, MAX_DEPTH / levels + 1)), "{open}");
+        }
+        assert!(is_too_deep(&format!(r#"{{"a": "}}", "b": {}}}"#, nested("[", "]", MAX_DEPTH))));
+        for text in [r#""[""#, r#"["\\", "\"["]"#, "[], {}", "[[1], {}, 2]"] {
+            let text = format!("[{}]", [text; 2 * MAX_DEPTH].join(","));
+            assert!(!is_too_deep(&text), "{text}");
+        }
+        for text in [format!("\"{}\"", "[".repeat(200)), "[".repeat(MAX_DEPTH), "]".repeat(200), String::new()] {
+            assert!(!is_too_deep(&text), "{text}");
+        }
     }
 
     #[test]

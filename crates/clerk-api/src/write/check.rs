@@ -17,6 +17,19 @@ pub(super) fn from_column(
     column: Kind,
     value: &str,
 ) -> Result<String, WriteError> {
+    let value = from_old_column(object, field, column, value)?;
+    // It may have been the text of a string.
+    check_depth(object, field.name, &value)?;
+    Ok(value)
+}
+
+/// The value that a field had, in the form in which it is sent: as [`from_column`], however deep it is nested at Clerk.
+pub(super) fn from_old_column(
+    object: &Object,
+    field: &'static Field,
+    column: Kind,
+    value: &str,
+) -> Result<String, WriteError> {
     // The type json keeps white space.
     let value = value.trim();
     let value = match (field.kind, json::kind(value)) {
@@ -168,6 +181,14 @@ fn check_kind(object: &Object, kind: FieldKind, name: &str, value: &str) -> Resu
                 .enumerate()
                 .try_for_each(|(index, element)| check_kind(object, *of, &format!("{name}[{index}]"), element.get()))
         }
+    }
+}
+
+/// Refuses a value that is nested deeper than what reads it copes with.
+pub(super) fn check_depth(object: &Object, name: &str, value: &str) -> Result<(), WriteError> {
+    match json::is_too_deep(value) {
+        true => Err(range(object, name, format!("is nested deeper than {} levels", json::MAX_DEPTH))),
+        false => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The values of a row, by the columns of the object that the table shows.
 
+use super::check::check_depth;
 use super::error::{Operation, WriteError};
 use crate::catalog::{Column, Field, Kind, Object, Source, Write};
 use crate::decode::{Locator, json};
@@ -51,17 +52,11 @@ impl RowWriter {
         }
     }
 
-    /// Refuses values that are nested too deep for whatever reads them.
+    /// Refuses values that are nested too deep for whatever reads them. JSON that is the text of a string is looked at when
+    /// it is taken for JSON: see [`from_column`](super::check::from_column).
     pub(super) fn check_depth(&self, row: Row) -> Result<(), WriteError> {
-        let mut columns = self.columns.iter().zip(row);
-        match columns.find(|(_, value)| value.as_deref().is_some_and(json::is_too_deep)) {
-            None => Ok(()),
-            Some((column, _)) => Err(WriteError::Range {
-                object: self.object.name,
-                field: column.name.clone(),
-                problem: format!("is nested deeper than {} levels", json::MAX_DEPTH),
-            }),
-        }
+        let mut values = self.columns.iter().zip(row).filter_map(|(column, value)| Some((column, value.as_deref()?)));
+        values.try_for_each(|(column, value)| check_depth(self.object, &column.name, value))
     }
 
     /// The number of the table's column that shows the whole object.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::check::{check, from_column};
+use super::check::{check, from_column, from_old_column};
 use super::error::{Operation, WriteError};
 use super::members::{change, combined, difference, members, nested, object, replaced};
 use super::row::{Row, RowWriter};
@@ -177,7 +177,7 @@ impl RowWriter {
     ) -> Result<(), WriteError> {
         let value = from_column(self.object, field, kind, new)?;
         if matches!(update, Update::Merge(_)) {
-            let old = old.and_then(|old| from_column(self.object, field, kind, old).ok());
+            let old = old.and_then(|old| from_old_column(self.object, field, kind, old).ok());
             return self.add_merge(changes, field, old.as_deref(), &value);
         }
         changes.fields.insert(field.name, value);

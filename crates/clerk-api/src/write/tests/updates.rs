@@ -312,3 +312,43 @@ fn a_row_without_its_key_is_refused() {
     assert_eq!(users.delete(json!({"attrs": {"id": null}})).unwrap_err(), error);
     assert_eq!(users.delete(json!({"user_id": "a/../b?c"})).as_deref(), Ok("DELETE /users/a%2F..%2Fb%3Fc"));
 }
+
+/// Metadata that somebody else has made too deep can be replaced, but nothing that deep is sent, be it the text of a string.
+#[test]
+fn what_is_nested_too_deep_is_refused() {
+    let users = table("users", "user_id first_name public_metadata attrs");
+    let nested = |depth| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let old = json!({"user_id": "user_1", "first_name": "Ada", "public_metadata": "{}"});
+    let update = |column: &str, value: Value| {
+        let mut new = old.clone();
+        new[column] = value;
+        users.update(old.clone(), new)
+    };
+    let sent = requests([&*format!(r#"PATCH /users/user_1/metadata {{"public_metadata":{}}}"#, nested(100))]);
+    for blank in ["", " \n"] {
+        let error = "public_metadata of users is nested deeper than 100 levels";
+        assert_eq!(update("public_metadata", format!("{blank}{}", nested(100)).into()), sent);
+        assert_eq!(update("public_metadata", format!("{blank}{}", nested(101)).into()).unwrap_err(), error);
+    }
+    assert_eq!(update("public_metadata", json(&nested(100))), sent);
+    assert_eq!(
+        update("attrs", json(&format!(r#"{{"public_metadata":{}}}"#, nested(100)))).unwrap_err(),
+        "attrs of users is nested deeper than 100 levels"
+    );
+    let mut deep = old.clone();
+    deep["public_metadata"] = nested(5000).into();
+    assert_eq!(
+        users.update(deep, old.clone()),
+        requests([r#"PATCH /users/user_1/metadata {"public_metadata":{"a":null}}"#])
+    );
+    let texts = "[".repeat(200);
+    assert_eq!(
+        update("first_name", texts.clone().into()),
+        requests([&*format!(r#"PATCH /users/user_1 {{"first_name":"{texts}"}}"#)])
+    );
+    assert_eq!(
+        update("public_metadata", json!({"a": texts})),
+        requests([&*format!(r#"PATCH /users/user_1/metadata {{"public_metadata":{{"a":"{texts}"}}}}"#)])
+    );
+}
