@@ -42,7 +42,7 @@ impl Statement {
     }
 
     /// Sends the requests that change one row, one after the other. Returns the last answer, with the endpoint that gave it.
-    pub fn send_changes(
+    fn send_changes(
         &mut self,
         requests: Vec<(&'static Write, Request)>,
         number: u64,
@@ -97,7 +97,8 @@ impl Statement {
         slot
     }
 
-    pub fn mirror_deleted(&mut self, old: &[Option<String>], answer: &str) {
+    /// Shows to the mirrors that a row was deleted.
+    fn mirror_deleted(&mut self, old: &[Option<String>], answer: &str) {
         if self.mirrors().is_empty() {
             return;
         }

@@ -45,28 +45,27 @@ impl Statement {
         // SAFETY: the caller guarantees a row of the relation.
         unsafe {
             let row = self.read(slot);
+            self.rows += 1;
             if self.collects_rows {
                 self.collects_rows = self.can_batch(relation) && !has_statement_trigger(relation);
             }
             if self.collects_rows {
-                self.rows += 1;
                 self.collected.push(row);
                 if self.collected.len() >= Self::BATCH {
                     self.write_collected();
                 }
                 return slot;
             }
-            self.rows += 1;
             let number = self.rows;
             let new = self.writer.insert(&row).map_err(|error| self.refused(error, number)).or_raise_hidden();
             view::check(self, state, relation, slot, &row, None);
-            let answers = self.send_new(&[new], number);
+            let answers = self.send_new(std::slice::from_ref(&new), number);
             match answers.into_iter().next() {
                 Some(Ok(answer)) => {
                     self.show_insert(relation, slot, &row, &answer);
                     slot
                 }
-                Some(Err(error)) => self.resolve_conflict(state, relation, slot, &row, error),
+                Some(Err(error)) => self.resolve_conflict(state, relation, slot, &new, error),
                 None => std::ptr::null_mut(),
             }
         }
@@ -106,7 +105,7 @@ impl Statement {
     }
 
     /// Writes new rows beside each other. Returns which of them were written; the others are those that Clerk has already.
-    pub fn write_rows(&mut self, rows: &[RowValues], first: u64) -> Vec<bool> {
+    fn write_rows(&mut self, rows: &[RowValues], first: u64) -> Vec<bool> {
         let mut new = Vec::with_capacity(rows.len());
         for (number, row) in (first..).zip(rows) {
             new.push(self.writer.insert(row).map_err(|error| self.refused(error, number)).or_raise_hidden());
@@ -132,7 +131,7 @@ impl Statement {
     }
 
     /// Sends the requests that make new objects. Returns the answer for each.
-    pub fn send_new(&mut self, new: &[NewObject], first: u64) -> Vec<Answer> {
+    fn send_new(&mut self, new: &[NewObject], first: u64) -> Vec<Answer> {
         let change = format!("rows inserted into {}", self.object.name);
         // What Clerk has already would refuse the others of its request as well.
         let groups = match self.conflict {
@@ -198,7 +197,10 @@ impl Statement {
     }
 
     /// Shows what Clerk has made of a new row.
-    pub unsafe fn show_insert(
+    ///
+    /// # Safety
+    /// The slot must have the row type of the statement's relation.
+    unsafe fn show_insert(
         &mut self,
         relation: *mut pg_sys::ResultRelInfo,
         slot: *mut pg_sys::TupleTableSlot,
@@ -210,34 +212,40 @@ impl Statement {
         unsafe { self.show(relation, slot, row, write, answer) };
     }
 
-    pub fn resolve_conflict(
+    /// Does what ON CONFLICT says about a new row that Clerk has refused, or fails with Clerk's refusal. Returns null if no
+    /// row is changed.
+    ///
+    /// # Safety
+    /// The slot must hold the row, of the statement's relation, that was to be inserted.
+    unsafe fn resolve_conflict(
         &mut self,
         state: *mut pg_sys::EState,
         relation: *mut pg_sys::ResultRelInfo,
         slot: *mut pg_sys::TupleTableSlot,
-        row: &[Option<String>],
+        new: &NewObject,
         error: Error,
     ) -> *mut pg_sys::TupleTableSlot {
         let number = self.rows;
-        let Ok(new) = self.writer.insert(row) else { return std::ptr::null_mut() };
-        let Some(existing) = conflict::find(self, &new) else { self.fail(error, &[number]) };
+        let Some(existing) = conflict::find(self, new) else { self.fail(error, &[number]) };
         let is_update = self.conflict.as_ref().is_some_and(|conflict| conflict.is_update);
         if !is_update {
             return std::ptr::null_mut();
         }
         // The row does not count twice.
         self.rows -= 1;
-        // SAFETY: the relation and the slot are those of the statement.
+        // SAFETY: the caller guarantees the relation and the row. Because of DO UPDATE, Postgres has made what that needs.
         unsafe { conflict::update_existing(self, state, relation, slot, &existing) }
     }
 
-    pub fn mirror_new(&mut self, row: &[Option<String>], answer: &str) {
+    /// Shows a new row to the mirrors.
+    fn mirror_new(&mut self, row: &[Option<String>], answer: &str) {
         if let Some(write) = self.object.writes.insert.as_ref() {
             self.mirror_changed(row, write, answer);
         }
     }
 
-    pub fn no_key(&self) -> FdwError {
+    /// The error for a row without the id by which Clerk would find it.
+    fn no_key(&self) -> FdwError {
         let error = WriteError::NoKey { object: self.object.name, column: self.object.id().name };
         FdwError::Row { error, progress: None }
     }

@@ -60,7 +60,7 @@ impl Statement {
     }
 
     /// Reads the object that was written from Clerk again.
-    pub fn read_again(&mut self, row: &[Option<String>], answer: &str) -> Option<(Page, usize)> {
+    fn read_again(&mut self, row: &[Option<String>], answer: &str) -> Option<(Page, usize)> {
         let id = match json::member(answer, "id").and_then(json::string) {
             Some(id) => id.into_owned(),
             None => self.writer.text(row, self.object.id().name).unwrap_or_default(),
@@ -86,7 +86,10 @@ impl Statement {
     }
 
     /// Whether RETURNING names a column that Clerk sends only on request.
-    pub unsafe fn returns_extra_column(&self, relation: *mut pg_sys::ResultRelInfo) -> bool {
+    ///
+    /// # Safety
+    /// The relation must be that of the statement.
+    unsafe fn returns_extra_column(&self, relation: *mut pg_sys::ResultRelInfo) -> bool {
         // SAFETY: the caller guarantees the statement's relation, whose RETURNING list is a list of expressions.
         // pull_varattnos makes a valid bitmap set, or leaves it null, which is an empty one.
         unsafe {
@@ -109,6 +112,7 @@ impl Statement {
         self.mirrors.get_or_insert_with(Mirrors::default)
     }
 
+    /// Shows what Clerk has answered to a write of a row to the mirrors.
     pub fn mirror_changed(&mut self, row: &[Option<String>], write: &'static Write, answer: &str) {
         if self.mirrors().is_empty() {
             return;
