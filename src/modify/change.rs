@@ -60,7 +60,7 @@ impl Statement {
             }
             let purpose = Purpose { change, rows: &[vec![number]], takes_refusals: false, goes_on: false };
             let answer = self.connection.send(vec![request], &purpose, &mut self.reached).pop();
-            self.reached.remove(number);
+            self.reached.take_back(number);
             done.push(shown);
             if let Some(Ok(answer)) = answer {
                 last = Some((write, answer));

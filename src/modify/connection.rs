@@ -46,6 +46,7 @@ pub struct Purpose<'p> {
 }
 
 impl Connection {
+    /// A connection to a server, as a role. Nothing is opened yet.
     pub fn new(server: Server, role: pg_sys::Oid) -> Self {
         Connection { server, role, client: None, requests: 0, partly: None }
     }
@@ -169,12 +170,14 @@ fn answer(outcome: Outcome) -> Answer {
 }
 
 impl Rows {
+    /// Adds a row.
     pub fn add(&mut self, row: u64) {
         self.0.push(row);
     }
 
-    pub fn remove(&mut self, row: u64) {
-        self.0.retain(|other| *other != row);
+    /// Takes a row back that was just added.
+    pub fn take_back(&mut self, row: u64) {
+        self.0.pop_if(|last| *last == row);
     }
 
     /// How many rows of the statement have reached Clerk, and which ones were next.
