@@ -104,12 +104,10 @@ impl Statement {
         }
     }
 
-    /// Loads the mirrors of the server, when something was written for the first time.
+    /// The mirrors of the server, which are loaded when something was written for the first time.
     pub fn mirrors(&mut self) -> &Mirrors {
-        if self.mirrors.is_none() {
-            self.mirrors = Some(Mirrors::of(&mut self.connection));
-        }
-        self.mirrors.get_or_insert_with(Mirrors::default)
+        let mirrors = self.mirrors.take().unwrap_or_else(|| Mirrors::of(&mut self.connection));
+        self.mirrors.insert(mirrors)
     }
 
     /// Shows what Clerk has answered to a write of a row to the mirrors.
