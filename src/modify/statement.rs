@@ -12,6 +12,7 @@ use super::plan::ModifyPlan;
 use super::row::RowReader;
 use crate::error::{FdwError, OrRaise};
 use crate::options;
+use crate::pg::memory::child_context;
 use crate::remote::server::Server;
 
 /// The values of a row: for each column of the table the JSON text, or `None` for NULL.
@@ -59,13 +60,7 @@ impl Statement {
             // The slot keeps the descriptor as long as the query's memory lives, which may be longer than the relation is open.
             let descriptor = pg_sys::CreateTupleDescCopy((*(*relation).ri_RelationDesc).rd_att);
             let old_slot = pg_sys::MakeTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsHeapTuple);
-            let row_memory = pg_sys::AllocSetContextCreateInternal(
-                memory,
-                c"clerk_fdw row".as_ptr(),
-                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-            );
+            let row_memory = child_context(memory, c"clerk_fdw row");
             pg_sys::MemoryContextSwitchTo(previous);
             Statement {
                 object: table.object,

@@ -6,6 +6,7 @@
 //! | [`arguments`] | Which arguments does a function have? |
 //! | [`jsonb`] | How does JSON text become a jsonb? |
 //! | [`expression`] | Which value does an expression have? |
+//! | [`memory`] | How are memory contexts made? |
 //! | [`quote`] | How are names and texts quoted in SQL? |
 //! | [`settings`] | Which settings (GUCs) does the extension have? |
 //! | [`subtransaction`] | How is a failed action rolled back? |
@@ -24,6 +25,7 @@ pub mod encoding;
 pub mod expression;
 pub mod hidden_statement;
 pub mod jsonb;
+pub mod memory;
 pub mod quote;
 pub mod relation;
 pub mod sandbox;

@@ -3,6 +3,7 @@
 
 use pgrx::pg_sys;
 
+use crate::pg::memory::child_context;
 use crate::pg::tuples::clear;
 
 /// The rows of a scan, on disk if they are many.
@@ -31,13 +32,7 @@ impl StoredRows {
             let store = pg_sys::tuplestore_begin_heap(false, false, pg_sys::work_mem);
             let descriptor = pg_sys::CreateTupleDescCopy((*slot).tts_tupleDescriptor);
             let own_slot = pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsMinimalTuple);
-            let row_memory = pg_sys::AllocSetContextCreateInternal(
-                memory,
-                c"clerk_fdw stored row".as_ptr(),
-                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-            );
+            let row_memory = child_context(memory, c"clerk_fdw stored row");
             loop {
                 pg_sys::MemoryContextSwitchTo(row_memory);
                 let is_filled = next();

@@ -13,6 +13,7 @@ use crate::mirror::model::{ColumnMapping, Mirror, Table};
 use crate::mirror::row_counts::{self, CountsByDay};
 use crate::mirror::timestamp::{self, Timestamp};
 use crate::pg::encoding::to_c_string;
+use crate::pg::memory::child_context;
 use crate::pg::spi::{self, PlanPolicy};
 use crate::pg::subtransaction::{Failure, MAX_ATTEMPTS, in_subtransaction};
 use crate::pg::tuples;
@@ -196,13 +197,7 @@ impl<'t> Merge<'t> {
             let store = pg_sys::tuplestore_begin_heap(false, false, MEMORY_KB);
             let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsVirtual);
             // The memory that converting an object needs is reused for the next object.
-            let object_memory = pg_sys::AllocSetContextCreateInternal(
-                pg_sys::CurrentMemoryContext,
-                c"clerk_fdw object".as_ptr(),
-                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-            );
+            let object_memory = child_context(pg_sys::CurrentMemoryContext, c"clerk_fdw object");
             for object in objects {
                 let memory = pg_sys::MemoryContextSwitchTo(object_memory);
                 rows::fill(slot, page, *object, &converters, self.table.object);
