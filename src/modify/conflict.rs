@@ -2,7 +2,7 @@
 
 use clerk_api::catalog::{Object, Source};
 use clerk_api::write::{NewObject, find_unique};
-use clerk_api::{Fetch, Locator, Page, extra_params, json};
+use clerk_api::{Fetch, Locator, Page, json};
 use pgrx::pg_sys;
 
 use super::statement::Statement;
@@ -30,15 +30,15 @@ fn find_row(
     object: &'static Object,
     set: &[&str],
 ) -> Option<(Page, usize)> {
-    let mut locators: Vec<Locator> = statement.reader.converters.iter().map(|column| column.locator.clone()).collect();
+    let mut locators = statement.reader.locators();
     let first = locators.len();
     let columns: Vec<_> = set.iter().filter_map(|name| object.column(name, true)).collect();
     locators.extend(columns.iter().map(|column| Locator::from(column.source)));
     let fetches = find_unique(new, object, set, &locators);
     let client = statement.connection.client().or_raise();
     for fetch in fetches {
-        let params = extra_params(statement.reader.converters.iter().filter_map(|column| column.extra_param));
-        let mut pages = Pages::start(Fetch { extra_params: params, ..fetch }, client.clone()).or_raise();
+        let fetch = Fetch { extra_params: statement.reader.extra_params(), ..fetch };
+        let mut pages = Pages::start(fetch, client.clone()).or_raise();
         while let Some(page) = statement.connection.next(&mut pages) {
             let found = (0..page.len()).find(|row| {
                 columns.iter().enumerate().all(|(index, column)| {

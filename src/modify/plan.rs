@@ -2,13 +2,13 @@
 
 use std::ffi::c_int;
 
-use clerk_api::write::{Operation, RowWriter, TableColumn};
+use clerk_api::write::{Operation, RowWriter};
 use pgrx::{PgRelation, pg_guard, pg_sys};
 use serde::{Deserialize, Serialize};
 
 use super::arbiter::{self, OnConflict};
+use super::row;
 use crate::error::{FdwError, OrRaise};
-use crate::fdw::convert;
 use crate::fdw::plan::private::to_list;
 use crate::options::{self, Table};
 use crate::pg::encoding::from_server;
@@ -103,34 +103,11 @@ pub unsafe fn writable_table(relation: pg_sys::Relation, operation: Operation) -
         return Err(FdwError::NotUpdatable { schema, table: name, server: table.server_name, operation });
     }
     // SAFETY: the caller guarantees an open relation.
-    let columns = unsafe { columns(relation, &table) };
+    let columns = unsafe { row::columns(relation, table.object) };
     RowWriter::new(table.object, columns)
         .check_operation(operation)
         .map_err(|error| FdwError::Row { error, progress: None })?;
     Ok(table)
-}
-
-/// The table's columns, as far as writes are concerned.
-///
-/// # Safety
-/// The relation must be open.
-unsafe fn columns(relation: pg_sys::Relation, table: &Table) -> Vec<TableColumn> {
-    // SAFETY: the caller guarantees an open relation, whose descriptor is copied.
-    let descriptor = unsafe { pgrx::PgTupleDesc::from_pg_copy((*relation).rd_att) };
-    let existing = descriptor.iter().filter(|attribute| !attribute.attisdropped && attribute.attgenerated == 0);
-    existing
-        .map(|attribute| {
-            // SAFETY: the caller guarantees an open relation, so that its oid and the numbers of its columns are valid, and
-            // attname is a NameData, which ends with a NUL.
-            unsafe {
-                TableColumn {
-                    name: from_server(attribute.attname.data.as_ptr()),
-                    column: convert::catalog_column((*relation).rd_id, attribute.attnum, table.object),
-                    locator: convert::locator((*relation).rd_id, attribute.attnum, table.object),
-                }
-            }
-        })
-        .collect()
 }
 
 /// The command of an operation, whose number is its bit in the answer of [`is_foreign_rel_updatable`].

@@ -3,9 +3,9 @@
 
 use std::cell::UnsafeCell;
 
-use clerk_api::Locator;
 use clerk_api::catalog::Object;
 use clerk_api::write::TableColumn;
+use clerk_api::{Locator, extra_params};
 use pgrx::{PgTupleDesc, pg_sys};
 
 use crate::fdw::convert::{self, ColumnConverter};
@@ -29,42 +29,59 @@ struct Output {
     function: Box<UnsafeCell<pg_sys::FmgrInfo>>,
 }
 
+/// A table's columns whose values are written: those that are not computed by Postgres.
+fn written<'d>(descriptor: &'d PgTupleDesc<'_>) -> impl Iterator<Item = &'d pg_sys::FormData_pg_attribute> {
+    descriptor.iter().filter(|attribute| !attribute.attisdropped && attribute.attgenerated == 0)
+}
+
+/// The columns of a table whose values a [`RowReader`] reads, in their order.
+///
+/// # Safety
+/// The relation must be open.
+pub unsafe fn columns(relation: pg_sys::Relation, object: &'static Object) -> Vec<TableColumn> {
+    // SAFETY: the caller guarantees an open relation, whose descriptor is copied.
+    let (oid, descriptor) = unsafe { ((*relation).rd_id, PgTupleDesc::from_pg_copy((*relation).rd_att)) };
+    let column = |attribute: &pg_sys::FormData_pg_attribute| TableColumn {
+        // SAFETY: attname is a NameData, which ends with a NUL.
+        name: unsafe { from_server(attribute.attname.data.as_ptr()) },
+        column: convert::catalog_column(oid, attribute.attnum, object),
+        locator: convert::locator(oid, attribute.attnum, object),
+    };
+    written(&descriptor).map(column).collect()
+}
+
 impl RowReader {
-    /// A reader for the rows of a table, and the columns whose values it reads.
+    /// A reader for the rows of a table.
     ///
     /// # Safety
     /// The relation must be open, and `memory` must outlive the reader.
-    pub unsafe fn new(
-        relation: pg_sys::Relation,
-        object: &'static Object,
-        memory: pg_sys::MemoryContext,
-    ) -> (RowReader, Vec<TableColumn>) {
-        let (mut converters, mut outputs, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+    pub unsafe fn new(relation: pg_sys::Relation, object: &'static Object, memory: pg_sys::MemoryContext) -> RowReader {
+        let (mut converters, mut outputs) = (Vec::new(), Vec::new());
         // SAFETY: the caller guarantees an open relation, whose descriptor is copied, and memory that outlives the reader
         // and its converters. getTypeOutputInfo writes to both pointers, or raises an error for an oid that is no type.
         unsafe {
-            let oid = (*relation).rd_id;
             let descriptor = PgTupleDesc::from_pg_copy((*relation).rd_att);
-            for attribute in descriptor.iter() {
-                if attribute.attisdropped || attribute.attgenerated != 0 {
-                    continue;
-                }
-                let converter = ColumnConverter::new(oid, attribute, object, memory);
+            for attribute in written(&descriptor) {
+                converters.push(ColumnConverter::new((*relation).rd_id, attribute, object, memory));
                 let (base, _) = convert::base_type_and_typmod(attribute.atttypid, attribute.atttypmod);
                 let (mut function, mut is_varlena) = (pg_sys::InvalidOid, false);
                 pg_sys::getTypeOutputInfo(base, &mut function, &mut is_varlena);
                 let output = Box::new(UnsafeCell::new(pg_sys::FmgrInfo::default()));
                 pg_sys::fmgr_info_cxt(function, output.get(), memory);
                 outputs.push(Output { base, function: output });
-                shown.push(TableColumn {
-                    name: converter.name.clone(),
-                    column: convert::catalog_column(oid, attribute.attnum, object),
-                    locator: converter.locator.clone(),
-                });
-                converters.push(converter);
             }
         }
-        (RowReader { converters, outputs }, shown)
+        RowReader { converters, outputs }
+    }
+
+    /// Where the values of the columns are in an object.
+    pub fn locators(&self) -> Vec<Locator> {
+        self.converters.iter().map(|column| column.locator.clone()).collect()
+    }
+
+    /// The query parameters without which Clerk does not send all of these values.
+    pub fn extra_params(&self) -> Vec<(&'static str, &'static str)> {
+        extra_params(self.converters.iter().filter_map(|column| column.extra_param))
     }
 
     /// The JSON texts of a row's values; `None` for NULL.

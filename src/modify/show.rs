@@ -2,7 +2,7 @@
 
 use clerk_api::catalog::{Answer as AnswerKind, Paging, Write};
 use clerk_api::write::find_by_id;
-use clerk_api::{Error, Page, Request, extra_params, json};
+use clerk_api::{Error, Page, Request, json};
 use pgrx::pg_sys;
 
 use super::mirror::Mirrors;
@@ -35,9 +35,8 @@ impl Statement {
             let is_answer = write.answer == AnswerKind::Object
                 && self.object.elements.is_none()
                 && !self.returns_extra_column(relation);
-            let locators: Vec<_> = self.reader.converters.iter().map(|column| column.locator.clone()).collect();
             let page = match is_answer {
-                true => Some((Page::of_object(self.object, answer, &locators), 0)),
+                true => Some((Page::of_object(self.object, answer, &self.reader.locators()), 0)),
                 false => self.read_again(row, answer).map(|(page, row)| (Ok(page), row)),
             };
             match page {
@@ -71,9 +70,8 @@ impl Statement {
             Some((column, self.writer.text(row, column.name)?))
         });
         let parents: Vec<_> = parents.collect();
-        let locators = self.reader.converters.iter().map(|column| column.locator.clone()).collect();
-        let mut fetch = find_by_id(self.object, &id, &parents, locators)?;
-        fetch.extra_params = extra_params(self.reader.converters.iter().filter_map(|column| column.extra_param));
+        let mut fetch = find_by_id(self.object, &id, &parents, self.reader.locators())?;
+        fetch.extra_params = self.reader.extra_params();
         let client = self.connection.client().or_raise();
         let mut pages = Pages::start(fetch, client).or_raise();
         let is_only_row = self.object.list.is_some_and(|list| list.paging == Paging::Single);

@@ -9,7 +9,7 @@ use super::arbiter::OnConflict;
 use super::connection::{Connection, Rows};
 use super::mirror::Mirrors;
 use super::plan::ModifyPlan;
-use super::row::RowReader;
+use super::row::{self, RowReader};
 use crate::error::{FdwError, OrRaise};
 use crate::options;
 use crate::pg::memory::child_context;
@@ -55,7 +55,8 @@ impl Statement {
         // relation's rows in that memory.
         unsafe {
             let table = options::table((*(*relation).ri_RelationDesc).rd_id).or_raise();
-            let (reader, columns) = RowReader::new((*relation).ri_RelationDesc, table.object, memory);
+            let columns = row::columns((*relation).ri_RelationDesc, table.object);
+            let reader = RowReader::new((*relation).ri_RelationDesc, table.object, memory);
             let previous = pg_sys::MemoryContextSwitchTo(memory);
             // The slot keeps the descriptor as long as the query's memory lives, which may be longer than the relation is open.
             let descriptor = pg_sys::CreateTupleDescCopy((*(*relation).ri_RelationDesc).rd_att);
