@@ -187,7 +187,8 @@ fn find_existing(
     Some(page.value(row, 0)?.to_owned())
 }
 
-/// Fails if Clerk does not keep a column unique now, because the instance's settings turn it off.
+/// Fails if Clerk does not keep a column unique now, because the instance's settings turn it off. The setting that does so
+/// is named `<column>_disabled`, such as `slug_disabled`; a column without one is always unique.
 fn require_uniqueness(connection: &mut Connection, column: &str) -> Result<(), FdwError> {
     let setting = format!("{column}_disabled");
     let find = |object: &&'static Object| Some((*object, object.column(&setting, true)?));
