@@ -24,10 +24,10 @@ pub fn catalog_column(relation: pg_sys::Oid, number: i16, object: &'static Objec
     if column_path(relation, number).is_some() {
         return None;
     }
-    // SAFETY: get_attname returns a C string, or raises an error for a column that does not exist, and get_atttype
-    // takes any oid and number.
-    let (name, declared) =
-        unsafe { (from_server(pg_sys::get_attname(relation, number, false)), pg_sys::get_atttype(relation, number)) };
+    // SAFETY: get_attname returns a C string, or raises an error for a column that does not exist.
+    let name = unsafe { from_server(pg_sys::get_attname(relation, number, false)) };
+    // SAFETY: get_atttype takes any oid and number.
+    let declared = unsafe { pg_sys::get_atttype(relation, number) };
     object.column(&name, is_scalar(base_type(declared)))
 }
 
@@ -76,8 +76,8 @@ pub fn type_oid(kind: Kind) -> pg_sys::Oid {
 /// Whether a type is neither JSON nor an array.
 fn is_scalar(base: pg_sys::Oid) -> bool {
     // SAFETY: get_element_type takes any oid.
-    !matches!(base, pg_sys::JSONOID | pg_sys::JSONBOID)
-        && unsafe { pg_sys::get_element_type(base) } == pg_sys::InvalidOid
+    let is_array = || unsafe { pg_sys::get_element_type(base) } != pg_sys::InvalidOid;
+    !matches!(base, pg_sys::JSONOID | pg_sys::JSONBOID) && !is_array()
 }
 
 /// The base type of a domain; any other type itself.
