@@ -238,7 +238,7 @@ pub enum FdwError {
     ServerNotUpdatable(String),
 
     /// 42P10.
-    #[error("{object} have no such uniqueness that Clerk keeps, which ON CONFLICT could rely on")]
+    #[error("ON CONFLICT on {object} needs columns that Clerk keeps unique")]
     NotUnique { object: &'static str, sets: Vec<String> },
 
     /// 44000, as Postgres itself says it, but without the row.
@@ -246,7 +246,7 @@ pub enum FdwError {
     CheckOption(String),
 
     /// 0A000.
-    #[error("attrs cannot be written through a view with a check option, which could not be checked for what it says")]
+    #[error("attrs cannot be written through a view with a check option, because the check cannot see into it")]
     AttrsThroughView,
 
     /// 0A000.
