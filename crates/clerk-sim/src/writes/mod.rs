@@ -6,10 +6,10 @@
 //! - `time` reads times in RFC 3339
 //! - `given`: the fields that a request gives; `form`: what forms consist of; `body` reads bodies by forms
 //! - `metadata` merges metadata; `show`: how what was changed is shown, and checks that several subjects share
-//! - `members` of the objects in users; `users`, `parts` (of users), `identifications`, `organizations`, `memberships`, `invitations`,
-//!   `organization_invitations`, `organization_domains`, `waitlist`, `access`, `settings`, `instance`, `roles`,
-//!   `role_sets`, `sessions`, `machines`, `connections`, `enterprise`, `billing`: the forms and what they do, by their
-//!   subjects; `identifiers` and `passwords` check what users have
+//! - `members` of the objects in users; `users`, `parts` (of users), `identifications`, `organizations`, `memberships`,
+//!   `invitations`, `organization_invitations`, `organization_domains`, `waitlist`, `access`, `settings`, `instance`,
+//!   `roles`, `role_sets`, `sessions`, `machines`, `connections`, `enterprise`, `billing`: the forms and what they do, by
+//!   their subjects; `identifiers` and `passwords` check what users have
 //! - `registry`: the list of all forms
 
 mod access;
