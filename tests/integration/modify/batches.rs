@@ -6,15 +6,6 @@ use serde_json::Value;
 
 use crate::support::*;
 
-/// Copies rows from a client's input.
-fn copy(session: &Session, target: &str, rows: &str) -> Result<u64, postgres::Error> {
-    use std::io::Write;
-    let mut client = session.client();
-    let mut writer = client.copy_in(&format!("COPY {target} FROM STDIN"))?;
-    writer.write_all(rows.as_bytes()).unwrap();
-    writer.finish()
-}
-
 /// Rows of an INSERT and of COPY are sent beside each other, but never more of them than max_concurrency says.
 #[test]
 fn in_flight() {
@@ -30,7 +21,7 @@ fn in_flight() {
             }
             "COPY" => {
                 let rows: String = (0..24).map(|number| format!("copied\tcopied-{number}\n")).collect();
-                assert_eq!(copy(&world, "clerk.organizations (name, slug)", &rows).unwrap(), 24);
+                assert_eq!(world.copy("clerk.organizations (name, slug)", &rows).unwrap(), 24);
             }
             _ => world.run(
                 "INSERT INTO clerk.organizations (name, slug) SELECT 'some', 'some-' || n FROM generate_series(0, 23) n",
@@ -64,7 +55,7 @@ fn bulk() {
     world.run(&format!("{insert}(31, 41) n"));
     assert_eq!(sizes(&world), [("/v1/invitations".to_owned(), 1), (bulk(), 10)]);
     let rows: String = (51..=70).map(|number| format!("n{number}@example.com\n")).collect();
-    copy(&world, "clerk.invitations (email_address)", &rows).unwrap();
+    world.copy("clerk.invitations (email_address)", &rows).unwrap();
     assert_eq!(sizes(&world), [(bulk(), 10), (bulk(), 10)]);
     let [one, other] = [0, 1].map(|index| world.sim.organizations()[index].id.clone());
     world.run(&format!(
@@ -190,7 +181,7 @@ fn refused_among_many() {
 fn refused_copy() {
     let world = writable_with(small(), "max_concurrency '1'");
     world.run("INSERT INTO clerk.organizations (name, slug) VALUES ('first', 'taken')");
-    let error = copy(&world, "clerk.organizations (name, slug)", "a\tfree-1\nb\ttaken\nc\tfree-2\n").unwrap_err();
+    let error = world.copy("clerk.organizations (name, slug)", "a\tfree-1\nb\ttaken\nc\tfree-2\n").unwrap_err();
     let error = error.as_db_error().unwrap();
     assert!(error.message().contains("That slug is taken"), "{error:?}");
     assert_eq!(
@@ -212,7 +203,7 @@ fn inexpressible_among_many() {
         "INSERT INTO clerk.dated VALUES ('a', '2024-01-01'), ('b', '2024-01-02'), ('c', 'infinity'), ('d', '2024-01-04')",
     );
     let rows = "a\t2024-01-01\nb\t2024-01-02\nc\tinfinity\nd\t2024-01-04\n";
-    let copied = copy(&world, "clerk.dated", rows).unwrap_err();
+    let copied = world.copy("clerk.dated", rows).unwrap_err();
     for error in [&insert, copied.as_db_error().unwrap()] {
         assert_eq!(error.code().code(), "22023", "{error:?}");
         assert!(error.message().contains("created_at"), "{error:?}");

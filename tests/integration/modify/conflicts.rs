@@ -152,7 +152,7 @@ fn partitions() {
     assert_eq!(error.code().code(), "0A000", "{error:?}");
     world.run("DELETE FROM public.all_organizations WHERE slug = 'a-2' AND name = 'still there'");
     assert_eq!(named(&world, "still there"), 0);
-    copy_rows(&world, "public.all_organizations (name, slug)", "here\tb-1\nthere\tb-2\nthere\tb-3\n");
+    world.copy("public.all_organizations (name, slug)", "here\tb-1\nthere\tb-2\nthere\tb-3\n").unwrap();
     assert_eq!((named(&world, "there"), world.one::<i64>("SELECT count(*) FROM public.here")), (4, 2));
 }
 
@@ -173,22 +173,13 @@ fn inheritance() {
     assert_eq!(named(&world, "kin"), 0);
 }
 
-fn copy_rows(session: &Session, target: &str, rows: &str) {
-    use std::io::Write;
-    let mut client = session.client();
-    let mut writer = client.copy_in(&format!("COPY {target} FROM STDIN")).unwrap();
-    writer.write_all(rows.as_bytes()).unwrap();
-    writer.finish().unwrap();
-}
-
 /// A new user conflicts by any of its addresses.
 #[test]
 fn any_address() {
     let world = writable(small());
     world.run("INSERT INTO clerk.users (email, first_name) VALUES ('there@example.com', 'Ada')");
-    let insert =
-        "INSERT INTO clerk.users (attrs) VALUES ('{\"email_address\": [\"new@example.com\", \"there@example.com\"]}')
-                    ON CONFLICT (email)";
+    let insert = r#"INSERT INTO clerk.users (attrs) VALUES ('{"email_address": ["new@example.com", "there@example.com"]}')
+                    ON CONFLICT (email)"#;
     let changed: Vec<String> =
         world.column(&format!("{insert} DO UPDATE SET first_name = 'Grace' RETURNING first_name"));
     assert_eq!(changed, ["Grace"]);

@@ -241,7 +241,7 @@ fn terminate() {
     assert_eq!(named(&world, "fault"), 1);
 }
 
-/// A statement that is interrupted half a second after it began: its error, how long it took, and what was said.
+/// A statement that is interrupted while its request is on the way: its error, how long it took, and what was said.
 fn interrupted(world: &World, way: &str, statement: &str) -> (DbError, Duration, Vec<String>) {
     let session = world.connect();
     if way == "timeout" {

@@ -204,12 +204,6 @@ fn statement_trigger() {
          CREATE TRIGGER count AFTER INSERT ON clerk.organizations EXECUTE FUNCTION public.count()",
     );
     world.run("INSERT INTO clerk.organizations (name) SELECT 'new' FROM generate_series(1, 3)");
-    {
-        use std::io::Write;
-        let mut client = world.client();
-        let mut writer = client.copy_in("COPY clerk.organizations (name) FROM STDIN").unwrap();
-        writer.write_all(b"new\nnew\n").unwrap();
-        writer.finish().unwrap();
-    }
+    world.copy("clerk.organizations (name)", "new\nnew\n").unwrap();
     assert_eq!(world.column::<i64>("SELECT found FROM public.log"), [3, 5]);
 }

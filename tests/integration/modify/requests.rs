@@ -21,10 +21,7 @@ fn every_write() {
     let mut used: BTreeSet<(String, String)> = BTreeSet::new();
     for case in cases() {
         for (statement, expected) in case.statements {
-            let filled = |text: &str| {
-                ids.iter().fold(text.to_owned(), |text, (name, id)| text.replace(&format!("{{{name}}}"), id))
-            };
-            let sql = filled(statement);
+            let sql = filled(statement, &ids);
             world.requests();
             let rows = match world.client().query(&sql, &[]) {
                 Ok(rows) => rows,
@@ -37,15 +34,12 @@ fn every_write() {
             if let Some(row) = rows.first() {
                 ids.insert(case.object, row.get(0));
             }
-            // What is only there once it was made can be named too.
-            let filled = |text: &str| {
-                ids.iter().fold(text.to_owned(), |text, (name, id)| text.replace(&format!("{{{name}}}"), id))
-            };
             let verb = statement.split(' ').next().unwrap_or_default();
             if !["INSERT", "UPDATE", "DELETE"].contains(&verb) {
                 continue;
             }
-            let expected: Vec<String> = expected.iter().map(|request| filled(request)).collect();
+            // What is only there once it was made can be named too.
+            let expected: Vec<String> = expected.iter().map(|request| filled(request, &ids)).collect();
             if requests != expected {
                 let mut requests = requests.clone();
                 for (name, id) in &ids {
@@ -86,6 +80,11 @@ fn every_write() {
             assert!(is_used, "{path} {what} of {} has no case", object.name);
         }
     }
+}
+
+/// A text with the ids of objects in the place of their names in braces.
+fn filled(text: &str, ids: &BTreeMap<&str, String>) -> String {
+    ids.iter().fold(text.to_owned(), |text, (name, id)| text.replace(&format!("{{{name}}}"), id))
 }
 
 /// What is read is read in any order where several lists are.

@@ -186,7 +186,7 @@ fn half_an_update() {
     assert!(told.iter().any(|told| told.starts_with(ALL)), "what stays at Clerk is told: {told:?}");
 }
 
-/// After the commit of two phases nothing is told either.
+/// After a commit, chained or not, nothing is told.
 #[test]
 fn commit() {
     let world = new_world();

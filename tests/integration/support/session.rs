@@ -1,6 +1,7 @@
 //! A connection to a database, with what tests say and ask.
 
 use std::cell::RefCell;
+use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use postgres::error::DbError;
@@ -84,6 +85,14 @@ impl Session {
         let result = self.client().batch_execute(statement);
         let error = result.err().unwrap_or_else(|| panic!("no error from {statement}"));
         error.as_db_error().unwrap_or_else(|| panic!("{error:?} in {statement}")).clone()
+    }
+
+    /// Copies rows into a table from the client's input, and returns how many there were.
+    pub fn copy(&self, target: &str, rows: &str) -> Result<u64, postgres::Error> {
+        let mut client = self.client();
+        let mut writer = client.copy_in(&format!("COPY {target} FROM STDIN"))?;
+        writer.write_all(rows.as_bytes()).expect("the connection takes rows");
+        writer.finish()
     }
 
     pub fn pid(&self) -> i32 {
