@@ -8,8 +8,8 @@ use pgrx::pg_sys;
 use super::statement::Statement;
 use crate::error::OrRaise;
 use crate::fdw::exec::rows::fill;
-use crate::pg::expression::{evaluate, is_true};
-use crate::pg::tuples::clear;
+use crate::pg::expression::is_true;
+use crate::pg::tuples::project;
 use crate::remote::io_thread::Pages;
 
 /// The row that Clerk has in place of a new one that it refused, with a page that holds it; `None` if there is none, or the
@@ -82,6 +82,8 @@ pub unsafe fn update_existing(
             return std::ptr::null_mut();
         }
         let projected = project(projection);
+        // The update counts the row once more.
+        statement.rows -= 1;
         statement.set_old_row(existing);
         statement.update(state, relation, projected, existing)
     }
@@ -103,22 +105,5 @@ unsafe fn store(statement: &Statement, slot: *mut pg_sys::TupleTableSlot, page: 
         let tuple = pg_sys::heap_form_tuple(descriptor, (*scratch).tts_values, (*scratch).tts_isnull);
         pg_sys::ExecDropSingleTupleTableSlot(scratch);
         pg_sys::ExecForceStoreHeapTuple(tuple, slot, true);
-    }
-}
-
-/// Evaluates a projection into its slot.
-///
-/// # Safety
-/// The projection's context must have the tuples that its expressions read.
-unsafe fn project(projection: *mut pg_sys::ProjectionInfo) -> *mut pg_sys::TupleTableSlot {
-    // SAFETY: the caller guarantees the context. Evaluating the projection writes all values of its slot, which is marked as
-    // filled afterwards, as ExecProject does.
-    unsafe {
-        let expression = &raw mut (*projection).pi_state;
-        let slot = (*expression).resultslot;
-        clear(slot);
-        let mut is_null = false;
-        evaluate(expression, (*projection).pi_exprContext, &mut is_null);
-        pg_sys::ExecStoreVirtualTuple(slot)
     }
 }

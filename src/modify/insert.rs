@@ -231,8 +231,6 @@ impl Statement {
         if !is_update {
             return std::ptr::null_mut();
         }
-        // The row does not count twice.
-        self.rows -= 1;
         // SAFETY: the caller guarantees the relation and the row. Because of DO UPDATE, Postgres has made what that needs.
         unsafe { conflict::update_existing(self, state, relation, slot, &existing) }
     }

@@ -85,7 +85,8 @@ unsafe extern "C-unwind" fn plan_custom_path(
         let parts = (private.get_ptr(0), private.get_ptr(1), private.get_ptr(2).and_then(|list| from_list(list)));
         let (Some(clauses), Some(key), Some(lookup)) = parts else { no_part() };
         let Some(key) = PgList::<pg_sys::RestrictInfo>::from_pg(key).get_ptr(0) else { no_part() };
-        let (Some(outer), Some(inner)) = (sides.get_ptr(0), sides.get_ptr(1)) else { no_part() };
+        let scan = sides.get_ptr(1).filter(|plan| is_a((*plan).cast(), pg_sys::NodeTag::T_ForeignScan));
+        let (Some(outer), Some(inner)) = (sides.get_ptr(0), scan) else { no_part() };
         let Some(inner_rel) = paths.get_ptr(1).map(|path| (*path).parent) else { no_part() };
         let Some(info) = RelInfo::of(inner_rel) else { no_part() };
         let lookup: LookupPath = lookup;

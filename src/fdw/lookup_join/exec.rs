@@ -99,6 +99,7 @@ unsafe extern "C-unwind" fn begin_custom_scan(
             )
         };
         let nodes = Nodes {
+            node: node.cast(),
             outer,
             inner: inner.cast(),
             row: (*node).ss.ss_ScanTupleSlot,

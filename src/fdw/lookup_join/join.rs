@@ -1,7 +1,7 @@
 //! Joins rows of the outer side with those that were looked up.
 
 use clerk_api::pushdown::BoundCondition;
-use pgrx::pg_sys;
+use pgrx::{PgMemoryContexts, pg_sys};
 
 use super::private::{JoinKind, LookupPlan};
 use super::read_ahead::{Counts, OuterRow, ReadAhead, Sides, copy_row};
@@ -18,6 +18,8 @@ use crate::remote::io_thread::FetchId;
 /// Whoever makes it guarantees that all pointers are valid for as long as it exists: they are to nodes, slots and
 /// expressions of the query that is being executed.
 pub struct Nodes {
+    /// The join itself.
+    pub node: *mut pg_sys::PlanState,
     pub outer: *mut pg_sys::PlanState,
     pub inner: *mut pg_sys::ForeignScanState,
     /// The joined row.
@@ -84,8 +86,11 @@ impl LookupJoin {
             };
             if current.is_done {
                 self.release_current();
-            } else if self.next_match() && self.passes(self.nodes.filter) {
-                return true;
+            } else if self.next_match() {
+                if self.passes(self.nodes.filter) {
+                    return true;
+                }
+                self.nodes.count_filtered();
             }
         }
     }
@@ -177,6 +182,27 @@ impl LookupJoin {
 }
 
 impl Nodes {
+    /// Runs something that allocates memory which is not needed for longer than one row.
+    fn in_row_memory<T>(&self, run: impl FnOnce() -> T) -> T {
+        // SAFETY: the context, which lives as long as the query, has a memory for each row, and nothing that an earlier row
+        // has allocated in it is used any more.
+        unsafe {
+            let memory = (*self.context).ecxt_per_tuple_memory;
+            pg_sys::MemoryContextReset(memory);
+            PgMemoryContexts::For(memory).switch_to(|_| run())
+        }
+    }
+
+    /// Counts, for EXPLAIN ANALYZE, a row that the filter has removed.
+    fn count_filtered(&self) {
+        // SAFETY: the node is the join's own; its instrumentation is null unless the query is analyzed.
+        unsafe {
+            if let Some(instrument) = (*self.node).instrument.as_mut() {
+                instrument.nfiltered1 += 1.0;
+            }
+        }
+    }
+
     /// Puts a row of the outer side into the joined row, with nulls for the inner side.
     fn show_outer(&self, row: pg_sys::MinimalTuple) {
         // SAFETY: `Nodes` has the slot, which is one for minimal tuples of the outer side.
@@ -236,14 +262,13 @@ impl Sides for JoinSides<'_> {
         unsafe {
             let slot = tuples::next_row(nodes.outer, nodes.memory)?;
             nodes.show(slot);
-            pg_sys::MemoryContextReset((*nodes.context).ecxt_per_tuple_memory);
             (*nodes.context).ecxt_scantuple = nodes.row;
             let value = |number: usize| {
                 let mut is_null = false;
                 let value = evaluate(*nodes.values.get(number)?, nodes.context, &mut is_null);
                 (!is_null).then_some(value)
             };
-            let mut texts = match values::bind(&self.plan.key, value) {
+            let mut texts = match nodes.in_row_memory(|| values::bind(&self.plan.key, value)) {
                 BoundCondition::Texts(texts) => texts,
                 _ => Vec::new(),
             };
@@ -260,7 +285,10 @@ impl Sides for JoinSides<'_> {
             return Some(FetchId::default());
         }
         // SAFETY: `Nodes` has the node, whose scan nothing else refers to.
-        unsafe { Scan::of(self.nodes.inner)?.look_up(self.nodes.inner, values) }
+        unsafe {
+            let scan = Scan::of(self.nodes.inner)?;
+            self.nodes.in_row_memory(|| scan.look_up(self.nodes.inner, values))
+        }
     }
 
     fn receive(&mut self, remembered: &mut Remembered) -> Option<FetchId> {
@@ -280,7 +308,8 @@ impl Sides for JoinSides<'_> {
             let (values, nulls) = tuples::values(slot);
             let column = self.plan.key_column as usize - 1;
             if !nulls[column] {
-                let value = from_server(pg_sys::text_to_cstring(values[column].cast_mut_ptr()));
+                let text = || from_server(pg_sys::text_to_cstring(values[column].cast_mut_ptr()));
+                let value = nodes.in_row_memory(text);
                 let lookup = match nodes.is_recheck {
                     true => FetchId::default(),
                     false => Scan::of(nodes.inner).map_or_else(FetchId::default, |scan| scan.current_lookup()),

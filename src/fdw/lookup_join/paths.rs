@@ -49,6 +49,11 @@ unsafe extern "C-unwind" fn set_join_pathlist(
         if !settings::is_lookup_join_enabled() || !is_own(inner) || !(*inner).lateral_relids.is_null() {
             return;
         }
+        // The scan of a table with such a clause gets a node above it that checks the clause once.
+        let clauses = PgList::<pg_sys::RestrictInfo>::from_pg((*inner).baserestrictinfo);
+        if clauses.iter_ptr().any(|clause| (*clause).pseudoconstant) {
+            return;
+        }
         let Some(info) = RelInfo::of(inner) else { return };
         let pair = Pair { root, join, outer, inner, extra, info };
         if join_type == pg_sys::JoinType::JOIN_UNIQUE_OUTER {

@@ -57,6 +57,9 @@ pub struct Counts {
     pub looked_up: u64,
 }
 
+/// How many rows are read ahead for one key of a full request, if the query may end after a few rows.
+const ROWS_PER_KEY: usize = 10;
+
 /// What a row that was read ahead takes besides its columns.
 const ROW_BYTES: usize = 64;
 
@@ -88,6 +91,9 @@ impl ReadAhead {
             if let Some(lookup) = sides.receive(remembered) {
                 remembered.end_lookup(lookup);
                 self.in_flight -= 1;
+                if self.in_flight == 0 {
+                    self.allowed = (self.allowed * 2).min(plan.max_concurrency);
+                }
             }
         }
     }
@@ -119,10 +125,9 @@ impl ReadAhead {
             }
             return;
         }
-        if self.in_flight == 0 && self.counts.looked_up > 0 {
-            self.allowed = (self.allowed * 2).min(plan.max_concurrency);
-        }
-        while self.is_first_ready(remembered) != Some(true) && self.may_read() {
+        let enough =
+            if plan.wants_all { usize::MAX } else { ROWS_PER_KEY * self.allowed * plan.path.values_per_request };
+        while self.is_first_ready(remembered) != Some(true) && self.rows.len() < enough && self.may_read() {
             self.read_one(plan, remembered, sides);
         }
         let first_waits =
