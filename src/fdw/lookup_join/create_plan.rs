@@ -99,7 +99,8 @@ unsafe extern "C-unwind" fn plan_custom_path(
         let above = expressions(&above);
         let values = copy(values);
         let row = joined_row((*outer).targetlist, (*inner).targetlist);
-        nulling::align(row, &[target_list, above], &[join, values]);
+        // The target list may be replaced later, by one with expressions over the columns of the join's target.
+        nulling::align(row, &[(*(*rel).reltarget).exprs, above], &[join, values]);
 
         let plan = LookupPlan {
             key: condition,

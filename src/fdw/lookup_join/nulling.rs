@@ -4,8 +4,6 @@
 //! below. The executor's row of a lookup join has each column once, so all expressions of the plan must name it as the
 //! plan's output does; Postgres refuses a plan whose expressions differ.
 
-use pgrx::pg_sys;
-
 /// Makes the columns of the joined row, and of the expressions that are evaluated on it before the join adds nulls, the
 /// same as those of the expressions above.
 ///
@@ -13,7 +11,12 @@ use pgrx::pg_sys;
 /// `row` must hold the TargetEntries of the joined row, `above` expressions that are evaluated on it, and `below` such
 /// expressions as well, all of the query that is being planned. `row` and `below` must be copies that only the plan has.
 #[cfg(feature = "pg15")]
-pub unsafe fn align(_row: *mut pg_sys::List, _above: &[*mut pg_sys::List], _below: &[*mut pg_sys::List]) {}
+pub unsafe fn align(
+    _row: *mut pgrx::pg_sys::List,
+    _above: &[*mut pgrx::pg_sys::List],
+    _below: &[*mut pgrx::pg_sys::List],
+) {
+}
 
 #[cfg(not(feature = "pg15"))]
 pub use since_16::align;
