@@ -40,7 +40,7 @@ pub fn crowd(sim: &Sim, random: &mut Rng) {
 
 /// Texts by which Clerk may find rows in which the column shows another text, or none: secondary addresses, and slugs
 /// where ids are asked for.
-fn strangers(oracle: &Oracle, table: &Table, column: &Column) -> Vec<String> {
+pub fn strangers(oracle: &Oracle, table: &Table, column: &Column) -> Vec<String> {
     let is_of_users = table.name.starts_with("users") || column.name == "user_id";
     let texts = match &*column.name {
         "email" => "SELECT e ->> 'email_address' FROM copy.users, jsonb_array_elements(attrs -> 'email_addresses') e",

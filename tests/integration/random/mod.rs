@@ -4,6 +4,7 @@
 //! chooses how many queries each test makes.
 
 mod conditions;
+mod joins;
 mod lists;
 mod mirror_changes;
 mod mirror_tables;
@@ -51,6 +52,24 @@ fn hold_over(
     of_many: usize,
     mut make: impl FnMut(&Oracle, &mut Maker) -> String,
 ) {
+    hold_each(config, settle, of_many, |oracle, maker| {
+        let query = make(oracle, maker);
+        let statements = maker.statements(query);
+        oracle.run("RESET ALL");
+        let difference = oracle.difference(&statements)?;
+        Some(format!("\n{statements}\n   gave {difference}\n"))
+    });
+}
+
+/// Makes something up and looks at it so many times that the environment asks for, and tells of all that are wrong: of
+/// whatever `wrong_in` gives.
+#[track_caller]
+fn hold_each(
+    config: Config,
+    settle: fn(&Sim, &mut Rng),
+    of_many: usize,
+    mut wrong_in: impl FnMut(&Oracle, &mut Maker) -> Option<String>,
+) {
     if skip_without_icu() {
         return;
     }
@@ -66,12 +85,7 @@ fn hold_over(
     let mut wrong = String::new();
     for _ in 0..count {
         maker.parameters = maker.chance(50).then(Vec::new);
-        let query = make(&oracle, &mut maker);
-        let statements = maker.statements(query);
-        oracle.run("RESET ALL");
-        if let Some(difference) = oracle.difference(&statements) {
-            wrong += &format!("\n{statements}\n   gave {difference}\n");
-        }
+        wrong.extend(wrong_in(&oracle, &mut maker));
     }
     assert!(wrong.is_empty(), "with CLERK_FDW_RANDOM_SEED={seed}:\n{wrong}");
 }

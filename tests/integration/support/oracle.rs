@@ -14,6 +14,9 @@ pub const NOON: i64 = 1_710_072_000_000;
 /// The imported tables that every oracle has copies of.
 const COPIED: &[&str] = &["users", "organizations", "organization_memberships"];
 
+/// Rows of a query as text.
+pub type Texts = Vec<Vec<Option<String>>>;
+
 /// A world that a few users and organizations with known names live in, each of whose foreign tables `clerk.x` has a
 /// copy `copy.x`.
 pub struct Oracle {
@@ -64,7 +67,7 @@ impl Oracle {
     }
 
     /// The rows of the last of these statements that has any, as text.
-    pub fn texts(&self, statements: &str) -> Result<Vec<Vec<Option<String>>>, String> {
+    pub fn texts(&self, statements: &str) -> Result<Texts, String> {
         let said = self.client().simple_query(statements);
         let messages = said.map_err(|error| match error.as_db_error() {
             Some(error) => format!("{}: {}", error.code().code(), error.message()),
@@ -100,10 +103,15 @@ impl Oracle {
 
     /// Why the query does not give what it gives over the copies; none if it does.
     pub fn difference(&self, query: &str) -> Option<String> {
+        self.difference_by(query, |query| self.texts(query))
+    }
+
+    /// The same of rows that are read in another way than all at once.
+    pub fn difference_by(&self, query: &str, read: impl Fn(&str) -> Result<Texts, String>) -> Option<String> {
         self.notices();
-        let mut found = self.texts(query);
+        let mut found = read(query);
         self.run("DEALLOCATE ALL");
-        let mut expected = self.texts(&query.replace(" clerk.", " copy."));
+        let mut expected = read(&query.replace(" clerk.", " copy."));
         self.run("DEALLOCATE ALL");
         if !query.contains("ORDER BY") {
             for rows in [&mut found, &mut expected].into_iter().flatten() {
