@@ -6,7 +6,7 @@ use std::ptr::null_mut;
 use clerk_api::pushdown::{Classified, Operator};
 use pgrx::{PgList, pg_sys};
 
-use crate::fdw::plan::clause::PushableClause;
+use crate::fdw::plan::clause::{ComparedValue, PushableClause};
 use crate::fdw::plan::rel_info::RelInfo;
 
 /// A clause by which a join looks rows up.
@@ -59,11 +59,10 @@ impl Key {
         // SAFETY: the caller guarantees a RestrictInfo of the query, whose values are expressions of the same query.
         unsafe {
             let comparison = info.rel.pushable_clause(clause.cast())?;
-            let is_of_outer = comparison.values.iter().all(|value| {
-                let relations = pg_sys::pull_varnos(info.rel.root, value.expression.cast());
-                !relations.is_null() && pg_sys::bms_is_subset(relations, outer)
-            });
-            if comparison.operator != Operator::Equal || comparison.values.is_empty() || !is_of_outer {
+            let of = |value: &ComparedValue| pg_sys::pull_varnos(info.rel.root, value.expression.cast());
+            let are_of_outer = comparison.values.iter().all(|value| pg_sys::bms_is_subset(of(value), outer))
+                && comparison.values.iter().any(|value| !of(value).is_null());
+            if comparison.operator != Operator::Equal || !are_of_outer {
                 return None;
             }
             let classified = info.clauses.with_lookup(info.rel, comparison.column);

@@ -49,8 +49,8 @@ pub struct Estimate {
     /// How many requests run at the same time.
     concurrency: f64,
     is_possible: bool,
-    /// Whether a whole list is read whose size is not known.
-    is_unknown: bool,
+    /// How many requests are assumed at least, for the cost, because the size of the list is not known.
+    assumed_requests: f64,
 }
 
 impl Estimate {
@@ -75,7 +75,7 @@ impl Estimate {
             requests: (values / MAX_VALUES as f64).ceil(),
             concurrency,
             is_possible: true,
-            is_unknown: false,
+            assumed_requests: 0.0,
         };
         if let Some((clause, Pushdown::Key(key))) = find(|pushdown| matches!(pushdown, Pushdown::Key(_))) {
             let values = values(clause);
@@ -85,7 +85,7 @@ impl Estimate {
                     let is_filter = |pushdown: &Pushdown| matches!(pushdown, Pushdown::KeyFilter { .. });
                     let rows = values * if find(is_filter).is_some() { MIN_ROWS } else { LIST_ROWS };
                     let requests = values * (LIST_ROWS / page).ceil();
-                    Estimate { rows, fetched: rows, requests, concurrency, is_possible: true, is_unknown: false }
+                    Estimate { rows, fetched: rows, requests, concurrency, is_possible: true, assumed_requests: 0.0 }
                 }
             };
         }
@@ -97,16 +97,16 @@ impl Estimate {
             return looked_up(values(clause));
         }
         let rows = rows.max(MIN_ROWS.min(tuples));
-        let is_whole = find(|_| true).is_none();
-        let fetched = if is_whole { tuples.max(rows) } else { rows };
+        let fetched = if find(|_| true).is_some() { rows } else { tuples.max(rows) };
         let lists = if clauses.classified.is_in_parts() { 2.0 } else { 1.0 };
         let requests = (fetched / page).ceil().max(lists);
         let is_sequential = is_by_cursor(table) && requests < MIN_PAGES_TO_SPLIT as f64;
         let concurrency = if is_sequential { 1.0 } else { concurrency };
         let is_possible = clauses.classified.missing_keys().is_empty();
         let requests = if is_possible { requests } else { 0.0 };
-        let is_unknown = is_whole && is_possible && !info.is_size_known && info.table.object.is_paged();
-        Estimate { rows, fetched, requests, concurrency, is_possible, is_unknown }
+        let is_unknown = is_possible && !info.is_size_known && info.table.object.is_paged();
+        let assumed_requests = if is_unknown { UNKNOWN_REQUESTS * fetched / tuples } else { 0.0 };
+        Estimate { rows, fetched, requests, concurrency, is_possible, assumed_requests }
     }
 
     /// Estimates the lookups of a join: of so many different values, so many of which one request takes, in lists below
@@ -122,7 +122,7 @@ impl Estimate {
             _ => (values, lists * (values / per_request as f64).ceil()),
         };
         let concurrency = f64::from(table.max_concurrency);
-        Estimate { rows, fetched: rows, requests, concurrency, is_possible: true, is_unknown: false }
+        Estimate { rows, fetched: rows, requests, concurrency, is_possible: true, assumed_requests: 0.0 }
     }
 
     /// The estimate for the same path sorted by Clerk. A list that is read by cursor is then read one page after the
@@ -139,7 +139,7 @@ impl Estimate {
     pub fn total_cost(&self, table: &Table) -> f64 {
         // Concurrent requests take less time, but use as much of the rate limit. The square root is a compromise
         // between dividing the cost by the number of concurrent requests and not dividing it.
-        let requests = if self.is_unknown { self.requests.max(UNKNOWN_REQUESTS) } else { self.requests };
+        let requests = self.requests.max(self.assumed_requests);
         let further = (requests - 1.0).max(0.0) / self.concurrency.sqrt();
         self.startup_cost(table) + further * REQUEST_COST + self.fetched * ROW_COST
     }

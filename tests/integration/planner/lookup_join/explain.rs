@@ -14,18 +14,18 @@ fn properties() {
                 NODE,
                 "Seq Scan on orders o",
                 "Foreign Scan on users u",
-                "Lookup Key: ",
+                "Lookup Cond: ",
                 "Keys per Request: 100",
                 "Expected Requests: ",
             ][..],
         ),
         (
             "SELECT o.id FROM own.orders o JOIN clerk.users u ON u.email = lower(o.email)",
-            &["Lookup Key: ", "lower(o.email)", "Keys per Request: 100"],
+            &["Lookup Cond: ", "lower(o.email)", "Keys per Request: 100"],
         ),
         (
             "SELECT o.id FROM own.orders o JOIN clerk.users u ON u.user_id = o.user_id AND u.created_at > o.at",
-            &["Lookup Key: ", "Join Filter: (u.created_at > o.at)"],
+            &["Lookup Cond: ", "Join Filter: (u.created_at > o.at)"],
         ),
         ("SELECT o.id, u.email FROM own.orders o LEFT JOIN clerk.users u ON u.user_id = o.user_id", &[NODE, "Left"]),
         (
@@ -38,7 +38,7 @@ fn properties() {
         ),
         (
             "SELECT o.id FROM own.orders o JOIN clerk.organization_memberships m ON m.organization_id = o.organization_id",
-            &["Lookup Key: ", "Keys per Request: 1", "Foreign Scan on organization_memberships m"],
+            &["Lookup Cond: ", "Keys per Request: 1", "Foreign Scan on organization_memberships m"],
         ),
     ] {
         let plan = oracle.column::<String>(&format!("EXPLAIN {query}")).join("\n");
@@ -50,7 +50,7 @@ fn properties() {
         }
     }
     let inner = plan_of(&oracle, "SELECT o.id FROM own.orders o JOIN clerk.users u USING (user_id)");
-    let key = inner.lines().find(|line| line.contains("Lookup Key")).unwrap_or_default();
+    let key = inner.lines().find(|line| line.contains("Lookup Cond")).unwrap_or_default();
     assert!(key.contains("user_id") && key.contains("o.user_id"), "{key}");
     for word in ["Inner", "Left", "Semi", "Anti"] {
         assert!(!inner.contains(word), "{word} in {inner}");
@@ -70,7 +70,7 @@ fn formats() {
     assert_eq!(joins.len(), 1);
     let join = &joins[0];
     assert_eq!(join["Keys per Request"], 100, "{join:#}");
-    assert!(join["Expected Requests"].as_f64() >= Some(1.0) && join["Lookup Key"].is_string(), "{join:#}");
+    assert!(join["Expected Requests"].as_f64() >= Some(1.0) && join["Lookup Cond"].is_string(), "{join:#}");
     assert!(join["Keys"].is_null() && join["Requests"].is_null(), "{join:#}");
     assert_eq!(join["Plans"].as_array().map(Vec::len), Some(2), "{join:#}");
     for format in ["TEXT", "XML", "YAML"] {
