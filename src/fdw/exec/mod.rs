@@ -4,8 +4,8 @@
 //! | --- | --- |
 //! | [`values`] | Which values do the plan's conditions have when the query runs? |
 //! | [`rows`] | How is an object converted to a row? |
-//! | [`scan`] | How is a table scanned? |
-//! | [`stored_rows`] | How are all rows read before the first is used? |
+//! | [`stored_rows`] | How are all rows kept that are read before the first is used? |
+//! | [`scan`] | How is a table scanned? Its `stored` reads all rows first, its `lookups` looks objects up for a join. |
 //! | [`explain`] | What does EXPLAIN show? |
 //! | [`analyze`] | Which rows does ANALYZE sample? |
 

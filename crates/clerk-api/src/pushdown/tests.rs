@@ -195,3 +195,33 @@ fn counts_leave_no_condition_out() {
     assert_eq!(bind("org_1"), Some(Query::Count { parent: None, filters }));
     assert_eq!((bind(""), bind(&"x".repeat(9000))), (None, None));
 }
+
+#[test]
+fn a_request_takes_many_values_where_clerk_finds_one_of_several() {
+    let per_request = |name: &str, column: &'static str, others: &[Bound]| {
+        let object = object(name).unwrap();
+        let condition = |column, operator, has_one_value| Condition {
+            column: object.column(column, true).unwrap(),
+            operator,
+            has_one_value,
+        };
+        let others = others.iter().map(|(column, operator, _)| condition(*column, *operator, true));
+        let conditions = others.chain([condition(column, Equal, false)]).collect();
+        Classified::new(object, conditions).values_per_request()
+    };
+    for (name, column, expected) in [
+        ("users", "user_id", Some(100)),
+        ("users", "email", Some(100)),
+        ("users", "first_name", None),
+        ("users", "created_at", None),
+        ("organizations", "organization_id", Some(100)),
+        ("organization_memberships", "organization_id", Some(1)),
+        ("organization_memberships", "user_id", Some(1)),
+        ("organization_memberships", "role", None),
+        ("sessions", "user_id", Some(1)),
+    ] {
+        assert_eq!(per_request(name, column, &[]), expected, "{name}.{column}");
+    }
+    let organization = [("organization_id", Equal, texts(&["org_1"]))];
+    assert_eq!(per_request("organization_memberships", "user_id", &organization), Some(100));
+}
