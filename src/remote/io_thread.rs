@@ -117,6 +117,7 @@ impl Pages {
 pub struct Fetches {
     running: Vec<(FetchId, PageStream)>,
     last: FetchId,
+    stats: Arc<Stats>,
     wakeup: Wakeup,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
@@ -128,29 +129,33 @@ pub struct FetchId(u64);
 impl Fetches {
     pub fn new() -> Result<Self, FdwError> {
         let (wakeup, wake) = Wakeup::new()?;
-        Ok(Fetches { running: Vec::new(), last: FetchId::default(), wakeup, wake: Arc::new(wake) })
+        let (running, last, stats) = (Vec::new(), FetchId::default(), Arc::default());
+        Ok(Fetches { running, last, stats, wakeup, wake: Arc::new(wake) })
     }
 
     /// Starts the requests of one more fetch on the I/O thread.
     pub fn start(&mut self, fetch: Fetch, client: Arc<Client>) -> Result<FetchId, FdwError> {
         let _entered = runtime()?.enter();
-        let wake = Arc::clone(&self.wake);
+        let (wake, stats) = (Arc::clone(&self.wake), Arc::clone(&self.stats));
         self.last = FetchId(self.last.0 + 1);
-        self.running.push((self.last, PageStream::start(fetch, client, move || wake())));
+        self.running.push((self.last, PageStream::start_counted(fetch, client, stats, move || wake())));
         Ok(self.last)
     }
 
-    /// Waits until a fetch has another page or has ended, and returns which one. With the end come the fetch's costs. A
-    /// cancel, a timeout or a shutdown interrupts the wait. At least one fetch must be running.
-    pub fn next(&mut self) -> Result<(FetchId, Received), Box<clerk_api::Error>> {
+    /// Waits until a fetch has another page or has ended, and returns which one, with the page if there is one. A cancel, a
+    /// timeout or a shutdown interrupts the wait. At least one fetch must be running.
+    pub fn next(&mut self) -> Result<(FetchId, Option<Page>), Box<clerk_api::Error>> {
         loop {
             check_for_interrupts!();
             for index in 0..self.running.len() {
                 let (id, stream) = &mut self.running[index];
                 let id = *id;
                 match stream.poll_page() {
-                    Poll::Ready(Some(page)) => return Ok((id, Received::Page(page?))),
-                    Poll::Ready(None) => return Ok((id, Received::End(self.running.remove(index).1))),
+                    Poll::Ready(Some(page)) => return Ok((id, Some(page?))),
+                    Poll::Ready(None) => {
+                        self.running.remove(index);
+                        return Ok((id, None));
+                    }
                     Poll::Pending => {}
                 }
             }
@@ -158,17 +163,10 @@ impl Fetches {
         }
     }
 
-    /// What the fetches that have not ended have cost so far.
-    pub fn stats(&self) -> impl Iterator<Item = &Stats> {
-        self.running.iter().map(|(_, stream)| stream.stats())
+    /// What all fetches have cost so far.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
     }
-}
-
-/// What has come from a fetch.
-pub enum Received {
-    Page(Page),
-    /// There are no more pages. The stream still tells what the fetch has cost.
-    End(PageStream),
 }
 
 /// Sends requests that change something, several beside each other, and waits until what became of each is known. After

@@ -26,8 +26,17 @@ impl PageStream {
     /// Starts fetching on the current tokio runtime. `wake` is called on that runtime whenever the result of
     /// [`PageStream::poll_page`] may have changed. It must not block.
     pub fn start(fetch: Fetch, client: Arc<Client>, wake: impl Fn() + Send + Sync + 'static) -> PageStream {
+        PageStream::start_counted(fetch, client, Arc::default(), wake)
+    }
+
+    /// The same, with counters that several streams can share.
+    pub fn start_counted(
+        fetch: Fetch,
+        client: Arc<Client>,
+        stats: Arc<Stats>,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> PageStream {
         let (sender, pages, demand) = pagination::channel(fetch.query.may_overlap(fetch.object), wake);
-        let stats = Arc::new(Stats::default());
         let task = tokio::spawn(pagination::run(client, fetch, sender, Arc::clone(&stats)));
         PageStream { pages, demand, received: 0, is_ended: false, stats, task }
     }

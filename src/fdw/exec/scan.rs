@@ -47,7 +47,7 @@ pub struct Scan {
     progress: Progress,
     /// The rows, if all are read before the first is used.
     stored: Option<Stored>,
-    /// The lookups in flight, if the scan is the inner side of a lookup join.
+    /// The lookups, if the scan is the inner side of a lookup join.
     lookups: Option<Lookups>,
     /// What the executions that have ended have cost: one for each rescan, for example in a nested loop.
     finished_stats: ScanStats,
@@ -196,7 +196,7 @@ impl Scan {
             stats.add(reading.pages.stats(), reading.rows);
         }
         if let Some(lookups) = &self.lookups {
-            lookups.stats().for_each(|running| stats.add(running, 0.0));
+            stats.add(lookups.stats(), 0.0);
         }
         stats
     }

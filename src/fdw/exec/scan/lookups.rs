@@ -9,9 +9,9 @@ use pgrx::pg_sys;
 use super::{Scan, evaluate};
 use crate::error::{FdwError, OrRaise};
 use crate::fdw::exec::rows::fill;
-use crate::remote::io_thread::{FetchId, Fetches, Received};
+use crate::remote::io_thread::{FetchId, Fetches};
 
-/// The lookups in flight, and the page of one of them whose rows are being returned.
+/// The lookups since the scan has begun, and the page of one of them whose rows are being returned.
 pub(super) struct Lookups {
     fetches: Fetches,
     page: Option<Page>,
@@ -29,8 +29,8 @@ impl Lookups {
         Ok(Lookups { fetches, page: None, current: FetchId::default(), row: 0, ended: None })
     }
 
-    /// What the lookups in flight have cost so far.
-    pub(super) fn stats(&self) -> impl Iterator<Item = &Stats> {
+    /// What the lookups have cost so far.
+    pub(super) fn stats(&self) -> &Stats {
         self.fetches.stats()
     }
 }
@@ -92,12 +92,9 @@ impl Scan {
             // The old page is dropped before the wait for the next one, so that only one page is in memory.
             drop(take(&mut lookups.page));
             match lookups.fetches.next() {
-                Ok((lookup, Received::Page(page))) => {
-                    (lookups.page, lookups.current, lookups.row) = (Some(page), lookup, 0);
-                }
-                Ok((lookup, Received::End(stream))) => {
+                Ok((lookup, Some(page))) => (lookups.page, lookups.current, lookups.row) = (Some(page), lookup, 0),
+                Ok((lookup, None)) => {
                     lookups.ended = Some(lookup);
-                    self.finished_stats.add(stream.stats(), 0.0);
                     return false;
                 }
                 Err(error) => {
