@@ -9,7 +9,7 @@ pub fn code(error: &Error) -> PgSqlErrorCode {
     match error {
         Error::Config(_) => ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
         Error::Unauthorized { .. } => ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-        Error::Unavailable { .. } => ERRCODE_CONNECTION_FAILURE,
+        Error::Unavailable { .. } | Error::RateLimited { .. } => ERRCODE_CONNECTION_FAILURE,
         Error::Unknown { .. } => ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN,
         Error::BrokenOff => ERRCODE_INTERNAL_ERROR,
         Error::Malformed { .. } | Error::Unreadable { .. } => ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
@@ -21,6 +21,10 @@ pub fn hint(error: &Error, server: &str) -> Option<String> {
     let hint = match error {
         Error::Unauthorized { .. } => format!("Check the key of server \"{server}\"."),
         Error::Malformed { .. } | Error::Unreadable { .. } => format!("Check the api_url of server \"{server}\"."),
+        Error::RateLimited { .. } => format!(
+            "Set rate_limit_timeout_ms of server \"{server}\" higher to wait for longer, or its rate_limit lower to be \
+             refused less often."
+        ),
         Error::Inconsistent { .. } => "Run the query again; no row was left out silently.".to_owned(),
         Error::Unknown { .. } => {
             "Look whether Clerk has done it, for example with SELECT, before you run the statement again.".to_owned()

@@ -48,6 +48,7 @@ pub fn settings(server: &Options) -> Settings {
         max_concurrency: number(server, "max_concurrency").map_or(default.max_concurrency, |max| max as usize),
         timeout: milliseconds("timeout_ms").unwrap_or(default.timeout),
         max_retries: number(server, "max_retries").unwrap_or(default.max_retries),
+        rate_limit_timeout: milliseconds("rate_limit_timeout_ms").unwrap_or(default.rate_limit_timeout),
     }
 }
 

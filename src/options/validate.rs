@@ -42,6 +42,7 @@ const SPECS: &[Spec] = &[
     Spec { name: "max_concurrency", places: &[Place::Server], check: |text| integer(text, 1..=32) },
     Spec { name: "timeout_ms", places: &[Place::Server], check: |text| integer(text, 1..=3_600_000) },
     Spec { name: "max_retries", places: &[Place::Server], check: |text| integer(text, 0..=100) },
+    Spec { name: "rate_limit_timeout_ms", places: &[Place::Server], check: |text| integer(text, 0..=3_600_000) },
     Spec { name: "updatable", places: &[Place::Server, Place::Table], check: boolean },
     Spec { name: "mirror_writes", places: &[Place::Server], check: boolean },
     Spec { name: "object", places: &[Place::Table], check: known_object },

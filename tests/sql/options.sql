@@ -18,7 +18,8 @@ ALTER FOREIGN DATA WRAPPER clerk_wrapper OPTIONS (ADD debug 'true');
 CREATE SERVER everything FOREIGN DATA WRAPPER clerk_wrapper OPTIONS (
   api_key 'sk_test_1', api_key_id '6f8f9d3e-0b1c-4c3e-9a54-0123456789ab', api_key_name 'clerk',
   api_url 'https://clerk.example.com/v1', api_version '2026-05-12', rate_limit '1000', request_interval_ms '500',
-  page_size '100', max_concurrency '4', timeout_ms '5000', max_retries '0', updatable 'false');
+  page_size '100', max_concurrency '4', timeout_ms '5000', max_retries '0',
+  rate_limit_timeout_ms '0', updatable 'false');
 CREATE USER MAPPING FOR PUBLIC SERVER everything OPTIONS (api_key 'sk_test_2');
 CREATE FOREIGN TABLE everything (id text, plan text OPTIONS (path 'public_metadata.plan'))
   SERVER everything OPTIONS (object 'users', rowid_column 'id', startup_cost '10', page_size '50', updatable 'false');
@@ -75,7 +76,8 @@ END $$;
 SELECT place, option, value, pg_temp.said(place, option, value)
   FROM (VALUES ('server', 'rate_limit', 1, 1000000), ('server', 'request_interval_ms', 0, 3600000),
                ('server', 'page_size', 1, 500), ('table', 'page_size', 1, 500), ('server', 'max_concurrency', 1, 32),
-               ('server', 'timeout_ms', 1, 3600000), ('server', 'max_retries', 0, 100))
+               ('server', 'timeout_ms', 1, 3600000), ('server', 'max_retries', 0, 100),
+               ('server', 'rate_limit_timeout_ms', 0, 3600000))
          AS options (place, option, least, most),
        unnest(ARRAY[least - 1, least, most, most + 1]::text[]) WITH ORDINALITY AS given (value, number)
   ORDER BY option COLLATE "C", place COLLATE "C", number;

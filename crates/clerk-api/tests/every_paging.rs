@@ -37,6 +37,7 @@ fn a_fault_in_any_list_is_corrected_or_an_error() {
     let client = with(&sim, |settings| {
         settings.timeout = Duration::from_millis(400);
         settings.max_retries = 1;
+        settings.rate_limit_timeout = Duration::from_millis(200);
     });
     // The same lists in another order are read by the same requests.
     let is_other_order = |list: &List| matches!(list.name, "users in order" | "the newest users" | "the newest");

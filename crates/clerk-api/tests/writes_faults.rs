@@ -21,6 +21,9 @@ fn client_for(case: &Case, sim: &Sim) -> Arc<Client> {
         if matches!(case.name, "silence" | "answer withheld") {
             settings.timeout = Duration::from_millis(1500);
         }
+        if case.name == "429" {
+            settings.rate_limit_timeout = Duration::from_millis(500);
+        }
     })
 }
 
@@ -99,6 +102,7 @@ async fn a_fault_that_lasts_ends_in_the_honest_error() {
         let context = format!("{change:?}, {}: {outcome:?}", case.name);
         let made = change.made(&sim);
         match &outcome {
+            Outcome::Failed(Error::RateLimited { .. }) if case.name == "429" => assert_eq!(made, 0, "{context}"),
             Outcome::Failed(Error::Unavailable { tries: 3, .. }) if case.is_certain => assert_eq!(made, 0, "{context}"),
             Outcome::Failed(Error::Unknown { tries, .. }) if !case.is_certain => {
                 assert_eq!(*tries, if change.is_repeated() { 3 } else { 1 }, "{context}");
@@ -214,7 +218,7 @@ async fn a_wait_that_is_too_long_is_not_begun() {
     let sim = instance();
     sim.fault(Fault::too_many_requests(301));
     let outcome = send_one(&client(&sim), &new_organization("x")).await;
-    assert!(matches!(outcome, Outcome::Failed(Error::Unavailable { tries: 1, .. })), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::Failed(Error::RateLimited { tries: 1, .. })), "{outcome:?}");
 }
 
 /// A server that answers each request on a connection with an organization and then closes the connection, without

@@ -107,8 +107,8 @@ async fn a_stop_lets_those_on_their_way_come_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_does_not_wait_for_what_waits() {
     for (fault, change) in [
-        (Fault::too_many_requests(200), Change::Insert),
-        (Fault::too_many_requests(200), Change::Patch),
+        (Fault::too_many_requests(50), Change::Insert),
+        (Fault::too_many_requests(50), Change::Patch),
         (Fault::status(503).retry_after(200), Change::Patch),
     ] {
         let sim = instance();
@@ -180,7 +180,10 @@ async fn no_error_has_a_secret_that_a_server_repeats() {
             let sim = instance();
             let request = Request::to_path(Method::Post, "/users", &Value::Null, Some(body.to_string())).unwrap();
             sim.fault(Fault::body(status, echo.clone()).always());
-            let client = with(&sim, |settings| settings.max_retries = 0);
+            let client = with(&sim, |settings| {
+                settings.max_retries = 0;
+                settings.rate_limit_timeout = Duration::ZERO;
+            });
             let outcome = send_one(&client, &request).await;
             let Outcome::Failed(error) = &outcome else { panic!("{outcome:?}") };
             for text in [error.to_string(), format!("{error:?}"), format!("{outcome:?}")] {

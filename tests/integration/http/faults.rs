@@ -72,7 +72,7 @@ fn set_timeout(world: &World, kind: &str) {
 
 /// Every fault at the first, a middle and the last request of a list, once and from then on.
 fn every_fault(config: Config, page_size: u32, list: &List) {
-    let options = format!("page_size '{page_size}', max_retries '1', timeout_ms '10000'");
+    let options = format!("page_size '{page_size}', max_retries '1', timeout_ms '10000', rate_limit_timeout_ms '2500'");
     let world = World::with(config, &options);
     let all = ids(&(list.all)(&world.sim));
     assert_same_ids(world.column(list.query), &all, "without a fault");
@@ -149,8 +149,10 @@ fn every_fault_on_memberships() {
 /// The members of one organization, whose endpoint's 404 could mean that there is no such organization.
 #[test]
 fn every_fault_on_members_of_one_organization() {
-    let world =
-        World::with(Config { organizations: 1, ..small() }, "page_size '20', max_retries '1', timeout_ms '10000'");
+    let world = World::with(
+        Config { organizations: 1, ..small() },
+        "page_size '20', max_retries '1', timeout_ms '10000', rate_limit_timeout_ms '2500'",
+    );
     let id = world.sim.organizations()[0].id.clone();
     let all = ids(&world.sim.memberships());
     let query = format!("SELECT membership_id FROM clerk.organization_memberships WHERE organization_id = '{id}'");
@@ -175,7 +177,7 @@ fn every_fault_on_members_of_one_organization() {
 /// Counting users decides how they are read, never which.
 #[test]
 fn wrong_count_changes_no_rows() {
-    let options = "page_size '30', max_retries '1', timeout_ms '10000'";
+    let options = "page_size '30', max_retries '1', timeout_ms '10000', rate_limit_timeout_ms '2500'";
     let world = World::with(Config { users: 600, ..small() }, options);
     let all = ids(&world.sim.users());
     let wrong = ["0", "1", "599", "601", "7", "100000", "18446744073709551615"];

@@ -23,32 +23,39 @@ fn request_interval() {
     assert!(all >= Duration::from_millis(50) * (requests.len() as u32 - 1) - Duration::from_millis(250), "{all:?}");
 }
 
-/// rate_limit is a token bucket: so many at once, then as many in ten seconds.
+/// rate_limit is a window: so many at once but for a reserve, and in no ten seconds more.
 #[test]
-fn rate_limit_is_a_token_bucket() {
-    let world = World::with(Config { organizations: 60, ..small() }, "page_size '2', rate_limit '40'");
+fn rate_limit_is_a_window() {
+    let world = World::with(Config { organizations: 100, ..small() }, "page_size '2', rate_limit '40'");
     world.rows("SELECT organization_id FROM clerk.organizations");
-    let at: Vec<_> = world.requests().into_iter().map(|request| request.at).collect();
+    let at = starts(&world.requests());
     assert!(at.len() >= 50, "{} requests", at.len());
-    assert!(at[39] - at[0] < Duration::from_secs(5), "the burst took {:?}", at[39] - at[0]);
-    for late in 50..at.len() {
-        // From the 41st on, one each 250 ms.
-        let least = Duration::from_millis(250) * (late as u32 - 39) - Duration::from_millis(250);
-        assert!(at[late] - at[0] >= least, "request {late} came after {:?}", at[late] - at[0]);
-    }
+    assert!(at[31] - at[0] < Duration::from_secs(5), "the burst took {:?}", at[31] - at[0]);
+    assert_window(&at, 40);
+    assert!(at[39] - at[0] < Duration::from_secs(14), "the reserve took {:?}", at[39] - at[0]);
+}
+
+/// A scan that needs fewer requests than the limit is not held back.
+#[test]
+fn rate_limit_does_not_hold_back_a_scan_below_it() {
+    let world = World::with(Config { organizations: 200, ..small() }, "page_size '2', rate_limit '250'");
+    world.rows("SELECT organization_id FROM clerk.organizations");
+    let at = starts(&world.requests());
+    assert!((150..240).contains(&at.len()), "{} requests", at.len());
+    assert!(at[at.len() - 1] - at[0] < Duration::from_secs(8), "{:?}", at[at.len() - 1] - at[0]);
 }
 
 /// A key of a development instance is paced by what Clerk allows those, a live one by more.
 #[test]
 fn rate_limit_follows_the_key() {
     let keys = vec!["sk_test_simulator".to_owned(), KEY.to_owned()];
-    let config = Config { organizations: 41, keys, ..small() };
+    let config = Config { organizations: 61, keys, ..small() };
     let world = World::with(config, "page_size '2'");
     world.run("ALTER SERVER clerk OPTIONS (DROP rate_limit)");
     world.rows("SELECT organization_id FROM clerk.organizations");
-    let at: Vec<_> = world.requests().into_iter().map(|request| request.at).collect();
-    let last = at[at.len() - 1] - at[0];
-    assert!(last >= Duration::from_millis(400) * (at.len() as u32 - 25) - Duration::from_millis(400), "{last:?}");
+    let at = starts(&world.requests());
+    assert!(at.len() > 25, "{} requests", at.len());
+    assert_window(&at, 25);
 
     world.run(&format!("ALTER USER MAPPING FOR CURRENT_USER SERVER clerk OPTIONS (SET api_key '{KEY}')"));
     world.rows("SELECT organization_id FROM clerk.organizations");
@@ -85,6 +92,46 @@ fn retry_429_waits_for_retry_after() {
         assert!(early.is_empty(), "{} requests for {table} came too early", early.len());
         assert!(requests.iter().any(|request| request.at >= to));
     }
+}
+
+/// A 429 is waited out for as long as the server's option says, however few retries there are.
+#[test]
+fn retry_429_is_no_failure() {
+    let world = World::with(small(), "page_size '10', max_retries '2'");
+    world.sim.fault(Fault::too_many_requests(1).always());
+    let query = "EXPLAIN (ANALYZE, COSTS OFF, SUMMARY OFF) SELECT user_id FROM clerk.users";
+    let session = world.connect();
+    let (plan, took) = thread::scope(|scope| {
+        let reading = scope.spawn(move || {
+            let start = Instant::now();
+            (session.column::<String>(query).join("\n"), start.elapsed())
+        });
+        thread::sleep(Duration::from_secs(8));
+        world.sim.clear_faults();
+        reading.join().unwrap()
+    });
+    let refused = world.requests().iter().filter(|request| request.status() == Some(429)).count();
+    assert!((3..60).contains(&refused), "{refused} were refused");
+    assert!(took >= Duration::from_secs(8), "{took:?}");
+    assert!(plan.contains("rows=60") && plan.contains("Waited for Pacing"), "{plan}");
+}
+
+/// A wait that would be too long is an error that says how long it would be, and which option allows it.
+#[test]
+fn retry_429_that_is_too_long_is_an_error() {
+    let world = World::with(small(), "page_size '10', rate_limit_timeout_ms '2000'");
+    world.sim.fault(Fault::too_many_requests(33).always());
+    let start = Instant::now();
+    let error = world.error("SELECT user_id FROM clerk.users");
+    assert_eq!(error.code().code(), "08006", "{error:?}");
+    assert!(error.message().contains("Clerk asks to wait 33 s"), "{error:?}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("rate_limit_timeout_ms")), "{error:?}");
+    // The next query is not even sent.
+    world.requests();
+    let error = world.error("SELECT user_id FROM clerk.users");
+    assert!(error.message().contains("Clerk asks to wait"), "{error:?}");
+    assert_eq!(world.targets(), [""; 0]);
+    assert!(start.elapsed() < Duration::from_secs(10));
 }
 
 const BACKENDS: usize = 16;

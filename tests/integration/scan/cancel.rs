@@ -12,6 +12,9 @@ use crate::support::*;
 /// Ways to wait for a long time, each in a world of its own.
 const WAITS: [&str; 6] = ["silence", "retry_after", "latency", "backoff", "rate_limit", "interval"];
 
+/// A key with a budget of its own.
+const OTHER_KEY: &str = "sk_live_other";
+
 const QUERY: &str = "SELECT count(user_id) FROM clerk.users";
 
 /// A world in which [`QUERY`] takes minutes.
@@ -22,7 +25,8 @@ fn waiting(wait: &str) -> World {
         "interval" => "page_size '10', request_interval_ms '60000'",
         _ => "page_size '10', max_concurrency '2'",
     };
-    let world = World::with(Config { users: 1000, ..small() }, options);
+    let keys = vec![KEY.to_owned(), OTHER_KEY.to_owned()];
+    let world = World::with(Config { users: 1000, keys, ..small() }, options);
     let page = |fault: Fault| fault.on_path("/v1/users").nth(2).always();
     match wait {
         "silence" => world.sim.fault(page(Fault::silence())),
@@ -42,9 +46,12 @@ fn assert_usable(world: &World, wait: &str) {
     let _ = world.client().batch_execute("SELECT pg_sleep(0.1)");
     assert_eq!(world.one::<i32>("SELECT 1"), 1);
     world.assert_quiet(wait);
-    // The pauses that Clerk or the server's options ask for hold for the next query too; other settings are another
-    // connection.
+    // The pauses that Clerk or the server's options ask for hold for the next query too. Other settings are another
+    // connection, and another key has another budget.
     world.run("ALTER SERVER clerk OPTIONS (ADD timeout_ms '20000', SET rate_limit '99999')");
+    if wait == "retry_after" {
+        world.run(&format!("ALTER USER MAPPING FOR CURRENT_USER SERVER clerk OPTIONS (SET api_key '{OTHER_KEY}')"));
+    }
     if wait == "interval" {
         world.run("ALTER SERVER clerk OPTIONS (DROP request_interval_ms)");
     }

@@ -71,7 +71,7 @@ fn echoes() -> Vec<String> {
 /// However a scan fails, and whatever comes back, the error does not show the key.
 #[test]
 fn errors_hide_the_key() {
-    let world = world(OF_ERRORS, "max_retries '0', timeout_ms '10000', page_size '20'");
+    let world = world(OF_ERRORS, "max_retries '0', rate_limit_timeout_ms '0', timeout_ms '10000', page_size '20'");
     let session = world.connect();
     let queries = [
         "SELECT * FROM clerk.users",

@@ -14,6 +14,7 @@ mod session;
 mod skip;
 mod waiting;
 mod webhooks;
+mod window;
 mod world;
 mod writing;
 
@@ -30,5 +31,6 @@ pub use self::session::*;
 pub use self::skip::*;
 pub use self::waiting::*;
 pub use self::webhooks::*;
+pub use self::window::*;
 pub use self::world::*;
 pub use self::writing::*;

@@ -175,6 +175,10 @@ impl Address {
     pub fn connect(&self) -> Session {
         Session::open(&self.host, &self.database)
     }
+
+    pub fn try_connect(&self) -> Result<Session, postgres::Error> {
+        Session::try_open(&self.host, &self.database)
+    }
 }
 
 /// A name that no other test has, nor another world of this one: with the test's name, so that whoever looks into what a

@@ -1,6 +1,5 @@
 //! The HTTP client for one Clerk instance: it paces and repeats single requests, and classifies their errors.
 
-use std::error::Error as _;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,8 +10,11 @@ use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
 use self::body::Bodies;
+use self::failure::{Failure, error_chain};
+use self::patience::Patience;
+use super::budget::{Budget, Budgets};
 use super::error::{Error, Problem};
-use super::limiter::RateLimiter;
+use super::limiter::{Held, Permit, RateLimiter};
 use super::request::Request;
 use super::secret::secrets_of;
 use super::stats::Stats;
@@ -21,6 +23,8 @@ use crate::catalog::{API_VERSION, Method};
 use crate::decode::beginning;
 
 mod body;
+mod failure;
+mod patience;
 
 /// The longest wait that `Retry-After` can ask for. Whoever waits for a query would take a longer wait for a hang, so
 /// it is an error that says how long Clerk asks to wait.
@@ -36,8 +40,8 @@ pub struct Settings {
     pub api_url: String,
     /// The `Clerk-API-Version` header.
     pub api_version: String,
-    /// How many requests may start in 10 seconds; `None` for a quarter of what Clerk allows an instance of the key's
-    /// kind.
+    /// How many requests may start in any 10 seconds, of all clients together that share a [`Budgets`] table, a base URL and
+    /// a key; `None` for a quarter of what Clerk allows an instance of the key's kind.
     pub rate_limit: Option<NonZeroU32>,
     /// The minimum time between the starts of two requests.
     pub request_interval: Duration,
@@ -45,9 +49,12 @@ pub struct Settings {
     pub max_concurrency: usize,
     /// How long one request may take, including the whole answer.
     pub timeout: Duration,
-    /// How often a request is repeated after status 429 or 5xx, a broken connection or a timeout. `Retry-After` decides
-    /// when, if Clerk sends it, up to five minutes; a longer wait is [`Error::Unavailable`] at once.
+    /// How often a request is repeated after status 5xx, a broken connection or a timeout. `Retry-After` decides when, if
+    /// Clerk sends it, up to five minutes; a longer wait is [`Error::Unavailable`] at once.
     pub max_retries: u32,
+    /// For how long a request is repeated after status 429, from the first one on. If Clerk asks to wait for longer, it is
+    /// [`Error::RateLimited`] at once.
+    pub rate_limit_timeout: Duration,
 }
 
 impl Settings {
@@ -65,6 +72,7 @@ impl Default for Settings {
             max_concurrency: 8,
             timeout: Duration::from_secs(30),
             max_retries: 6,
+            rate_limit_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -129,11 +137,20 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client for the instance that the secret key belongs to. It does not send a request yet.
+    /// A client for the instance that the secret key belongs to, which has its budget for itself. It does not send a
+    /// request yet.
     ///
     /// # Errors
     /// [`Error::Config`] for a base URL that [`check_api_url`] refuses, or a key that is not valid in a header.
     pub fn new(settings: Settings, key: SecretString) -> Result<Self, Error> {
+        Client::with_budgets(settings, key, &Budgets::default())
+    }
+
+    /// The same for a client that shares its budget with others.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn with_budgets(settings: Settings, key: SecretString, budgets: &Budgets) -> Result<Self, Error> {
         let url =
             check_api_url(&settings.api_url).map_err(|problem| Error::Config(format!("invalid api_url: {problem}")))?;
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
@@ -164,12 +181,13 @@ impl Client {
             .build()
             .map_err(|error| Error::Config(format!("the HTTP client cannot start: {}", error_chain(error))))?;
         let rate_limit = settings.rate_limit.unwrap_or_else(|| default_rate_limit(key.expose_secret()));
+        let budget = Budget::new(budgets, &url, key.expose_secret(), rate_limit);
         Ok(Client {
             http,
             bodies: Bodies::default(),
             base: url.as_str().trim_end_matches('/').to_owned(),
             key,
-            limiter: RateLimiter::new(rate_limit, settings.request_interval, settings.max_concurrency),
+            limiter: RateLimiter::new(budget, settings.request_interval, settings.max_concurrency),
             settings,
         })
     }
@@ -179,9 +197,14 @@ impl Client {
         self.base == other.base && self.key.expose_secret() == other.key.expose_secret()
     }
 
-    /// How many requests may start at once now, before others have to wait.
+    /// How many requests are left of the limit now.
     pub fn remaining_budget(&self) -> u32 {
-        self.limiter.remaining()
+        self.limiter.budget.remaining()
+    }
+
+    /// Whether the requests of all processes count together, not only those of this one.
+    pub fn shares_budget(&self) -> bool {
+        self.limiter.budget.is_shared()
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -222,16 +245,23 @@ impl Client {
             .with_max_times(self.settings.max_retries as usize)
             .build();
         let mut tries = 0;
+        let priority = stats.next_priority();
+        let mut patience = Patience::new(self.settings.rate_limit_timeout);
         loop {
             let queued = Instant::now();
-            let Some(permit) = stop.unless_stopped(self.limiter.acquire()).await else {
-                return self.stopped(request, may_be_done, tries, started);
+            let permit = match stop.unless_stopped(self.limiter.acquire(priority, patience.left())).await {
+                None => return self.stopped(request, may_be_done, tries, started),
+                Some(Ok(permit)) => permit,
+                Some(Err(Held { time })) => {
+                    let cause = patience.exceeded("after a 429", Some(time));
+                    return Err(self.rate_limited(cause, request, may_be_done, tries, started));
+                }
             };
             tries += 1;
             on_flight(true);
-            let failure = match self.attempt(request, tries > 1, queued, stats).await {
+            let failure = match self.attempt(request, tries > 1, queued, stats, &permit).await {
                 Ok(body) => {
-                    self.limiter.record_success();
+                    self.limiter.record_success(&permit);
                     if request.method() != Method::Get && !is_json_or_empty(&body) {
                         // It may come from a proxy. It is not quoted, because it may be cut off and hold a secret.
                         let cause = "the answer is not JSON".to_owned();
@@ -241,12 +271,22 @@ impl Client {
                 }
                 Err(failure) => failure,
             };
-            drop(permit);
-            let (cause, pause) = match failure {
-                Failure::Transient { cause, pause, may_be_done: may_this } => {
+            let (cause, asked) = match failure {
+                Failure::RateLimited { cause, asked } => {
+                    on_flight(may_be_done);
+                    let left = patience.refuse();
+                    self.limiter.refuse(&permit, asked, left);
+                    if left.is_zero() || asked.is_some_and(|asked| asked > left) {
+                        let cause = patience.exceeded(&cause, asked);
+                        return Err(self.rate_limited(cause, request, may_be_done, tries, started));
+                    }
+                    // All requests wait, and this one does in the limiter's queue with the others.
+                    continue;
+                }
+                Failure::Transient { cause, retry_after, may_be_done: may_this } => {
                     may_be_done |= may_this && request.method() != Method::Get;
                     on_flight(may_be_done);
-                    (cause, pause)
+                    (cause, retry_after)
                 }
                 // An earlier try, whose answer was lost, has deleted it.
                 Failure::Refused { status: 404, .. } if may_be_done && request.method() == Method::Delete => {
@@ -258,33 +298,25 @@ impl Client {
                 }
                 failure => return Err(failure.into_error(request)),
             };
-            let (elapsed, boxed) = (started.elapsed(), Box::new(request.clone()));
+            drop(permit);
             let unavailable = |cause: &str| match may_be_done {
                 true => self.unknown(cause.to_owned(), request, tries, started),
                 false => {
-                    Error::Unavailable { cause: self.redact(cause, request), tries, elapsed, request: boxed.clone() }
+                    let (cause, elapsed) = (self.redact(cause, request), started.elapsed());
+                    Error::Unavailable { cause, tries, elapsed, request: request.clone().into() }
                 }
             };
             if may_be_done && !request.is_repeatable() {
                 return Err(unavailable(&cause));
             }
             let Some(delay) = delays.next() else { return Err(unavailable(&cause)) };
-            if let Pause::All(Some(asked)) | Pause::This(Some(asked)) = pause
-                && asked > MAX_WAIT
-            {
+            if let Some(asked) = asked.filter(|asked| *asked > MAX_WAIT) {
                 let (asked, max) = (asked.as_secs(), MAX_WAIT.as_secs());
                 let cause = format!("{cause}; it asks for a wait of {asked} s, and {max} s are the most there is");
                 return Err(unavailable(&cause));
             }
-            match pause {
-                // All requests of this client wait, and this one waits in the limiter's queue with the others.
-                Pause::All(time) => self.limiter.pause(time.unwrap_or(delay)),
-                Pause::This(time) => {
-                    let slept = stop.unless_stopped(tokio::time::sleep(time.unwrap_or(delay))).await;
-                    if slept.is_none() {
-                        return self.stopped(request, may_be_done, tries, started);
-                    }
-                }
+            if stop.unless_stopped(tokio::time::sleep(asked.unwrap_or(delay))).await.is_none() {
+                return self.stopped(request, may_be_done, tries, started);
             }
         }
     }
@@ -307,21 +339,31 @@ impl Client {
         Error::Unknown { cause, tries, elapsed: started.elapsed(), request: request.clone().into() }
     }
 
+    /// The error for a request that was answered with 429 for too long.
+    fn rate_limited(&self, cause: String, request: &Request, may_be_done: bool, tries: u32, started: Instant) -> Error {
+        if may_be_done {
+            return self.unknown(cause, request, tries, started);
+        }
+        let cause = self.redact(&cause, request);
+        Error::RateLimited { cause, tries, elapsed: started.elapsed(), request: request.clone().into() }
+    }
+
     async fn attempt(
         &self,
         request: &Request,
         is_retry: bool,
         queued: Instant,
         stats: &Stats,
+        permit: &Permit<'_>,
     ) -> Result<Vec<u8>, Failure> {
         let sent = Instant::now();
         stats.sent(is_retry, sent - queued);
-        let answer = self.send(request).await;
+        let answer = self.send(request, permit).await;
         stats.answered(answer.as_ref().map_or(0, Vec::len), sent.elapsed());
         answer
     }
 
-    async fn send(&self, request: &Request) -> Result<Vec<u8>, Failure> {
+    async fn send(&self, request: &Request, permit: &Permit<'_>) -> Result<Vec<u8>, Failure> {
         let method = match request.method() {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
@@ -333,7 +375,7 @@ impl Client {
         if let Some(body) = request.body() {
             built = built.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body.to_owned());
         }
-        let response = built.send().await.map_err(Failure::network)?;
+        let response = permit.until_answered(built.send()).await.map_err(Failure::network)?;
         let status = response.status();
         if status.is_success() {
             return self.bodies.read(response).await;
@@ -349,14 +391,12 @@ impl Client {
             trace_id: problem.trace_id.map(redacted),
         };
         Err(match status {
-            StatusCode::TOO_MANY_REQUESTS => Failure::Transient {
-                cause: format!("status {}: {problem}", status.as_u16()),
-                pause: Pause::All(retry_after),
-                may_be_done: false,
-            },
+            StatusCode::TOO_MANY_REQUESTS => {
+                Failure::RateLimited { cause: format!("status {}: {problem}", status.as_u16()), asked: retry_after }
+            }
             status if status.is_server_error() => Failure::Transient {
                 cause: format!("status {}: {problem}", status.as_u16()),
-                pause: Pause::This(retry_after),
+                retry_after,
                 may_be_done: true,
             },
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -405,81 +445,8 @@ fn default_rate_limit(key: &str) -> NonZeroU32 {
     if key.starts_with("sk_test_") { TEST } else { LIVE }
 }
 
-/// Why one attempt failed.
-enum Failure {
-    /// Another attempt may succeed.
-    Transient {
-        cause: String,
-        pause: Pause,
-        /// Whether Clerk may have done what the request asks for.
-        may_be_done: bool,
-    },
-    Unauthorized {
-        status: u16,
-        problem: Problem,
-    },
-    Refused {
-        status: u16,
-        problem: Problem,
-    },
-}
-
-/// Which requests wait before the next attempt, and for how long if Clerk said so.
-enum Pause {
-    /// All requests of the client.
-    All(Option<Duration>),
-    /// Only the request that failed.
-    This(Option<Duration>),
-}
-
-impl Failure {
-    fn network(error: reqwest::Error) -> Self {
-        // Without a connection nothing was sent.
-        let is_connect = error.is_connect();
-        let lacks_root_certificates = is_connect
-            && error.url().is_some_and(|url| url.scheme() == "https")
-            && rustls_native_certs::load_native_certs().certs.is_empty();
-        let mut cause = match error.is_timeout() {
-            true if is_connect => "no connection in time".to_owned(),
-            true => "no answer in time".to_owned(),
-            false => error_chain(error.without_url()),
-        };
-        if lacks_root_certificates {
-            cause.push_str("; this machine has no root certificates: install ca-certificates or set SSL_CERT_FILE");
-        }
-        Failure::Transient { cause, pause: Pause::This(None), may_be_done: !is_connect }
-    }
-
-    fn into_error(self, request: &Request) -> Error {
-        let request: Box<Request> = request.clone().into();
-        match self {
-            Failure::Unauthorized { status, problem } => Error::Unauthorized { status, problem, request },
-            // A body that is too large.
-            Failure::Refused { status: 200..300, problem } if request.method() != Method::Get => {
-                Error::Unreadable { problem: problem.message, request }
-            }
-            Failure::Refused { status, problem } => Error::Refused { status, problem, request },
-            Failure::Transient { cause, .. } => {
-                Error::Unavailable { cause, tries: 1, elapsed: Duration::ZERO, request }
-            }
-        }
-    }
-}
-
 fn is_json_or_empty(body: &[u8]) -> bool {
     body.trim_ascii().is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
-}
-
-/// An error and its chain of causes, in one line.
-fn error_chain(error: reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// How long `Retry-After` asks to wait, as a number of seconds or a date. `None` if it is neither, or a date in the

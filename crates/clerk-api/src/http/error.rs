@@ -25,7 +25,15 @@ pub enum Error {
     #[error("Clerk answered with status {status}: {problem} ({request})")]
     Refused { status: u16, problem: Problem, request: Box<Request> },
 
-    /// Status 429 or 5xx, a broken connection or a timeout, after all retries.
+    /// Status 429 for longer than the settings allow, or a wait that Clerk asks for and that would be longer.
+    #[error(
+        "Clerk takes no more requests for now: {cause} ({request}; {tries} {noun} in {seconds:.1} s)",
+        noun = if *tries == 1 { "try" } else { "tries" },
+        seconds = elapsed.as_secs_f64()
+    )]
+    RateLimited { cause: String, tries: u32, elapsed: Duration, request: Box<Request> },
+
+    /// Status 5xx, a broken connection or a timeout, after all retries.
     #[error(
         "Clerk could not be reached: {cause} ({request}; {tries} {noun} in {seconds:.1} s)",
         noun = if *tries == 1 { "try" } else { "tries" },

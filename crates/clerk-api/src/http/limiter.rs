@@ -1,137 +1,152 @@
-//! Decides when the next request may start: by the rate limit, a minimum interval and the pauses that Clerk asks for.
+//! Decides when the next request of a client may start: by the budget that it shares with others, a minimum interval, and
+//! how many requests may be in flight.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use governor::Quota;
-use governor::clock::{Clock, DefaultClock};
-use governor::middleware::StateInformationMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
-/// Clerk counts requests in windows of this length, and so does the `rate_limit` setting.
-const WINDOW: Duration = Duration::from_secs(10);
+use super::budget::{Budget, Priority, Start, Started};
 
-/// A pause that Clerk asks for is made longer by a random time of up to this much, so that backends that wait for the
-/// same pause do not all start at once.
-const SPREAD: Duration = Duration::from_millis(250);
+/// A pause may be that much longer than a request's patience, because that is measured at another moment.
+const SLACK: Duration = Duration::from_millis(100);
 
-/// The limiter of one client. All of its requests share it, so that a 429 for one of them makes all of them wait.
+/// The limiter of one client, which all of its requests share.
 pub(crate) struct RateLimiter {
-    bucket: governor::RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>,
-    /// How many requests the bucket let start at once, when the last one started.
-    remaining: AtomicU32,
-    clock: DefaultClock,
+    pub(crate) budget: Budget,
     interval: Duration,
     max_concurrency: usize,
     state: Mutex<State>,
-    slot_freed: Notify,
+    place_freed: Notify,
+    /// Of the requests with one priority, only the first one looks at the budget; the others wait behind it.
+    short_queue: tokio::sync::Mutex<()>,
+    long_queue: tokio::sync::Mutex<()>,
+    /// How many requests wait for the budget.
+    waiting: AtomicUsize,
 }
 
 struct State {
-    /// No request starts before this.
-    not_before: Instant,
-    /// When the last request started, for the fixed interval.
+    /// When the next request may start, for the fixed interval.
     next_start: Instant,
     in_flight: usize,
     /// How many requests may be in flight now. A 429 halves it, and successes increase it again.
     concurrency: usize,
+    /// When `concurrency` was last halved.
+    halved_at: Option<Instant>,
     /// Successes since `concurrency` last changed.
     successes: usize,
 }
 
+/// Why a request cannot start in the time that it has.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// For how long Clerk has asked to send nothing.
+    pub(crate) time: Duration,
+}
+
 impl RateLimiter {
-    /// Allows `rate_limit` requests in 10 seconds, as a token bucket that holds as many, at least `interval` apart and
-    /// at most `max_concurrency` at once.
-    pub(crate) fn new(rate_limit: std::num::NonZeroU32, interval: Duration, max_concurrency: usize) -> Self {
-        let quota = Quota::with_period(WINDOW / rate_limit.get())
-            .unwrap_or_else(|| Quota::per_second(std::num::NonZeroU32::MAX))
-            .allow_burst(rate_limit);
-        let now = Instant::now();
+    /// Lets requests start as the budget allows, at least `interval` apart and at most `max_concurrency` at once.
+    pub(crate) fn new(budget: Budget, interval: Duration, max_concurrency: usize) -> Self {
         RateLimiter {
-            bucket: governor::RateLimiter::direct(quota).with_middleware(),
-            remaining: AtomicU32::new(rate_limit.get()),
-            clock: DefaultClock::default(),
+            budget,
             interval,
             max_concurrency,
             state: Mutex::new(State {
-                not_before: now,
-                next_start: now,
+                next_start: Instant::now(),
                 in_flight: 0,
                 concurrency: max_concurrency,
+                halved_at: None,
                 successes: 0,
             }),
-            slot_freed: Notify::new(),
+            place_freed: Notify::new(),
+            short_queue: tokio::sync::Mutex::default(),
+            long_queue: tokio::sync::Mutex::default(),
+            waiting: AtomicUsize::new(0),
         }
     }
 
-    /// Waits until a request may start. The request counts as in flight until its [`Permit`] is dropped.
-    pub(crate) async fn acquire(&self) -> Permit<'_> {
-        let permit = self.acquire_slot().await;
+    /// Waits until a request may start. It counts as in flight until its [`Permit`] is dropped.
+    ///
+    /// # Errors
+    /// If Clerk has asked to wait for longer than `patience`.
+    pub(crate) async fn acquire(&self, priority: Priority, patience: Duration) -> Result<Permit<'_>, Held> {
+        let place = self.acquire_place().await;
+        let waiting = Waiting::new(self, priority);
+        let queue = match priority {
+            Priority::Short => &self.short_queue,
+            Priority::Long => &self.long_queue,
+        };
+        let _first = queue.lock().await;
         loop {
-            match self.bucket.check() {
-                Ok(state) => break self.remaining.store(state.remaining_burst_capacity(), Ordering::Relaxed),
-                Err(not_until) => sleep(not_until.wait_time_from(self.clock.now())).await,
-            }
-        }
-        loop {
-            // The pause may have been set, or grown, while this request slept.
-            let start = {
-                let mut state = self.lock();
-                let start = state.not_before.max(state.next_start);
-                if start <= Instant::now() {
-                    state.next_start = saturating_add(Instant::now(), self.interval);
-                    return permit;
+            let wait = match self.start(priority) {
+                Ok(started) => {
+                    waiting.end();
+                    return Ok(Permit { place, started, since: Instant::now() });
                 }
-                start
+                Err(Start::Held(time)) if time > patience.saturating_add(SLACK) => return Err(Held { time }),
+                // The others who wait for the budget want to know from time to time that this one still does.
+                Err(Start::Held(time)) => time.min(Duration::from_millis(250)),
+                Err(Start::Wait(time)) => time,
+                Err(Start::Started(_)) => Duration::ZERO,
             };
-            sleep_until(start).await;
+            sleep(wait).await;
         }
     }
 
-    /// How many requests may start at once now, before others have to wait.
-    pub(crate) fn remaining(&self) -> u32 {
-        self.remaining.load(Ordering::Relaxed)
+    fn start(&self, priority: Priority) -> Result<Started, Start> {
+        let mut state = self.lock();
+        let now = Instant::now();
+        if state.next_start > now {
+            return Err(Start::Wait(state.next_start - now));
+        }
+        match self.budget.start(priority, self.waiting.load(Ordering::Relaxed).max(1)) {
+            Start::Started(started) => {
+                state.next_start = saturating_add(now, self.interval);
+                Ok(started)
+            }
+            wait => Err(wait),
+        }
     }
 
-    async fn acquire_slot(&self) -> Permit<'_> {
+    async fn acquire_place(&self) -> Place<'_> {
         loop {
-            let slot_freed = self.slot_freed.notified();
+            let place_freed = self.place_freed.notified();
             {
                 let mut state = self.lock();
                 if state.in_flight < state.concurrency {
                     state.in_flight += 1;
-                    return Permit { limiter: self };
+                    return Place { limiter: self };
                 }
             }
-            slot_freed.await;
+            place_freed.await;
         }
     }
 
-    /// Reacts to a 429: no request starts for `pause`, and fewer requests may be in flight after it.
-    pub(crate) fn pause(&self, pause: Duration) {
-        let now = Instant::now();
+    /// Reacts to a 429: nobody starts a request for as long as Clerk asks, or for longer if that has not helped before,
+    /// and fewer requests of this client may be in flight after it.
+    pub(crate) fn refuse(&self, permit: &Permit<'_>, asked: Option<Duration>, patience: Duration) {
+        self.budget.refuse(&permit.started, asked, patience);
         let mut state = self.lock();
-        if state.not_before <= now {
-            // Halved only once in a pause, because all requests that were in flight together get a 429.
+        // Halved only once for all requests that were in flight together, because all of them get a 429.
+        if state.halved_at.is_none_or(|halved_at| permit.since > halved_at) {
             state.concurrency = (state.concurrency / 2).max(1);
             state.successes = 0;
+            state.halved_at = Some(Instant::now());
         }
-        state.not_before =
-            state.not_before.max(saturating_add(now, pause.saturating_add(SPREAD.mul_f64(fastrand::f64()))));
     }
 
     /// Counts a success. After a 429, `concurrency` grows by one whenever as many requests as it allows have succeeded.
-    pub(crate) fn record_success(&self) {
+    pub(crate) fn record_success(&self, permit: &Permit<'_>) {
+        self.budget.accept(&permit.started);
         let mut state = self.lock();
         if state.concurrency < self.max_concurrency {
             state.successes += 1;
             if state.successes >= state.concurrency {
                 state.successes = 0;
                 state.concurrency += 1;
-                self.slot_freed.notify_one();
+                self.place_freed.notify_one();
             }
         }
     }
@@ -148,39 +163,114 @@ fn saturating_add(time: Instant, pause: Duration) -> Instant {
     time.checked_add(pause).unwrap_or_else(|| time + YEARS)
 }
 
-/// The permission to have one request in flight, until it is dropped.
-pub(crate) struct Permit<'a> {
+/// A request that waits for the budget, until it starts or gives up.
+struct Waiting<'a> {
+    limiter: &'a RateLimiter,
+    priority: Priority,
+    has_started: bool,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(limiter: &'a RateLimiter, priority: Priority) -> Self {
+        limiter.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting { limiter, priority, has_started: false }
+    }
+
+    fn end(mut self) {
+        self.has_started = true;
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let before = self.limiter.waiting.fetch_sub(1, Ordering::Relaxed);
+        if !self.has_started {
+            self.limiter.budget.gave_up(self.priority, before - 1);
+        }
+    }
+}
+
+/// One of the requests that may be in flight.
+struct Place<'a> {
     limiter: &'a RateLimiter,
 }
 
-impl Drop for Permit<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.limiter.lock().in_flight -= 1;
-        self.limiter.slot_freed.notify_one();
+        self.limiter.place_freed.notify_one();
+    }
+}
+
+/// The permission to have one request in flight, until it is dropped.
+pub(crate) struct Permit<'a> {
+    place: Place<'a>,
+    started: Started,
+    since: Instant,
+}
+
+impl Permit<'_> {
+    /// Waits for the head of the answer. Clerk may count the request at any time until then, so that its slot of the budget
+    /// stays in use until then.
+    pub(crate) async fn until_answered<T>(&self, answer: impl Future<Output = T>) -> T {
+        /// A process that is killed leaves a time that is no older.
+        const TOUCH: Duration = Duration::from_secs(1);
+        let slot = InUse { limiter: self.place.limiter, started: &self.started };
+        let mut answer = std::pin::pin!(answer);
+        loop {
+            match tokio::time::timeout(TOUCH, &mut answer).await {
+                Ok(answer) => return answer,
+                Err(_) => slot.touch(),
+            }
+        }
+    }
+}
+
+/// A slot of the budget whose request is on its way, until it is answered or broken off.
+struct InUse<'a> {
+    limiter: &'a RateLimiter,
+    started: &'a Started,
+}
+
+impl InUse<'_> {
+    fn touch(&self) {
+        self.limiter.budget.touch(self.started);
+    }
+}
+
+impl Drop for InUse<'_> {
+    fn drop(&mut self) {
+        self.touch();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::num::NonZeroU32;
 
+    use super::super::budget::Budgets;
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
     fn limiter(limit: u32, interval_ms: u64, max_concurrency: usize) -> RateLimiter {
-        RateLimiter::new(NonZeroU32::new(limit).unwrap(), Duration::from_millis(interval_ms), max_concurrency)
+        let base = "https://api.clerk.com/v1".parse().unwrap();
+        let budget = Budget::new(&Budgets::default(), &base, "sk_test_x", NonZeroU32::new(limit).unwrap());
+        RateLimiter::new(budget, Duration::from_millis(interval_ms), max_concurrency)
     }
 
     #[tokio::test]
-    async fn a_full_bucket_starts_at_once_and_then_drips() {
+    async fn a_burst_starts_at_once_and_what_is_over_the_limit_later() {
         let limiter = limiter(100, 0, 1);
         let start = Instant::now();
-        for _ in 0..100 {
-            limiter.acquire().await;
+        for _ in 0..92 {
+            limiter.acquire(Priority::Long, PATIENCE).await.unwrap();
         }
-        assert!(start.elapsed() < Duration::from_millis(90), "the burst waited");
-        for _ in 0..3 {
-            limiter.acquire().await;
-        }
-        assert!(start.elapsed() >= Duration::from_millis(190), "the bucket did not run dry");
+        assert!(start.elapsed() < Duration::from_secs(1), "the burst waited");
+        // The first start from the reserve is possible at once.
+        limiter.acquire(Priority::Long, PATIENCE).await.unwrap();
+        limiter.acquire(Priority::Long, PATIENCE).await.unwrap();
+        assert!(start.elapsed() >= Duration::from_millis(1250), "the reserve was not paced");
     }
 
     #[tokio::test]
@@ -188,7 +278,7 @@ mod tests {
         let limiter = limiter(1000, 50, 8);
         let start = Instant::now();
         for _ in 0..4 {
-            limiter.acquire().await;
+            limiter.acquire(Priority::Long, PATIENCE).await.unwrap();
         }
         assert!(start.elapsed() >= Duration::from_millis(150));
     }
@@ -197,28 +287,42 @@ mod tests {
     async fn a_hold_stops_those_already_waiting_and_narrows_what_follows() {
         let limiter = limiter(1000, 0, 8);
         let start = Instant::now();
-        limiter.pause(Duration::from_millis(200));
-        limiter.pause(Duration::from_millis(100));
+        let first = limiter.acquire(Priority::Short, PATIENCE).await.unwrap();
+        let second = limiter.acquire(Priority::Short, PATIENCE).await.unwrap();
+        limiter.refuse(&first, Some(Duration::from_millis(200)), PATIENCE);
+        limiter.refuse(&second, Some(Duration::from_millis(100)), PATIENCE);
+        drop((first, second));
         assert_eq!(limiter.lock().concurrency, 4, "one narrowing a pause");
-        let permits = futures_util::future::join_all((0..4).map(|_| limiter.acquire())).await;
+        let permits = (0..4).map(|_| limiter.acquire(Priority::Long, PATIENCE));
+        let permits = futures_util::future::join_all(permits).await;
         assert!(start.elapsed() >= Duration::from_millis(200));
         assert!(
-            tokio::time::timeout(Duration::from_millis(50), limiter.acquire()).await.is_err(),
+            tokio::time::timeout(Duration::from_millis(50), limiter.acquire(Priority::Short, PATIENCE)).await.is_err(),
             "a fifth ran beside the four"
         );
-        drop(permits);
-        for _ in 0..4 {
-            limiter.record_success();
+        for permit in permits {
+            limiter.record_success(&permit.unwrap());
         }
         assert_eq!(limiter.lock().concurrency, 5);
     }
 
     #[tokio::test]
+    async fn a_hold_that_is_too_long_is_an_error_at_once() {
+        let limiter = limiter(1000, 0, 8);
+        let first = limiter.acquire(Priority::Short, PATIENCE).await.unwrap();
+        limiter.refuse(&first, Some(Duration::from_secs(30)), PATIENCE);
+        let start = Instant::now();
+        let held = limiter.acquire(Priority::Short, Duration::from_secs(20)).await.err().unwrap();
+        assert!(held.time > Duration::from_secs(29) && start.elapsed() < Duration::from_secs(5));
+    }
+
+    #[tokio::test]
     async fn no_pause_is_too_long_for_the_clock() {
         let limiter = limiter(1000, u64::MAX, 8);
-        drop(limiter.acquire().await);
-        limiter.pause(Duration::MAX);
-        let permit = tokio::time::timeout(Duration::from_millis(50), limiter.acquire());
+        let first = limiter.acquire(Priority::Short, PATIENCE).await.unwrap();
+        limiter.refuse(&first, Some(Duration::MAX), Duration::MAX);
+        drop(first);
+        let permit = tokio::time::timeout(Duration::from_millis(50), limiter.acquire(Priority::Short, Duration::MAX));
         assert!(permit.await.is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! Single requests to Clerk: how they are built, paced and repeated, and what their errors mean.
 
 mod arbitrary;
+mod budget;
 mod client;
 mod error;
 mod limiter;
@@ -9,6 +10,7 @@ mod secret;
 mod stats;
 mod stop;
 
+pub use budget::{BudgetState, BudgetTable, Budgets, Clock};
 pub use client::{Client, Settings, check_api_url};
 pub use error::{Error, Problem};
 pub use request::Request;

@@ -3,9 +3,15 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::budget::Priority;
+
+/// How many requests of a stream go before the pages of others. A lookup needs no more.
+const SHORT: u64 = 2;
+
 /// Counters of one stream of pages, which are updated while it is read.
 #[derive(Debug, Default)]
 pub struct Stats {
+    begun: AtomicU64,
     requests: AtomicU64,
     retries: AtomicU64,
     bytes: AtomicU64,
@@ -38,6 +44,11 @@ impl Stats {
     /// How long requests waited for Clerk's answers. This is the sum, also of requests that waited at the same time.
     pub fn response_time(&self) -> Duration {
         Duration::from_micros(self.asked.load(Relaxed))
+    }
+
+    /// The priority of the next request.
+    pub(crate) fn next_priority(&self) -> Priority {
+        if self.begun.fetch_add(1, Relaxed) < SHORT { Priority::Short } else { Priority::Long }
     }
 
     pub(crate) fn sent(&self, is_retry: bool, paced: Duration) {

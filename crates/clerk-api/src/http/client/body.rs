@@ -3,7 +3,7 @@
 use reqwest::Response;
 use tokio::sync::Semaphore;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::http::Problem;
 
 /// The largest body that is read. No page of 500 objects is that large unless something is wrong, and a server that

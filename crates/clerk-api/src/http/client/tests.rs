@@ -176,16 +176,81 @@ fn retry_after_is_seconds_or_a_date() {
 
 #[tokio::test]
 async fn a_wait_that_is_too_long_is_an_error_that_says_so() {
-    for (status, seconds) in [("429 Too Many Requests", "301"), ("503 Unavailable", "18446744073709551615")] {
-        let url = clerk(move |mut stream| {
+    let url = |status: &'static str, seconds: &'static str| {
+        clerk(move |mut stream| {
             let head = format!("HTTP/1.1 {status}\r\nretry-after: {seconds}\r\nconnection: close\r\n\r\n");
             stream.write_all(head.as_bytes()).unwrap();
-        });
+        })
+    };
+    for (status, seconds, expected) in [
+        (
+            "503 Unavailable",
+            "301",
+            "it asks for a wait of 301 s, and 300 s are the most there is (GET /users; 1 try in",
+        ),
+        (
+            "429 Too Many Requests",
+            "61",
+            "Clerk asks to wait 61 s, and of rate_limit_timeout_ms (60000) there are 60.0 s left (GET /users; 1 try in",
+        ),
+        ("429 Too Many Requests", "18446744073709551615", "Clerk asks to wait 18446744073709551615 s, and of"),
+    ] {
+        let url = url(status, seconds);
         let error = tokio::time::timeout(Duration::from_secs(5), get(&url)).await.unwrap().unwrap_err();
-        let expected =
-            format!("it asks for a wait of {seconds} s, and 300 s are the most there is (GET /users; 1 try in");
-        assert!(error.to_string().contains(&expected), "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
     }
+}
+
+/// Answers with 429 and `Retry-After: 1` for some seconds, and then with an empty list.
+fn busy_for(seconds: u64) -> String {
+    let start = Instant::now();
+    clerk(move |mut stream| {
+        let answer = match start.elapsed() < Duration::from_secs(seconds) {
+            true => "429 Too Many Requests\r\nretry-after: 1",
+            false => "200 OK",
+        };
+        let head = format!("HTTP/1.1 {answer}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n[]");
+        stream.write_all(head.as_bytes()).unwrap();
+    })
+}
+
+#[tokio::test]
+async fn a_429_is_waited_out_whatever_max_retries_says() {
+    let stats = Stats::default();
+    let settings = Settings { api_url: busy_for(5), max_retries: 0, ..Settings::default() };
+    let client = Client::new(settings, "sk_test_key".into()).unwrap();
+    assert_eq!(client.get(&Request::new("/users"), &stats).await.unwrap(), b"[]");
+    // After 1, 2 and 4 seconds.
+    assert_eq!(stats.requests(), 4, "the pauses have grown");
+    assert!(stats.pacing_time() >= Duration::from_secs(6), "{:?}", stats.pacing_time());
+}
+
+#[tokio::test]
+async fn a_429_that_does_not_end_is_an_error_in_time() {
+    let rate_limit_timeout = Duration::from_millis(2500);
+    let settings = Settings { api_url: busy_for(60), rate_limit_timeout, ..Settings::default() };
+    let client = Client::new(settings, "sk_test_key".into()).unwrap();
+    let start = Instant::now();
+    let error = client.get(&Request::new("/users"), &Stats::default()).await.unwrap_err();
+    assert!(matches!(error, Error::RateLimited { tries: 3, .. }), "{error}");
+    assert!(error.to_string().contains("rate_limit_timeout_ms (2500)"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+/// Clerk may count a request at any moment until it has answered.
+#[tokio::test]
+async fn a_slot_is_in_use_until_the_answer_comes() {
+    let url = clerk(|mut stream| {
+        thread::sleep(Duration::from_secs(2));
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n[]");
+    });
+    let settings = Settings { api_url: url, rate_limit: NonZeroU32::new(1), ..Settings::default() };
+    let client = Client::new(settings, "sk_test_key".into()).unwrap();
+    let start = Instant::now();
+    for _ in 0..2 {
+        client.get(&Request::new("/users"), &Stats::default()).await.unwrap();
+    }
+    assert!(start.elapsed() >= Duration::from_secs(14), "{:?}", start.elapsed());
 }
 
 #[test]
