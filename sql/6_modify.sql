@@ -65,7 +65,8 @@ COMMENT ON FUNCTION clerk_fdw.ensure_organization(pg_catalog.text, pg_catalog.te
 
 CREATE FUNCTION clerk_fdw.check_server(server pg_catalog.text) RETURNS TABLE (
   ok boolean, environment pg_catalog.text, instance_id pg_catalog.text, api_version pg_catalog.text,
-  latency_ms double precision, remaining_budget integer, error pg_catalog.text, hint pg_catalog.text
+  latency_ms double precision, remaining_budget integer, shared_budget boolean,
+  error pg_catalog.text, hint pg_catalog.text
 ) LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'check_server_wrapper';
 COMMENT ON FUNCTION clerk_fdw.check_server(pg_catalog.text) IS
-  'asks Clerk for the instance that the key of the caller''s queries on a server belongs to, in one row: whether that worked, development or production, the instance''s id, the API version that is asked for, how long Clerk took in milliseconds, and how many requests this session may send at once now; else the error and what to do about it. Source: GET /instance';
+  'asks Clerk for the instance that the key of the caller''s queries on a server belongs to, in one row: whether that worked, development or production, the instance''s id, the API version that is asked for, how long Clerk took in milliseconds, how many requests are left of rate_limit now, and whether all backends count together against it (else each one for itself); else the error and what to do about it. Source: GET /instance';

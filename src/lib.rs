@@ -21,7 +21,7 @@
 //! | [`access`] | Which rows of a mirror may the user behind a request see? |
 //! | [`mirror`] | How are local tables kept in sync with Clerk? |
 //! | [`fdw`] | How do queries on foreign tables become requests, and objects become rows? |
-//! | [`remote`] | How is the connection to Clerk made, with which API key, and on which thread do requests run? |
+//! | [`remote`] | How is the connection to Clerk made, with which API key, and on which thread do requests run, and how many may start? |
 //! | [`options`] | Which options do servers, user mappings, tables and columns have? |
 //! | [`pg`] | How are SPI, roles, subtransactions, settings and other parts of Postgres used? |
 //! | [`error`] | With which SQLSTATE, message and hint is an error raised? |
@@ -70,6 +70,7 @@ pub extern "C-unwind" fn _PG_init() {
     // this.
     if unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress } {
         pg::settings::set_preloaded();
+        remote::budget::reserve();
         worker::background::register();
     }
 }

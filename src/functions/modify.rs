@@ -144,6 +144,7 @@ fn check_server(
         name!(api_version, String),
         name!(latency_ms, Option<f64>),
         name!(remaining_budget, Option<i32>),
+        name!(shared_budget, Option<bool>),
         name!(error, Option<String>),
         name!(hint, Option<String>),
     ),
@@ -158,6 +159,7 @@ fn check_server(
         check.api_version,
         check.latency_ms,
         check.remaining_budget,
+        check.shared_budget,
         check.error.map(for_message),
         check.hint.map(for_message),
     ))

@@ -223,6 +223,7 @@ pub struct Check {
     pub api_version: String,
     pub latency_ms: Option<f64>,
     pub remaining_budget: Option<i32>,
+    pub shared_budget: Option<bool>,
     pub error: Option<String>,
     pub hint: Option<String>,
 }
@@ -248,6 +249,7 @@ fn ask_for_instance(connection: &mut Connection, check: &mut Check) -> Result<()
     let mut pages = Pages::start(Fetch::all(INSTANCE, environment.into_iter().collect()), client.clone())?;
     let page = pages.next();
     check.remaining_budget = i32::try_from(client.remaining_budget()).ok();
+    check.shared_budget = Some(client.shares_budget());
     let server = connection.server.name.clone();
     if let Some(page) = page.map_err(|error| FdwError::Clerk { error, server })?.filter(|page| !page.is_empty()) {
         check.instance_id = Some(page.id(0).into_owned());

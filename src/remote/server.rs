@@ -11,6 +11,7 @@ use clerk_api::{Client, Settings};
 use pgrx::{PgSqlErrorCode, pg_sys};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::budget;
 use super::credentials::{KeySource, user_mapping};
 use crate::error::FdwError;
 use crate::options::{self, Options};
@@ -118,18 +119,24 @@ impl Server {
         let source = KeySource { server: &self.name, owner: self.owner, options: &self.options };
         let key = source.find(role, mapping.as_ref())?;
         let cache_key = (self.oid, mapping.map_or(pg_sys::InvalidOid, |mapping| mapping.oid));
-        CONNECTIONS.with_borrow_mut(|connections| {
+        let budgets = budget::budgets(self.owner);
+        let (client, existed) = CONNECTIONS.with_borrow_mut(|connections| {
             if let Some(open) = connections.get(&cache_key)
                 && open.settings == settings
                 && open.key.expose_secret() == key.expose_secret()
             {
                 return Ok((Arc::clone(&open.client), true));
             }
-            let client = Client::new(settings.clone(), key.clone())
+            let client = Client::with_budgets(settings.clone(), key.clone(), &budgets)
                 .map_err(|error| FdwError::Clerk { error: error.into(), server: self.name.clone() })?;
             let client = Arc::new(client);
             connections.insert(cache_key, Connection { settings, key, client: Arc::clone(&client) });
             Ok((client, false))
-        })
+        })?;
+        // What writes to the log may raise an error for a pending interrupt, so that nothing is borrowed meanwhile.
+        if !existed {
+            budget::log_unless_shared(&client);
+        }
+        Ok((client, existed))
     }
 }
