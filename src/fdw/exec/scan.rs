@@ -19,6 +19,7 @@ use crate::fdw::exec::rows::{fill, fill_count};
 use crate::fdw::exec::values;
 use crate::fdw::plan::private::ScanPlan;
 use crate::options;
+use crate::pg::expression;
 use crate::pg::tuples::clear;
 use crate::remote::io_thread::Pages;
 use crate::remote::row_counts;
@@ -410,15 +411,11 @@ const FULL_SCAN_MARGIN: f64 = 8.0;
 ///
 /// # Safety
 /// The expression must have been prepared for the node that the context belongs to.
-unsafe fn evaluate(expression: *mut pg_sys::ExprState, context: *mut pg_sys::ExprContext) -> Option<pg_sys::Datum> {
-    // SAFETY: the caller guarantees that the expression was prepared for the context's node. The guard turns an ERROR
-    // into a panic.
-    unsafe {
-        let function = (*expression).evalfunc?;
-        let mut null = false;
-        let value = pg_sys::ffi::pg_guard_ffi_boundary(|| function(expression, context, &mut null));
-        (!null).then_some(value)
-    }
+unsafe fn evaluate(state: *mut pg_sys::ExprState, context: *mut pg_sys::ExprContext) -> Option<pg_sys::Datum> {
+    let mut is_null = false;
+    // SAFETY: the caller guarantees that the expression was prepared for the context's node.
+    let value = unsafe { expression::evaluate(state, context, &mut is_null) };
+    (!is_null).then_some(value)
 }
 
 /// The role whose rights the scan uses: the owner of the view that the table is used in, if there is one, else the

@@ -11,7 +11,7 @@ pub struct StoredRows {
     store: *mut pg_sys::Tuplestorestate,
     /// Holds the row that was read last.
     slot: *mut pg_sys::TupleTableSlot,
-    /// The memory of the row that is being stored.
+    /// The memory of all of this.
     memory: pg_sys::MemoryContext,
 }
 
@@ -28,6 +28,7 @@ impl StoredRows {
         // SAFETY: everything is allocated in memory that outlives the rows. After an error, the resource owner of the query
         // closes the store's file. tuplestore_puttupleslot copies the row before its memory is reset.
         unsafe {
+            let memory = child_context(memory, c"clerk_fdw stored rows");
             let previous = pg_sys::MemoryContextSwitchTo(memory);
             let store = pg_sys::tuplestore_begin_heap(false, false, pg_sys::work_mem);
             let descriptor = pg_sys::CreateTupleDescCopy((*slot).tts_tupleDescriptor);
@@ -45,7 +46,8 @@ impl StoredRows {
                 pg_sys::MemoryContextReset(row_memory);
             }
             pg_sys::MemoryContextSwitchTo(previous);
-            StoredRows { store, slot: own_slot, memory: row_memory }
+            pg_sys::MemoryContextDelete(row_memory);
+            StoredRows { store, slot: own_slot, memory }
         }
     }
 
@@ -57,7 +59,11 @@ impl StoredRows {
         // SAFETY: the caller guarantees a slot with the same columns. Its values refer to the row in the other slot, which
         // stays until the next one is read.
         unsafe {
-            if !pg_sys::tuplestore_gettupleslot(self.store, true, false, self.slot) {
+            // A row from the disk is allocated in the current memory, and the slot frees it when it gets another.
+            let previous = pg_sys::MemoryContextSwitchTo(self.memory);
+            let is_read = pg_sys::tuplestore_gettupleslot(self.store, true, false, self.slot);
+            pg_sys::MemoryContextSwitchTo(previous);
+            if !is_read {
                 return false;
             }
             let columns = (*(*slot).tts_tupleDescriptor).natts;
@@ -75,13 +81,8 @@ impl StoredRows {
     }
 
     /// Frees the rows.
-    pub fn end(mut self) {
-        self.free();
-    }
-
-    /// Frees the rows, which must not be used afterwards.
-    pub fn free(&mut self) {
-        // SAFETY: `of` made them, and whoever calls this uses them no more.
+    pub fn end(self) {
+        // SAFETY: `of` made them, and `self` is consumed, so that they are freed once and not used afterwards.
         unsafe {
             pg_sys::ExecDropSingleTupleTableSlot(self.slot);
             pg_sys::tuplestore_end(self.store);

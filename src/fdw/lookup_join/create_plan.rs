@@ -62,7 +62,7 @@ pub unsafe fn path_private(
 
 /// The callback PlanCustomPath: makes the plan of the path that Postgres chose.
 ///
-/// `custom_exprs` is set to the join's clauses and to the values of the key, and `custom_private` to a [`LookupPlan`].
+/// `custom_exprs` is set to the join's clauses, the values of the key and the clauses on the outer side alone, and `custom_private` to a [`LookupPlan`].
 ///
 /// # Safety
 /// Only Postgres may call this, with the arguments of that callback.
@@ -92,15 +92,17 @@ unsafe extern "C-unwind" fn plan_custom_path(
         let lookup: LookupPath = lookup;
 
         let Clauses { join, above } = Clauses::of(clauses, lookup.kind.is_outer(), (*rel).relids);
-        let key_clause = join.iter().position(|clause| *clause == key).unwrap_or_default();
+        let Some(key_clause) = join.iter().position(|clause| *clause == key) else { no_part() };
+        let Some(outer_rel) = paths.get_ptr(0).map(|path| (*path).parent) else { no_part() };
+        let admits = copy(expressions(&of_outer(&join, (*outer_rel).relids)));
         let Some(key) = Key::of_plan(info, key) else { no_part() };
         let (condition, values) = planned_key(&key);
         let join = copy(expressions(&join));
-        let above = expressions(&above);
+        let above = copy(expressions(&above));
         let values = copy(values);
         let row = joined_row((*outer).targetlist, (*inner).targetlist);
         // The target list may be replaced later, by one with expressions over the columns of the join's target.
-        nulling::align(row, &[(*(*rel).reltarget).exprs, above], &[join, values]);
+        nulling::align(row, (*(*rel).reltarget).exprs, &[above, join, values, admits]);
 
         let plan = LookupPlan {
             key: condition,
@@ -108,13 +110,14 @@ unsafe extern "C-unwind" fn plan_custom_path(
             key_clause,
             outer_columns: PgList::<pg_sys::TargetEntry>::from_pg((*outer).targetlist).len(),
             max_concurrency: info.table.max_concurrency as usize,
-            wants_all: wants_all(root),
+            wants_all: wants_all(root, (*path).path.pathkeys),
             reads_first: writes_to_clerk(root),
             path: lookup,
         };
         let mut custom_exprs = PgList::<pg_sys::List>::new();
         custom_exprs.push(join);
         custom_exprs.push(values);
+        custom_exprs.push(admits);
         let scan: *mut pg_sys::CustomScan = pg_sys::palloc0(size_of::<pg_sys::CustomScan>()).cast();
         (*scan).scan.plan.type_ = pg_sys::NodeTag::T_CustomScan;
         (*scan).scan.plan.targetlist = target_list;
@@ -150,11 +153,32 @@ impl Clauses {
         // SAFETY: the caller guarantees a list of RestrictInfos.
         unsafe {
             let mut all: Vec<_> = PgList::<pg_sys::RestrictInfo>::from_pg(clauses).iter_ptr().collect();
+            // Postgres adds a node above that checks these once.
+            #[cfg(any(feature = "pg17", feature = "pg18"))]
+            all.retain(|clause| !(**clause).pseudoconstant);
             all.sort_by_key(|clause| (**clause).security_level);
             let is_above = |clause: &_| is_outer_join && super::key::is_pushed_down(*clause, relations);
             let (above, join) = all.into_iter().partition(is_above);
             Clauses { join, above }
         }
+    }
+}
+
+/// The clauses that are about the outer side alone. Where one is not true, a row has no match, so that its key need not be
+/// looked up. Those that may not see what others hide are left out, because they would be checked before those.
+///
+/// # Safety
+/// The clauses must be RestrictInfos of the query that is being planned.
+unsafe fn of_outer(clauses: &[*mut pg_sys::RestrictInfo], outer: pg_sys::Relids) -> Vec<*mut pg_sys::RestrictInfo> {
+    // SAFETY: the caller guarantees RestrictInfos, whose clauses are expressions of the query.
+    unsafe {
+        let level = clauses.iter().map(|clause| (**clause).security_level).min();
+        let is_of_outer = |clause: &&*mut pg_sys::RestrictInfo| {
+            pg_sys::bms_is_subset((***clause).clause_relids, outer)
+                && Some((***clause).security_level) == level
+                && !pg_sys::contain_volatile_functions((***clause).clause.cast())
+        };
+        clauses.iter().filter(is_of_outer).copied().collect()
     }
 }
 
@@ -230,18 +254,29 @@ unsafe fn column_of(target_list: *mut pg_sys::List, relid: pg_sys::Index, attrib
     }
 }
 
-/// Whether a query, and those that it is part of, want all of its rows.
+/// Whether a query, and those that it is part of, want all rows of a path. A LIMIT wants fewer, unless the rows are grouped or
+/// sorted first.
 ///
 /// # Safety
-/// The root must be that of the query that is being planned.
-unsafe fn wants_all(mut root: *mut pg_sys::PlannerInfo) -> bool {
-    // SAFETY: the caller guarantees a root, which parent_root leads to the outermost of.
+/// The root must be that of the query that is being planned, and the list path keys of it.
+unsafe fn wants_all(root: *mut pg_sys::PlannerInfo, pathkeys: *mut pg_sys::List) -> bool {
+    // SAFETY: the caller guarantees a root, which parent_root leads to the outermost of. Each has its parsed query.
     unsafe {
-        while !root.is_null() {
-            if (*root).tuple_fraction > 0.0 || (*root).limit_tuples >= 0.0 {
+        let mut query = root;
+        while !query.is_null() {
+            let parse = &*(*query).parse;
+            let is_grouped = parse.hasAggs || parse.hasWindowFuncs || !parse.groupClause.is_null();
+            let is_sorted = match query == root {
+                true => !pg_sys::pathkeys_contained_in((*root).sort_pathkeys, pathkeys),
+                false => !parse.sortClause.is_null(),
+            };
+            if is_grouped || is_sorted {
+                return true;
+            }
+            if (*query).tuple_fraction > 0.0 || (*query).limit_tuples >= 0.0 {
                 return false;
             }
-            root = (*root).parent_root;
+            query = (*query).parent_root;
         }
     }
     true

@@ -9,7 +9,6 @@ use super::join::{LookupJoin, Nodes};
 use super::private::LookupPlan;
 use super::remembered::Remembered;
 use super::{NAME, explain};
-use crate::fdw::exec::stored_rows::StoredRows;
 use crate::pg::tuples;
 
 /// The state of the node. Postgres knows its beginning.
@@ -18,8 +17,6 @@ pub struct LookupJoinState {
     node: pg_sys::CustomScanState,
     /// Owned by the query's memory context; null if the query is only explained.
     join: *mut LookupJoin,
-    /// All joined rows, if the statement writes to Clerk and they were read.
-    stored: *mut StoredRows,
 }
 
 /// Callbacks that Postgres keeps a pointer to.
@@ -70,7 +67,7 @@ unsafe extern "C-unwind" fn begin_custom_scan(
     flags: c_int,
 ) {
     // SAFETY: Postgres passes a state that create_custom_scan_state has made, with its plan, which `create_plan` has made:
-    // of two plans, of which the second is a foreign scan, and two lists of expressions. Postgres has made the slot of the
+    // of two plans, of which the second is a foreign scan, and three lists of expressions. Postgres has made the slot of the
     // joined row from custom_scan_tlist. Everything is allocated in the query's memory, which drops the LookupJoin.
     unsafe {
         let scan: *mut pg_sys::CustomScan = (*node).ss.ps.plan.cast();
@@ -107,6 +104,7 @@ unsafe extern "C-unwind" fn begin_custom_scan(
             context: (*node).ss.ps.ps_ExprContext,
             values: PgList::from_pg(values).iter_ptr().collect(),
             matches: pg_sys::ExecInitQual(list(0), node.cast()),
+            admits: pg_sys::ExecInitQual(list(2), node.cast()),
             filter: (*node).ss.ps.qual,
             memory: (*estate).es_query_cxt,
             is_recheck: !(*estate).es_epq_active.is_null(),
@@ -131,7 +129,7 @@ unsafe extern "C-unwind" fn exec_custom_scan(node: *mut pg_sys::CustomScanState)
         let join = &mut *(*state).join;
         let slot = (*node).ss.ss_ScanTupleSlot;
         let is_filled = match join.plan.reads_first {
-            true => next_stored(state, slot),
+            true => join.next_stored(),
             false => join.next(),
         };
         if !is_filled {
@@ -145,28 +143,6 @@ unsafe extern "C-unwind" fn exec_custom_scan(node: *mut pg_sys::CustomScanState)
         pg_sys::MemoryContextReset((*context).ecxt_per_tuple_memory);
         (*context).ecxt_scantuple = slot;
         tuples::project(projection)
-    }
-}
-
-/// Puts the next row into the slot, after all have been joined; returns false if there are no more.
-///
-/// # Safety
-/// The state must be that of a node that is being run, with its LookupJoin, and the slot that of the joined row.
-unsafe fn next_stored(state: *mut LookupJoinState, slot: *mut pg_sys::TupleTableSlot) -> bool {
-    // SAFETY: the caller guarantees the state and the slot. The query's memory outlives the rows.
-    unsafe {
-        let memory = (*(*state).node.ss.ps.state).es_query_cxt;
-        if (*state).stored.is_null() {
-            let join = &mut *(*state).join;
-            let stored = StoredRows::of(slot, memory, || join.next());
-            (*state).stored = PgMemoryContexts::For(memory).leak_and_drop_on_delete(stored);
-        }
-        tuples::clear(slot);
-        let is_filled = (*(*state).stored).next(slot);
-        if is_filled {
-            pg_sys::ExecStoreVirtualTuple(slot);
-        }
-        is_filled
     }
 }
 
@@ -188,10 +164,14 @@ unsafe extern "C-unwind" fn re_scan_custom_scan(node: *mut pg_sys::CustomScanSta
         let join = &mut *(*state).join;
         let inner: *mut pg_sys::PlanState = join.inner().cast();
         let has_other_rows = !(*inner).chgParam.is_null();
+        // The same rows again, whatever the statement has written meanwhile.
+        if changed.is_null() && join.rewind() {
+            return;
+        }
         join.restart(has_other_rows);
-        free_stored(state);
         for side in sides {
-            // The inner side's rows are remembered; it is only asked for more.
+            // The rows of the inner side are remembered, and it is only asked for others; but when a row is checked again, it
+            // returns one without being asked.
             if side != inner || has_other_rows || !(*(*node).ss.ps.state).es_epq_active.is_null() {
                 pg_sys::ExecReScan(side);
             }
@@ -212,24 +192,8 @@ unsafe extern "C-unwind" fn end_custom_scan(node: *mut pg_sys::CustomScanState) 
         if let Some(join) = (*state).join.as_mut() {
             join.end();
         }
-        free_stored(state);
         for side in PgList::<pg_sys::PlanState>::from_pg((*node).custom_ps).iter_ptr() {
             pg_sys::ExecEndNode(side);
-        }
-    }
-}
-
-/// Frees the rows that were read before the first was used.
-///
-/// # Safety
-/// The state must be that of a node.
-unsafe fn free_stored(state: *mut LookupJoinState) {
-    // SAFETY: the caller guarantees the state, whose rows are null or those of next_stored. They are freed once, as nothing
-    // refers to them afterwards; what is dropped with the query's memory later is only pointers.
-    unsafe {
-        if let Some(stored) = (*state).stored.as_mut() {
-            stored.free();
-            (*state).stored = null_mut();
         }
     }
 }

@@ -7,6 +7,7 @@ use super::private::{JoinKind, LookupPlan};
 use super::read_ahead::{Counts, OuterRow, ReadAhead, Sides, copy_row};
 use super::remembered::Remembered;
 use crate::fdw::exec::scan::Scan;
+use crate::fdw::exec::stored_rows::StoredRows;
 use crate::fdw::exec::values;
 use crate::pg::encoding::from_server;
 use crate::pg::expression::{evaluate, is_true};
@@ -31,6 +32,8 @@ pub struct Nodes {
     pub values: Vec<*mut pg_sys::ExprState>,
     /// The clauses that say which rows match.
     pub matches: *mut pg_sys::ExprState,
+    /// Those of them that are about the outer side alone; null if there are none.
+    pub admits: *mut pg_sys::ExprState,
     /// The clauses that are checked after an outer join has added its nulls; null if there are none.
     pub filter: *mut pg_sys::ExprState,
     /// The memory that lives as long as the query.
@@ -47,6 +50,8 @@ pub struct LookupJoin {
     read_ahead: ReadAhead,
     remembered: Remembered,
     current: Option<Current>,
+    /// All joined rows, if the statement writes to Clerk and they were read.
+    stored: Option<StoredRows>,
 }
 
 /// The row of the outer side whose matches are being returned.
@@ -62,7 +67,7 @@ struct Current {
 
 impl LookupJoin {
     pub fn new(plan: LookupPlan, nodes: Nodes, remembered: Remembered) -> Self {
-        LookupJoin { read_ahead: ReadAhead::new(&plan), plan, nodes, remembered, current: None }
+        LookupJoin { read_ahead: ReadAhead::new(&plan), plan, nodes, remembered, current: None, stored: None }
     }
 
     /// The foreign scan of the inner side.
@@ -95,8 +100,42 @@ impl LookupJoin {
         }
     }
 
+    /// Puts the next joined row into its slot, after all have been read; returns false if there are no more.
+    pub fn next_stored(&mut self) -> bool {
+        let (row, memory) = (self.nodes.row, self.nodes.memory);
+        let mut stored = match self.stored.take() {
+            Some(stored) => stored,
+            None => {
+                // What the two sides keep for themselves must live as long as the query.
+                // SAFETY: `Nodes` has the memory and the slot, in which `next` stores a row or returns false.
+                unsafe { StoredRows::of(row, memory, || PgMemoryContexts::For(memory).switch_to(|_| self.next())) }
+            }
+        };
+        // SAFETY: the rows were stored from this slot, which gets the next of them.
+        let is_filled = unsafe {
+            tuples::clear(row);
+            let is_filled = stored.next(row);
+            if is_filled {
+                pg_sys::ExecStoreVirtualTuple(row);
+            }
+            is_filled
+        };
+        self.stored = Some(stored);
+        is_filled
+    }
+
+    /// Returns the same rows again, if they were stored; returns false if they have to be joined again.
+    pub fn rewind(&mut self) -> bool {
+        let Some(stored) = &mut self.stored else { return false };
+        stored.rewind();
+        true
+    }
+
     /// Begins again. The rows of the inner side are not remembered if it may have others now.
     pub fn restart(&mut self, forgets: bool) {
+        if let Some(stored) = self.stored.take() {
+            stored.end();
+        }
         // SAFETY: `Nodes` has the slot and the node. The slot refers to rows that may be freed now.
         unsafe {
             tuples::clear(self.nodes.row);
@@ -105,10 +144,9 @@ impl LookupJoin {
             }
         }
         self.release_current();
-        self.read_ahead.restart(&self.plan);
-        match forgets || self.nodes.is_recheck {
-            true => self.remembered.forget_all(),
-            false => self.remembered.forget_unknown(),
+        self.read_ahead.restart(&self.plan, &mut self.remembered);
+        if forgets || self.nodes.is_recheck {
+            self.remembered.forget_all();
         }
     }
 
@@ -121,7 +159,8 @@ impl LookupJoin {
     fn next_outer_row(&mut self) -> bool {
         let mut sides = JoinSides { plan: &self.plan, nodes: &self.nodes };
         let Some(outer) = self.read_ahead.next(&self.plan, &mut self.remembered, &mut sides) else { return false };
-        self.nodes.show_outer(outer.row);
+        // SAFETY: `Nodes` has the slot, which is one for minimal tuples of the outer side. The row stays until it is released.
+        unsafe { pg_sys::ExecStoreMinimalTuple(outer.row, self.nodes.outer_row, false) };
         self.current = Some(Current { outer, value: 0, read: 0, has_match: false, is_done: false });
         true
     }
@@ -152,7 +191,8 @@ impl LookupJoin {
                 continue;
             };
             current.read += 1;
-            self.nodes.show_inner(self.plan.outer_columns, Some(slot));
+            // SAFETY: the slots hold the current row of the outer side and one with its value, which stay until the next match.
+            unsafe { self.nodes.show(self.nodes.outer_row, Some(slot)) };
             if !self.passes(self.nodes.matches) {
                 continue;
             }
@@ -165,7 +205,8 @@ impl LookupJoin {
         current.is_done = true;
         let returns_nulls = self.plan.path.kind.is_outer() && !current.has_match;
         if returns_nulls {
-            self.nodes.show_inner(self.plan.outer_columns, None);
+            // SAFETY: the slot holds the current row of the outer side, which stays until it is released.
+            unsafe { self.nodes.show(self.nodes.outer_row, None) };
         }
         returns_nulls
     }
@@ -203,47 +244,31 @@ impl Nodes {
         }
     }
 
-    /// Puts a row of the outer side into the joined row, with nulls for the inner side.
-    fn show_outer(&self, row: pg_sys::MinimalTuple) {
-        // SAFETY: `Nodes` has the slot, which is one for minimal tuples of the outer side.
-        unsafe {
-            pg_sys::ExecStoreMinimalTuple(row, self.outer_row, false);
-            self.show(self.outer_row);
-        }
-    }
-
-    /// Puts a row of the outer side into the joined row, with nulls for the inner side.
+    /// Makes the joined row of a row of the outer side and one of the inner side, or nulls.
+    ///
+    /// All of it is made anew for each match: whoever got the row before may have changed it, as a trigger does.
     ///
     /// # Safety
-    /// The slot must hold a row of the outer side, which must stay for as long as the joined row is used.
-    unsafe fn show(&self, outer: *mut pg_sys::TupleTableSlot) {
-        // SAFETY: the caller guarantees the slot. The joined row has the columns of the outer side, then others, and
-        // nothing else refers to its values.
+    /// The slots must hold rows of the two sides, which must stay for as long as the joined row is used.
+    unsafe fn show(&self, outer: *mut pg_sys::TupleTableSlot, inner: Option<*mut pg_sys::TupleTableSlot>) {
+        // SAFETY: the caller guarantees the slots. The joined row has the columns of the outer side, then those of the
+        // inner side, and nothing else refers to its values.
         unsafe {
             let (values, nulls) = tuples::values(outer);
             tuples::clear(self.row);
             let (row_values, row_nulls) = tuples::room(self.row);
-            row_values[..values.len()].copy_from_slice(values);
-            row_nulls[..nulls.len()].copy_from_slice(nulls);
-            row_nulls[nulls.len()..].fill(true);
-            pg_sys::ExecStoreVirtualTuple(self.row);
-        }
-    }
-
-    /// Puts a row of the inner side into the joined row, or nulls.
-    fn show_inner(&self, outer_columns: usize, inner: Option<*mut pg_sys::TupleTableSlot>) {
-        // SAFETY: `Nodes` has the slot of the joined row, and the other one holds a row of the inner side, whose columns
-        // are the last of the joined row. Nothing else refers to its values.
-        unsafe {
-            let (row_values, row_nulls) = tuples::room(self.row);
+            let columns = values.len();
+            row_values[..columns].copy_from_slice(values);
+            row_nulls[..columns].copy_from_slice(nulls);
             match inner {
                 Some(inner) => {
                     let (values, nulls) = tuples::values(inner);
-                    row_values[outer_columns..].copy_from_slice(values);
-                    row_nulls[outer_columns..].copy_from_slice(nulls);
+                    row_values[columns..].copy_from_slice(values);
+                    row_nulls[columns..].copy_from_slice(nulls);
                 }
-                None => row_nulls[outer_columns..].fill(true),
+                None => row_nulls[columns..].fill(true),
             }
+            pg_sys::ExecStoreVirtualTuple(self.row);
         }
     }
 }
@@ -261,15 +286,16 @@ impl Sides for JoinSides<'_> {
         // for the joined row, whose kinds the planner chose by their types.
         unsafe {
             let slot = tuples::next_row(nodes.outer, nodes.memory)?;
-            nodes.show(slot);
+            nodes.show(slot, None);
             (*nodes.context).ecxt_scantuple = nodes.row;
             let value = |number: usize| {
                 let mut is_null = false;
                 let value = evaluate(*nodes.values.get(number)?, nodes.context, &mut is_null);
                 (!is_null).then_some(value)
             };
+            let is_admitted = nodes.admits.is_null() || nodes.in_row_memory(|| is_true(nodes.admits, nodes.context));
             let mut texts = match nodes.in_row_memory(|| values::bind(&self.plan.key, value)) {
-                BoundCondition::Texts(texts) => texts,
+                BoundCondition::Texts(texts) if is_admitted => texts,
                 _ => Vec::new(),
             };
             if texts.len() > 1 {

@@ -25,17 +25,19 @@ impl Key {
     ///
     /// # Safety
     /// The list must hold the RestrictInfos of a join of `info`'s table with the outer relations, in the query that is
-    /// being planned. `join` must be the join's relations if it is an outer join, else null.
+    /// being planned. `outer_join` has the join's relations if it is an outer join.
     pub unsafe fn best(
         info: &RelInfo,
         clauses: *mut pg_sys::List,
         outer: pg_sys::Relids,
-        join: pg_sys::Relids,
+        outer_join: Option<pg_sys::Relids>,
     ) -> Option<Key> {
         // SAFETY: the caller guarantees a list of RestrictInfos of the query.
         unsafe {
             let clauses = PgList::<pg_sys::RestrictInfo>::from_pg(clauses);
-            let keys = clauses.iter_ptr().filter(|clause| join.is_null() || !is_pushed_down(*clause, join));
+            let says_what_matches =
+                |clause: &*mut pg_sys::RestrictInfo| outer_join.is_none_or(|join| !is_pushed_down(*clause, join));
+            let keys = clauses.iter_ptr().filter(says_what_matches);
             let keys: Vec<_> = keys.filter_map(|clause| Key::of(info, clause, outer)).collect();
             let most = keys.iter().map(|key| key.values_per_request).max()?;
             keys.into_iter().find(|key| key.values_per_request == most)
@@ -47,7 +49,8 @@ impl Key {
     /// # Safety
     /// The clause must be one of a join of `info`'s table.
     pub unsafe fn of_plan(info: &RelInfo, clause: *mut pg_sys::RestrictInfo) -> Option<Key> {
-        // SAFETY: the caller guarantees the clause. Its relations include those of its values.
+        // SAFETY: the caller guarantees the clause. Its relations are those of its values, and the inner one, which the values
+        // of a comparison cannot refer to.
         unsafe { Key::of(info, clause, (*clause).clause_relids) }
     }
 

@@ -13,7 +13,7 @@
 //! | --- | --- |
 //! | [`private`] | What do path and plan keep? |
 //! | [`key`] | By which clause can a join look rows up? |
-//! | [`cost`] | How many different values does it look up, and at which cost? |
+//! | [`cost`] | How many different values does it look up? |
 //! | [`nulling`] | By which outer joins do the plan's columns become null? |
 //! | [`create_plan`] | How is a path made into a plan? |
 //! | [`paths`] | For which joins is there such a path? |

@@ -4,17 +4,17 @@
 //! below. The executor's row of a lookup join has each column once, so all expressions of the plan must name it as the
 //! plan's output does; Postgres refuses a plan whose expressions differ.
 
-/// Makes the columns of the joined row, and of the expressions that are evaluated on it before the join adds nulls, the
-/// same as those of the expressions above.
+/// Makes the columns of the joined row the same as those of the join's target, and those of the expressions that are
+/// evaluated on it the same as those of the row.
 ///
 /// # Safety
-/// `row` must hold the TargetEntries of the joined row, `above` expressions that are evaluated on it, and `below` such
-/// expressions as well, all of the query that is being planned. `row` and `below` must be copies that only the plan has.
+/// `row` must hold the TargetEntries of the joined row, and the other lists expressions, all of the query that is being
+/// planned. `row` and `evaluated` must be copies that only the plan has.
 #[cfg(feature = "pg15")]
 pub unsafe fn align(
     _row: *mut pgrx::pg_sys::List,
-    _above: &[*mut pgrx::pg_sys::List],
-    _below: &[*mut pgrx::pg_sys::List],
+    _target: *mut pgrx::pg_sys::List,
+    _evaluated: &[*mut pgrx::pg_sys::List],
 ) {
 }
 
@@ -49,23 +49,21 @@ mod since_16 {
     ///
     /// # Safety
     /// See there.
-    pub unsafe fn align(row: *mut pg_sys::List, above: &[*mut pg_sys::List], below: &[*mut pg_sys::List]) {
+    pub unsafe fn align(row: *mut pg_sys::List, target: *mut pg_sys::List, evaluated: &[*mut pg_sys::List]) {
         // SAFETY: the caller guarantees lists of expressions or TargetEntries of the query. Those that are written to
         // belong to the plan alone.
         unsafe {
             let mut known = Walk { nulling: Nulling::new(), writes: false };
-            for expressions in above {
-                walk((*expressions).cast(), (&raw mut known).cast());
-            }
+            walk(target.cast(), (&raw mut known).cast());
             known.writes = true;
             walk(row.cast(), (&raw mut known).cast());
-            // Columns that the plan does not return keep what they say, and the other expressions have to say the same.
+            // Columns that the join does not return keep what they say.
             let mut of_row = Walk { nulling: Nulling::new(), writes: false };
             for entry in PgList::<pg_sys::TargetEntry>::from_pg(row).iter_ptr() {
                 visit((*entry).expr.cast(), &mut of_row);
             }
             of_row.writes = true;
-            for expressions in below {
+            for expressions in evaluated {
                 walk((*expressions).cast(), (&raw mut of_row).cast());
             }
         }

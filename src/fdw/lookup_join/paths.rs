@@ -138,8 +138,8 @@ impl Pair<'_> {
                 return;
             }
             let mut clauses = (*self.extra).restrictlist;
-            let relations = if kind.is_outer() { (*self.join).relids } else { null_mut() };
-            let Some(key) = Key::best(self.info, clauses, (*self.outer).relids, relations) else { return };
+            let outer_join = kind.is_outer().then_some((*self.join).relids);
+            let Some(key) = Key::best(self.info, clauses, (*self.outer).relids, outer_join) else { return };
             let values = different_values(self.root, &key, (*outer).rows.max(1.0));
             let table = &self.info.table;
             let estimate = Estimate::lookups(table, &key.classified, values, key.values_per_request);
@@ -148,7 +148,8 @@ impl Pair<'_> {
             let required = pg_sys::calc_non_nestloop_required_outer(outer, inner);
             let mut param_info = null_mut();
             if !required.is_null() {
-                // The clauses of the join are not adjusted if Postgres makes a path of a partition of this one.
+                // Postgres may make the path one of a partition (reparameterize_path_by_child), and the clauses that it keeps
+                // would not be adjusted. The other condition is that of Postgres' own joins.
                 if pg_sys::enable_partitionwise_join || !pg_sys::bms_overlap(required, (*self.extra).param_source_rels)
                 {
                     return;
@@ -199,6 +200,10 @@ impl Pair<'_> {
             (*path).flags = pg_sys::CUSTOMPATH_SUPPORT_PROJECTION;
             (*path).custom_paths = sides.into_pg();
             (*path).custom_private = path_private(clauses, key.clause, &lookup);
+            #[cfg(any(feature = "pg17", feature = "pg18"))]
+            {
+                (*path).custom_restrictinfo = clauses;
+            }
             (*path).methods = path_methods();
             pg_sys::add_path(self.join, path.cast());
         }

@@ -42,6 +42,11 @@ pub struct ReadAhead {
     /// The values of the next request, and the room that is left for others.
     gathered: Vec<ValueId>,
     room: Room,
+    /// Values that are too long for a request. They are looked up together, because for them the whole list may have to be
+    /// read.
+    too_long: Vec<ValueId>,
+    /// The values of requests that can be made now.
+    batches: VecDeque<Vec<ValueId>>,
     in_flight: usize,
     /// How many lookups may be in flight now.
     allowed: usize,
@@ -71,6 +76,8 @@ impl ReadAhead {
             is_ended: false,
             gathered: Vec::new(),
             room: Room::default(),
+            too_long: Vec::new(),
+            batches: VecDeque::new(),
             in_flight: 0,
             allowed: first_allowed(plan),
             counts: Counts::default(),
@@ -98,13 +105,17 @@ impl ReadAhead {
         }
     }
 
-    /// Begins again, with the outer side from its beginning.
-    pub fn restart(&mut self, plan: &LookupPlan) {
-        for OuterRow { row, .. } in self.rows.drain(..) {
+    /// Begins again, with the outer side from its beginning. What was not looked up to the end is forgotten.
+    pub fn restart(&mut self, plan: &LookupPlan, remembered: &mut Remembered) {
+        for OuterRow { row, values } in self.rows.drain(..) {
+            values.into_iter().for_each(|id| remembered.release(id));
             // SAFETY: `next_outer` allocated the row, which nothing else refers to.
             unsafe { pg_sys::pfree(row.cast()) };
         }
-        *self = ReadAhead { counts: self.counts, ..ReadAhead::new(plan) };
+        let before = std::mem::replace(self, ReadAhead::new(plan));
+        self.counts = before.counts;
+        let batches = before.batches.into_iter().flatten();
+        remembered.forget_unknown(before.gathered.into_iter().chain(before.too_long).chain(batches).collect());
     }
 
     /// Whether the values of the first row are known; `None` if there is no row.
@@ -123,6 +134,7 @@ impl ReadAhead {
                     self.read_one(plan, remembered, sides);
                 }
             }
+            self.start_batches(remembered, sides);
             return;
         }
         let enough =
@@ -132,19 +144,22 @@ impl ReadAhead {
         }
         let first_waits =
             self.rows.front().is_some_and(|row| row.values.iter().any(|id| remembered.state(*id) == State::Gathered));
-        if (first_waits || self.is_ended) && self.in_flight < self.allowed {
-            self.look_up(remembered, sides);
+        if (first_waits || self.is_ended) && self.batches.is_empty() && self.in_flight < self.allowed {
+            self.finish_batch();
+            let too_long = std::mem::take(&mut self.too_long);
+            self.batches.extend((!too_long.is_empty()).then_some(too_long));
         }
+        self.start_batches(remembered, sides);
     }
 
     /// Whether another row may be read: there may be one, there is memory for it, and a lookup may be started.
     fn may_read(&self) -> bool {
         // SAFETY: work_mem is a setting of this backend, in KiB, which only the main thread reads and writes.
         let limit = unsafe { pg_sys::work_mem as usize * 1024 };
-        !self.is_ended && self.bytes <= limit && self.in_flight < self.allowed
+        !self.is_ended && self.bytes <= limit && self.in_flight < self.allowed && self.batches.is_empty()
     }
 
-    /// Reads a row, and looks up the values that were gathered if they fill a request.
+    /// Reads a row, and looks up the values that were gathered if they fill requests.
     fn read_one(&mut self, plan: &LookupPlan, remembered: &mut Remembered, sides: &mut impl Sides) {
         let Some((row, texts)) = sides.next_outer() else {
             self.is_ended = true;
@@ -158,37 +173,46 @@ impl ReadAhead {
             if !is_new {
                 continue;
             }
-            // A value that is too long for a request is sent alone, because then the whole list may have to be read.
-            let is_too_long = !fits(&text);
-            if is_too_long || !self.room.take(&text) {
-                self.look_up(remembered, sides);
+            if !fits(&text) {
+                self.too_long.push(id);
+                continue;
+            }
+            if !self.room.take(&text) {
+                self.finish_batch();
                 self.room.take(&text);
             }
             self.gathered.push(id);
-            if is_too_long || self.gathered.len() >= plan.path.values_per_request {
-                self.look_up(remembered, sides);
+            if self.gathered.len() >= plan.path.values_per_request {
+                self.finish_batch();
             }
         }
+        self.start_batches(remembered, sides);
         let row = OuterRow { row, values };
         self.bytes += bytes_of(&row);
         self.rows.push_back(row);
     }
 
-    /// Looks up the values that were gathered.
-    fn look_up(&mut self, remembered: &mut Remembered, sides: &mut impl Sides) {
+    /// Makes a request of the values that were gathered.
+    fn finish_batch(&mut self) {
         self.room = Room::default();
-        if self.gathered.is_empty() {
-            return;
-        }
-        let ids = std::mem::take(&mut self.gathered);
-        self.counts.looked_up += ids.len() as u64;
-        let values = ids.iter().map(|id| remembered.value(*id).to_owned()).collect();
-        match sides.look_up(values) {
-            Some(lookup) => {
-                remembered.ask(ids, lookup);
-                self.in_flight += 1;
+        let batch = std::mem::take(&mut self.gathered);
+        self.batches.extend((!batch.is_empty()).then_some(batch));
+    }
+
+    /// Starts as many lookups as may be in flight.
+    fn start_batches(&mut self, remembered: &mut Remembered, sides: &mut impl Sides) {
+        while self.in_flight < self.allowed
+            && let Some(ids) = self.batches.pop_front()
+        {
+            self.counts.looked_up += ids.len() as u64;
+            let values = ids.iter().map(|id| remembered.value(*id).to_owned()).collect();
+            match sides.look_up(values) {
+                Some(lookup) => {
+                    remembered.ask(ids, lookup);
+                    self.in_flight += 1;
+                }
+                None => remembered.know(ids),
             }
-            None => remembered.know(ids),
         }
     }
 }

@@ -22,8 +22,8 @@ pub struct Remembered {
     entries: Vec<Option<Entry>>,
     free: Vec<ValueId>,
     asked: HashMap<FetchId, Vec<ValueId>>,
-    /// The values that may be forgotten, each with the stamp that its entry had then: an entry that was used since has
-    /// another one.
+    /// The values that may be forgotten, each once, with the stamp that its entry had then: an entry that was used since
+    /// has a later one.
     forgettable: VecDeque<(ValueId, u64)>,
     stamp: u64,
     bytes: usize,
@@ -41,6 +41,8 @@ struct Entry {
     /// How many rows of the outer side wait for the value.
     waiting: usize,
     stamp: u64,
+    /// Whether it is among the forgettable ones.
+    is_queued: bool,
 }
 
 /// What is known about a value.
@@ -56,7 +58,7 @@ pub enum State {
 /// The rows that have one value.
 enum Rows {
     Few(Vec<pg_sys::MinimalTuple>),
-    /// On disk, but for the last few.
+    /// In a store that keeps the first few in memory and the others on disk.
     Many(*mut pg_sys::Tuplestorestate),
 }
 
@@ -102,7 +104,8 @@ impl Remembered {
         let value: Rc<str> = value.into();
         let bytes = ENTRY_BYTES + value.len();
         let rows = Rows::Few(Vec::new());
-        let entry = Entry { value: Rc::clone(&value), state: State::Gathered, rows, bytes, waiting: 1, stamp: 0 };
+        let (state, stamp, is_queued) = (State::Gathered, 0, false);
+        let entry = Entry { value: Rc::clone(&value), state, rows, bytes, waiting: 1, stamp, is_queued };
         let id = match self.free.pop() {
             Some(id) => {
                 self.entries[id.0] = Some(entry);
@@ -126,7 +129,9 @@ impl Remembered {
         entry.waiting -= 1;
         if entry.waiting == 0 && entry.state == State::Known {
             entry.stamp = stamp;
-            self.forgettable.push_back((id, stamp));
+            if !std::mem::replace(&mut entry.is_queued, true) {
+                self.forgettable.push_back((id, stamp));
+            }
             self.forget_needless();
         }
     }
@@ -215,7 +220,7 @@ impl Remembered {
     /// The next row with a value, of which so many were read; null if there are no more. It stays until the next one is
     /// read.
     pub fn next_row(&mut self, id: ValueId, read: usize) -> Option<*mut pg_sys::TupleTableSlot> {
-        let slot = self.slot;
+        let (slot, memory) = (self.slot, self.memory);
         let entry = self.entry(id)?;
         // SAFETY: the slot is one for minimal tuples, as `new` was promised. A row that is released by `forget` is not one
         // that a row of the outer side waits for, as it does for those that are read.
@@ -228,7 +233,10 @@ impl Remembered {
                     if read == 0 {
                         pg_sys::tuplestore_rescan(*store);
                     }
-                    if !pg_sys::tuplestore_gettupleslot(*store, true, false, slot) {
+                    // A row from the disk is allocated in the current memory, and the slot frees it when it gets another.
+                    let is_read = PgMemoryContexts::For(memory)
+                        .switch_to(|_| pg_sys::tuplestore_gettupleslot(*store, true, false, slot));
+                    if !is_read {
                         return None;
                     }
                 }
@@ -237,22 +245,10 @@ impl Remembered {
         Some(slot)
     }
 
-    /// Forgets all values that were not looked up to the end, when no row waits any more.
-    pub fn forget_unknown(&mut self) {
-        for index in 0..self.entries.len() {
-            self.stamp += 1;
-            let stamp = self.stamp;
-            match &mut self.entries[index] {
-                Some(entry) if entry.state == State::Known => {
-                    (entry.waiting, entry.stamp) = (0, stamp);
-                    self.forgettable.push_back((ValueId(index), stamp));
-                }
-                Some(_) => self.forget(ValueId(index)),
-                None => {}
-            }
-        }
-        self.asked.clear();
-        self.forget_needless();
+    /// Forgets the values that are being looked up and those that were gathered, when no row waits any more.
+    pub fn forget_unknown(&mut self, gathered: Vec<ValueId>) {
+        let asked = std::mem::take(&mut self.asked).into_values().flatten();
+        asked.chain(gathered).for_each(|id| self.forget(id));
     }
 
     /// Forgets all values, when no row waits any more.
@@ -269,7 +265,14 @@ impl Remembered {
         while self.bytes > limit()
             && let Some((id, stamp)) = self.forgettable.pop_front()
         {
-            if self.entry(id).is_some_and(|entry| entry.waiting == 0 && entry.stamp == stamp) {
+            let Some(entry) = self.entry(id) else { continue };
+            if entry.waiting > 0 {
+                // It is queued again when it is released.
+                entry.is_queued = false;
+            } else if entry.stamp != stamp {
+                let stamp = entry.stamp;
+                self.forgettable.push_back((id, stamp));
+            } else {
                 self.forget(id);
             }
         }

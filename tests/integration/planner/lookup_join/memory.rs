@@ -85,6 +85,13 @@ mod linux {
                 100_000,
             ),
             (
+                "SET work_mem = '4MB'",
+                "SELECT count(u.user_id) FROM generate_series(1, 1000000) w (n) JOIN clerk.users u
+                   ON u.user_id = (ARRAY(SELECT k.user_id FROM own.known k WHERE k.n <= 100))[w.n % 100 + 1] WHERE w.n <= ",
+                200_000,
+                1_000_000,
+            ),
+            (
                 "SET work_mem = '64kB'",
                 "SELECT count(*) FROM own.unknown w LEFT JOIN clerk.users u USING (user_id) WHERE w.n <= ",
                 6_000,
@@ -92,7 +99,7 @@ mod linux {
             ),
         ] {
             let [less, more] = [few, many].map(|rows| peak(&world, settings, &format!("{query}{rows}"), rows));
-            assert!(more - less <= 24 * 1024, "{settings}: {less} kB for {few} rows, {more} kB for {many} of {query}");
+            assert!(more - less <= 8 * 1024, "{settings}: {less} kB for {few} rows, {more} kB for {many} of {query}");
         }
     }
 

@@ -129,16 +129,54 @@ fn side_by_side() {
     let world = crowd(5000, "max_concurrency '5'");
     world.run(ONLY_LOOKUPS);
     world.sim.set_latency(Duration::from_millis(150));
-    let query = "SELECT k.n, u.email FROM own.known k JOIN clerk.users u USING (user_id) WHERE k.n <= 2000";
+    let join = "FROM own.known k JOIN clerk.users u USING (user_id) WHERE k.n <= 2000";
     world.rows("SELECT 1");
-    world.assert_quiet(query);
-    assert_eq!(world.rows(query).len(), 2000);
-    let requests = asked(&world);
-    assert_eq!(requests.len(), 20);
-    assert_eq!(requests.iter().map(|request| request.in_flight).max(), Some(5), "{requests:?}");
-    // Nothing was answered yet when the second one was sent.
-    let first: Vec<_> = requests.iter().take(3).map(|request| request.at).collect();
-    assert!(first[2] - first[0] < Duration::from_millis(150), "the first three came at {first:?}");
+    for (query, rows) in [
+        (format!("SELECT k.n, u.email {join}"), 2000),
+        // All rows are needed for the first of those that a LIMIT takes.
+        (format!("SELECT k.n, u.email {join} ORDER BY u.email LIMIT 5"), 5),
+        (format!("SELECT max(u.email) {join} LIMIT 1"), 1),
+    ] {
+        world.assert_quiet(&query);
+        assert_eq!(world.rows(&query).len(), rows);
+        let requests = asked(&world);
+        assert_eq!(requests.len(), 20, "{query}");
+        assert_eq!(requests.iter().map(|request| request.in_flight).max(), Some(5), "{query}: {requests:?}");
+        // Nothing was answered yet when the second one was sent.
+        let first: Vec<_> = requests.iter().take(3).map(|request| request.at).collect();
+        assert!(first[2] - first[0] < Duration::from_millis(150), "{query}: the first three came at {first:?}");
+    }
+}
+
+/// Rows that the join's own conditions leave without a match are not asked for.
+#[test]
+fn rows_without_a_match() {
+    let world = visited();
+    world.run(ONLY_LOOKUPS);
+    for (condition, keys) in [("v.id <= 40", 40), ("v.id < 0", 0), ("current_setting('a.b', true) = 'c'", 0)] {
+        let query = format!(
+            "SELECT v.id, u.email FROM own.visits v LEFT JOIN clerk.users u ON u.user_id = v.user_id AND {condition}"
+        );
+        world.assert_quiet(&query);
+        assert_eq!(world.rows(&query).len(), 10_000);
+        let requests = asked(&world);
+        assert_eq!(requests.iter().map(ids_in).sum::<usize>(), keys, "{query}: {requests:?}");
+    }
+}
+
+/// Keys that are too long for a request read the whole list, once for all of them.
+#[test]
+fn too_long_keys() {
+    let world = crowd(2000, "");
+    world.run(ONLY_LOOKUPS);
+    world.run(
+        "CREATE TABLE own.long AS SELECT repeat(chr(96 + g), 7000) AS email FROM generate_series(1, 20) g;
+         INSERT INTO own.long SELECT email FROM clerk.users WHERE email IS NOT NULL LIMIT 3; ANALYZE own.long",
+    );
+    let query = "SELECT u.user_id FROM own.long l JOIN clerk.users u ON u.email = l.email";
+    let (rows, requests) = rows_and_requests(&world, query);
+    assert_eq!(rows, 3);
+    assert!(requests <= 8, "{requests} requests");
 }
 
 /// What was asked for once is remembered for the whole scan, found or not; so are lists below an owner.

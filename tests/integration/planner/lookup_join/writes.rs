@@ -71,3 +71,45 @@ fn clerk_rows() {
     world.run("DELETE FROM clerk.users u WHERE u.user_id IN (SELECT n.user_id FROM own.names n)");
     assert_eq!(world.sim.users().len(), 28);
 }
+
+/// A row that a trigger changes before it is written is not the next one's.
+#[test]
+fn changed_by_a_trigger() {
+    let oracle = orders();
+    oracle.run(
+        "CREATE TABLE own.parted (id int, organization_id text, role text) PARTITION BY RANGE (id);
+         CREATE TABLE own.part PARTITION OF own.parted DEFAULT;
+         CREATE FUNCTION own.change() RETURNS trigger LANGUAGE plpgsql AS
+           $$BEGIN NEW.id := NEW.id + 1000; NEW.organization_id := NEW.organization_id || '!'; RETURN NEW; END$$;
+         CREATE TRIGGER change BEFORE INSERT ON own.parted FOR EACH ROW EXECUTE FUNCTION own.change()",
+    );
+    let insert = "INSERT INTO own.parted SELECT o.id, o.organization_id, m.role
+                    FROM own.orders o JOIN clerk.organization_memberships m ON m.organization_id = o.organization_id";
+    assert!(plan_of(&oracle, insert).contains(NODE));
+    let written = |statement: &str| {
+        oracle.run(&format!("TRUNCATE own.parted; {statement}"));
+        sorted(oracle.texts("SELECT * FROM own.parted").expect("rows"))
+    };
+    let found = written(insert);
+    assert!(found.len() > 200 && found == written(&insert.replace(" clerk.", " copy.")));
+}
+
+/// A statement that writes to Clerk joins all rows first, also where lists of them go to disk.
+#[test]
+fn lists_on_disk() {
+    let config = Config { users: 400, organizations: 3, memberships: 900, lone_surrogates: false, ..small() };
+    let world = writable(config);
+    world.run(ONLY_LOOKUPS);
+    world.run(
+        "SET work_mem = '64kB'; CREATE SCHEMA own;
+         CREATE TABLE own.known AS SELECT g, organization_id FROM clerk.organizations, generate_series(1, 3) g; ANALYZE own.known",
+    );
+    let join = "SELECT count(*), sum(length(m::text)) FROM own.known k JOIN clerk.organization_memberships m USING (organization_id)";
+    let query = format!(
+        "WITH written AS (INSERT INTO clerk.organizations (name) SELECT 'n' WHERE false RETURNING 1) {join}, generate_series(1, 2)"
+    );
+    let sums = |query: &str| world.rows(query).iter().map(|row| (row.get(0), row.get(1))).collect::<Vec<(i64, i64)>>();
+    let once = sums(join)[0];
+    assert_eq!(sums(&query), [(2 * once.0, 2 * once.1)]);
+    assert!(plan_of(&world, &query).contains(NODE));
+}
