@@ -83,20 +83,16 @@ impl LookupJoin {
     /// Puts the next joined row into its slot; returns false if there are no more.
     pub fn next(&mut self) -> bool {
         loop {
-            let Some(current) = &mut self.current else {
-                if !self.next_outer_row() {
-                    return false;
-                }
+            let Some(mut current) = self.current.take().or_else(|| self.next_outer_row()) else { return false };
+            if !self.next_match(&mut current) {
+                self.release(current);
                 continue;
-            };
-            if current.is_done {
-                self.release_current();
-            } else if self.next_match() {
-                if self.passes(self.nodes.filter) {
-                    return true;
-                }
-                self.nodes.count_filtered();
             }
+            self.current = Some(current);
+            if self.passes(self.nodes.filter) {
+                return true;
+            }
+            self.nodes.count_filtered();
         }
     }
 
@@ -143,7 +139,9 @@ impl LookupJoin {
                 scan.forget_lookups();
             }
         }
-        self.release_current();
+        if let Some(current) = self.current.take() {
+            self.release(current);
+        }
         self.read_ahead.restart(&self.plan, &mut self.remembered);
         if forgets || self.nodes.is_recheck {
             self.remembered.forget_all();
@@ -155,57 +153,52 @@ impl LookupJoin {
         self.restart(true);
     }
 
-    /// Makes the next row of the outer side the current one; returns false if there are no more.
-    fn next_outer_row(&mut self) -> bool {
+    /// The next row of the outer side, whose matches are returned next; `None` if there are no more.
+    fn next_outer_row(&mut self) -> Option<Current> {
         let mut sides = JoinSides { plan: &self.plan, nodes: &self.nodes };
-        let Some(outer) = self.read_ahead.next(&self.plan, &mut self.remembered, &mut sides) else { return false };
+        let outer = self.read_ahead.next(&self.plan, &mut self.remembered, &mut sides)?;
         // SAFETY: `Nodes` has the slot, which is one for minimal tuples of the outer side. The row stays until it is released.
         unsafe { pg_sys::ExecStoreMinimalTuple(outer.row, self.nodes.outer_row, false) };
-        self.current = Some(Current { outer, value: 0, read: 0, has_match: false, is_done: false });
-        true
+        Some(Current { outer, value: 0, read: 0, has_match: false, is_done: false })
     }
 
-    /// Frees the current row of the outer side.
-    fn release_current(&mut self) {
-        if let Some(Current { outer, .. }) = self.current.take() {
-            outer.values.iter().for_each(|id| self.remembered.release(*id));
-            // SAFETY: `Nodes` has the slots, which refer to the row until they are cleared; `next_outer` has allocated it, and
-            // nothing else refers to it.
-            unsafe {
-                tuples::clear(self.nodes.row);
-                tuples::clear(self.nodes.outer_row);
-                pg_sys::pfree(outer.row.cast());
-            }
+    /// Frees a row of the outer side.
+    fn release(&mut self, Current { outer, .. }: Current) {
+        outer.values.iter().for_each(|id| self.remembered.release(*id));
+        // SAFETY: `Nodes` has the slots, which refer to the row until they are cleared; `next_outer` has allocated it, and
+        // nothing else refers to it.
+        unsafe {
+            tuples::clear(self.nodes.row);
+            tuples::clear(self.nodes.outer_row);
+            pg_sys::pfree(outer.row.cast());
         }
     }
 
-    /// Goes on to the next match of the current row, or to its end. Returns whether the slot has a row to return.
-    fn next_match(&mut self) -> bool {
-        let has_one_row = self.plan.path.is_inner_unique || self.plan.path.kind == JoinKind::Semi;
-        loop {
+    /// Makes the joined row of the next match of a row of the outer side, or that with nulls; returns false if there are no
+    /// more.
+    fn next_match(&mut self, current: &mut Current) -> bool {
+        let kind = self.plan.path.kind;
+        while !current.is_done
+            && let Some(id) = current.outer.values.get(current.value)
+        {
             pgrx::check_for_interrupts!();
-            let Some(current) = &mut self.current else { return false };
-            let Some(id) = current.outer.values.get(current.value) else { break };
-            let Some(slot) = self.remembered.next_row(*id, current.read) else {
+            let Some(inner) = self.remembered.next_row(*id, current.read) else {
                 (current.value, current.read) = (current.value + 1, 0);
                 continue;
             };
             current.read += 1;
-            // SAFETY: the slots hold the current row of the outer side and one with its value, which stay until the next match.
-            unsafe { self.nodes.show(self.nodes.outer_row, Some(slot)) };
-            if !self.passes(self.nodes.matches) {
-                continue;
+            // SAFETY: the slots hold the row of the outer side and one with its value, which stay until the next match.
+            unsafe { self.nodes.show(self.nodes.outer_row, Some(inner)) };
+            if self.passes(self.nodes.matches) {
+                current.has_match = true;
+                current.is_done = self.plan.path.is_inner_unique || matches!(kind, JoinKind::Semi | JoinKind::Anti);
+                return kind != JoinKind::Anti;
             }
-            let Some(current) = &mut self.current else { return false };
-            current.has_match = true;
-            current.is_done = has_one_row || self.plan.path.kind == JoinKind::Anti;
-            return self.plan.path.kind != JoinKind::Anti;
         }
-        let Some(current) = &mut self.current else { return false };
+        let returns_nulls = !current.is_done && !current.has_match && kind.is_outer();
         current.is_done = true;
-        let returns_nulls = self.plan.path.kind.is_outer() && !current.has_match;
         if returns_nulls {
-            // SAFETY: the slot holds the current row of the outer side, which stays until it is released.
+            // SAFETY: the slot holds the row of the outer side, which stays until it is released.
             unsafe { self.nodes.show(self.nodes.outer_row, None) };
         }
         returns_nulls
