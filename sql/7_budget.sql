@@ -17,7 +17,7 @@ COMMENT ON COLUMN clerk_fdw.budget.host IS 'the host of the server''s api_url, w
 COMMENT ON COLUMN clerk_fdw.budget.instance IS
   'the kind of the key (live, test or other), and eight digits that tell keys apart; they say nothing about the key, and change when Postgres is restarted';
 COMMENT ON COLUMN clerk_fdw.budget.rate_limit IS 'the rate_limit of the server that was last used with the key';
-COMMENT ON COLUMN clerk_fdw.budget.used IS 'how many requests have started in the last ten seconds';
+COMMENT ON COLUMN clerk_fdw.budget.used IS 'how many requests count against rate_limit: those that were on their way in the last ten seconds';
 COMMENT ON COLUMN clerk_fdw.budget.held_until IS 'when requests start again, if Clerk has asked for a pause with a 429';
 COMMENT ON COLUMN clerk_fdw.budget.waiting IS 'how many requests wait to be started';
 COMMENT ON COLUMN clerk_fdw.budget.refused IS 'how many requests Clerk has answered with 429 since the instance was first used';

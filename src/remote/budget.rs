@@ -147,7 +147,7 @@ fn shared() -> Option<Arc<BudgetTable>> {
 
 fn own() -> Arc<BudgetTable> {
     static OWN: OnceLock<Arc<BudgetTable>> = OnceLock::new();
-    Arc::clone(OWN.get_or_init(|| Arc::new(BudgetTable::own(OWN_ENTRIES))))
+    Arc::clone(OWN.get_or_init(|| Arc::new(BudgetTable::own(OWN_ENTRIES, random_salt()))))
 }
 
 /// Where the clients of a server count their requests. Servers of one owner in one database do not get all of the shared

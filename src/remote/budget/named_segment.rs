@@ -1,6 +1,6 @@
 //! The named segment of dynamic shared memory for a server that does not preload the extension.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
@@ -25,13 +25,15 @@ static TABLE: OnceLock<Arc<BudgetTable>> = OnceLock::new();
 
 /// The table in the segment; `None` if the server gives no memory, which it says in the log.
 pub(super) fn table() -> Option<Arc<BudgetTable>> {
+    // Another version of the library may have laid the memory out in another way.
+    let name = CString::new(format!("clerk_fdw {} {WORDS}", env!("CARGO_PKG_VERSION"))).unwrap_or_default();
     let attached = in_subtransaction(|| {
         let mut found = false;
         // SAFETY: this runs on the main thread, in a transaction. The name is a C string that is shorter than 64 bytes. An ERROR
         // becomes a panic, which the subtransaction catches.
         let segment = unsafe {
             pg_sys::ffi::pg_guard_ffi_boundary(|| {
-                GetNamedDSMSegment(c"clerk_fdw budgets 1".as_ptr(), BYTES, Some(initialize), &mut found)
+                GetNamedDSMSegment(name.as_ptr(), BYTES, Some(initialize), &mut found)
             })
         };
         // SAFETY: before_shmem_exit is given a function with the signature that it wants.

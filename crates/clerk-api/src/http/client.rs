@@ -26,7 +26,7 @@ mod body;
 mod failure;
 mod patience;
 
-/// The longest wait that `Retry-After` can ask for. Whoever waits for a query would take a longer wait for a hang, so
+/// The longest wait that `Retry-After` can ask for with a 5xx. Whoever waits for a query would take a longer wait for a hang, so
 /// it is an error that says how long Clerk asks to wait.
 const MAX_WAIT: Duration = Duration::from_secs(5 * 60);
 
@@ -257,6 +257,7 @@ impl Client {
                     return Err(self.rate_limited(cause, request, may_be_done, tries, started));
                 }
             };
+            patience.was_held(permit.held);
             tries += 1;
             on_flight(true);
             let failure = match self.attempt(request, tries > 1, queued, stats, &permit).await {
@@ -271,10 +272,13 @@ impl Client {
                 }
                 Err(failure) => failure,
             };
+            if matches!(failure, Failure::Refused { .. } | Failure::Unauthorized { .. }) {
+                self.limiter.record_success(&permit);
+            }
             let (cause, asked) = match failure {
                 Failure::RateLimited { cause, asked } => {
                     on_flight(may_be_done);
-                    let left = patience.refuse();
+                    let left = patience.left();
                     self.limiter.refuse(&permit, asked, left);
                     if left.is_zero() || asked.is_some_and(|asked| asked > left) {
                         let cause = patience.exceeded(&cause, asked);

@@ -70,27 +70,36 @@ impl RateLimiter {
     /// Waits until a request may start. It counts as in flight until its [`Permit`] is dropped.
     ///
     /// # Errors
-    /// If Clerk has asked to wait for longer than `patience`.
+    /// If Clerk asks to wait for so long that the request would be held back for longer than `patience`.
     pub(crate) async fn acquire(&self, priority: Priority, patience: Duration) -> Result<Permit<'_>, Held> {
-        let place = self.acquire_place().await;
         let waiting = Waiting::new(self, priority);
         let queue = match priority {
             Priority::Short => &self.short_queue,
             Priority::Long => &self.long_queue,
         };
         let _first = queue.lock().await;
+        let mut held = Duration::ZERO;
         loop {
+            // Whoever waits for the budget takes no place from those who need not.
+            let place = self.acquire_place().await;
             let wait = match self.start(priority) {
                 Ok(started) => {
                     waiting.end();
-                    return Ok(Permit { place, started, since: Instant::now() });
+                    return Ok(Permit { place, started, since: Instant::now(), held });
                 }
-                Err(Start::Held(time)) if time > patience.saturating_add(SLACK) => return Err(Held { time }),
-                // The others who wait for the budget want to know from time to time that this one still does.
-                Err(Start::Held(time)) => time.min(Duration::from_millis(250)),
+                Err(Start::Held(time)) if held.saturating_add(time) > patience.saturating_add(SLACK) => {
+                    return Err(Held { time });
+                }
+                Err(Start::Held(time)) => {
+                    // The others who wait for the budget want to know from time to time that this one still does.
+                    let wait = time.min(Duration::from_millis(250));
+                    held += wait;
+                    wait
+                }
                 Err(Start::Wait(time)) => time,
                 Err(Start::Started(_)) => Duration::ZERO,
             };
+            drop(place);
             sleep(wait).await;
         }
     }
@@ -207,6 +216,8 @@ pub(crate) struct Permit<'a> {
     place: Place<'a>,
     started: Started,
     since: Instant,
+    /// For how long the request was held back after a 429.
+    pub(crate) held: Duration,
 }
 
 impl Permit<'_> {
@@ -214,7 +225,7 @@ impl Permit<'_> {
     /// stays in use until then.
     pub(crate) async fn until_answered<T>(&self, answer: impl Future<Output = T>) -> T {
         /// A process that is killed leaves a time that is no older.
-        const TOUCH: Duration = Duration::from_secs(1);
+        const TOUCH: Duration = Duration::from_millis(200);
         let slot = InUse { limiter: self.place.limiter, started: &self.started };
         let mut answer = std::pin::pin!(answer);
         loop {

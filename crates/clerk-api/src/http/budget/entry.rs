@@ -57,8 +57,9 @@ const YIELD: u64 = 20_000;
 /// scan.
 const SHORT_BEFORE_LONG: u64 = 3;
 
-/// The longest time for which one 429 holds all back. A server that asks for a year by mistake is asked again.
-const MAX_HOLD: u64 = 300_000_000;
+/// The longest time for which one 429 holds all back. A longer one may be about one endpoint alone, such as that of
+/// invitations, and must not keep all others from reading.
+const MAX_HOLD: u64 = 60_000_000;
 
 /// How long a pause grows. Clerk's windows are no longer than ten seconds, and a shorter pause meets their end sooner.
 const MAX_GROWN: u64 = WINDOW / 2;
@@ -179,7 +180,8 @@ impl<'w> Entry<'w> {
             return Attempt::Held(held_until);
         }
         let short_starts = &self.0[word::SHORT_STARTS];
-        let short_waits = priority == Priority::Long && self.short_waits(now);
+        // A short one may wait although there is room, if the limit of its own server is smaller.
+        let short_waits = priority == Priority::Long && self.short_waits(now) && !self.window().is_ample(shape, now);
         if short_waits && short_starts.load(Relaxed) < SHORT_BEFORE_LONG {
             return Attempt::Due(now + YIELD);
         }

@@ -26,7 +26,8 @@ pub struct Budgets {
 impl Default for Budgets {
     /// For one client alone.
     fn default() -> Self {
-        Budgets { shared: None, own: Arc::new(BudgetTable::own(1)), tenant: 0 }
+        let salt = std::array::from_fn(|_| fastrand::u64(..));
+        Budgets { shared: None, own: Arc::new(BudgetTable::own(1, salt)), tenant: 0 }
     }
 }
 
@@ -202,6 +203,9 @@ impl Budget {
         let now = place.table.now();
         let start = place.table.view(|view| {
             let Some(budget) = view.entry(entry) else { return Start::Wait(Duration::from_micros(BUSY_WAIT)) };
+            if !is(budget, place.identity) {
+                return Start::Wait(Duration::from_micros(BUSY_WAIT));
+            }
             budget.used_by(self.limit.get().into(), now);
             let held_until = budget.held_until();
             let attempt = match held_until + self.spread {
@@ -226,6 +230,8 @@ impl Budget {
                     let longest = if priority == Priority::Short { MAX_SHORT_WAIT } else { MAX_WAIT };
                     Start::Wait(Duration::from_micros(due.saturating_sub(now).clamp(1, longest)))
                 }
+                // The entry has become another's in the very moment.
+                _ if !is(budget, place.identity) => Start::Wait(Duration::from_micros(BUSY_WAIT)),
                 Attempt::Held(until) => {
                     self.say(budget, &mut state, priority, waiting, now);
                     Start::Held(Duration::from_micros(until - now))

@@ -61,9 +61,10 @@ impl BudgetTable {
         HEADER + entries * WORDS
     }
 
-    /// A table in memory of this process.
-    pub fn own(entries: usize) -> Self {
+    /// A table in memory of this process. The salt is a secret, as random as a key.
+    pub fn own(entries: usize, salt: [u64; 4]) -> Self {
         let words: Box<[AtomicU64]> = std::iter::repeat_with(AtomicU64::default).take(Self::words(entries)).collect();
+        Self::prepare(&words, salt);
         BudgetTable { memory: Memory::Own(words), clock: own_clock }
     }
 

@@ -7,7 +7,7 @@
 //! its window is kept as well. A process that is killed leaves a time, which is over ten seconds later.
 //!
 //! Limits above [`SLOTS`] let each slot be taken several times before it has to rest: a slot's ten seconds begin anew
-//! with each time. This loses less than a thousandth of the limit.
+//! with each time.
 //!
 //! The first few slots are a *reserve*, which is not taken at once but at most once in `10 s / reserve`. When a burst has
 //! used up the rest of the window, there is still a next start soon, for which lookups have priority. As slots of the
@@ -40,10 +40,9 @@ pub(super) fn unpack(word: u64) -> (u64, u64) {
 /// as many of the first ones as its limit says: so it keeps its own limit, and all together keep the largest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
+    limit: u64,
     /// How many slots are used.
     pub(super) slots: usize,
-    /// How often each may be taken.
-    pub(super) weight: u64,
     /// How many of the slots, the first, are the reserve.
     pub(super) reserve: usize,
     /// The time between two starts from the reserve.
@@ -53,13 +52,20 @@ pub(super) struct Shape {
 impl Shape {
     pub(super) fn new(limit: NonZeroU32) -> Self {
         let limit = u64::from(limit.get()).min(SLOTS as u64 * ((1 << COUNT_BITS) - 1));
-        let weight = limit.div_ceil(SLOTS as u64);
-        let slots = (limit / weight) as usize;
+        let slots = limit.min(SLOTS as u64) as usize;
         // Of eight, one comes free each 1.25 seconds. They are no more than half of a small limit, the rest of which can start
         // at once.
         let reserve = (slots / 25).max(8).min(slots / 2);
-        let pace = WINDOW / (reserve as u64 * weight).max(1);
-        Shape { slots, weight, reserve, pace }
+        let shape = Shape { limit, slots, reserve, pace: WINDOW };
+        let starts: u64 = (0..reserve).map(|slot| shape.weight(slot)).sum();
+        Shape { pace: WINDOW / starts.max(1), ..shape }
+    }
+
+    /// How often a slot may be taken. A larger limit lets none be taken less often, so that different limits together
+    /// never exceed the largest.
+    pub(super) fn weight(&self, slot: usize) -> u64 {
+        let (each, rest) = (self.limit / SLOTS as u64, self.limit % SLOTS as u64);
+        each + u64::from((slot as u64) < rest)
     }
 }
 
@@ -115,7 +121,7 @@ impl Window<'_> {
         for slot in (from..range.end).chain(range.start..from) {
             let Some(word) = self.slots.get(slot) else { continue };
             let before = word.load(SeqCst);
-            match next(before, shape.weight, now) {
+            match next(before, shape.weight(slot), now) {
                 Ok(after) => match word.compare_exchange(before, after, SeqCst, SeqCst) {
                     Ok(_) => return Ok(Taken { slot, before, after }),
                     // Somebody else was faster.
@@ -130,13 +136,21 @@ impl Window<'_> {
     /// Whether a slot of a range is free, else the time at which the next one is.
     fn next_due(&self, range: std::ops::Range<usize>, shape: Shape, now: u64) -> Result<(), u64> {
         let mut due = u64::MAX;
-        for word in self.slots.get(range).unwrap_or_default() {
-            match next(word.load(SeqCst), shape.weight, now) {
+        for slot in range {
+            let Some(word) = self.slots.get(slot) else { continue };
+            match next(word.load(SeqCst), shape.weight(slot), now) {
                 Ok(_) => return Ok(()),
                 Err(free) => due = due.min(free),
             }
         }
         Err(due)
+    }
+
+    /// Whether more slots are free than the reserve has, so that nobody has to wait for one.
+    pub(super) fn is_ample(&self, shape: Shape, now: u64) -> bool {
+        let general = self.slots.iter().enumerate().take(shape.slots).skip(shape.reserve);
+        let free = general.filter(|(slot, word)| next(word.load(SeqCst), shape.weight(*slot), now).is_ok());
+        free.take(shape.reserve + 1).count() > shape.reserve
     }
 
     /// Gives a slot back that no request has started with, unless it was used since.

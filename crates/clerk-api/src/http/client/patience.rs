@@ -1,33 +1,27 @@
 //! How long a request puts up with 429s.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// For how long a request is repeated after 429s.
+/// For how long a request is held back after 429s. The time that it waits for its turn among others does not count: it would
+/// have passed without them as well.
 pub(super) struct Patience {
     timeout: Duration,
-    /// When the first 429 came.
-    refused: Option<Instant>,
+    held: Duration,
 }
 
 impl Patience {
     pub(super) fn new(timeout: Duration) -> Self {
-        Patience { timeout, refused: None }
+        Patience { timeout, held: Duration::ZERO }
     }
 
     /// What is left of the time.
     pub(super) fn left(&self) -> Duration {
-        self.timeout.saturating_sub(self.refused.map_or(Duration::ZERO, |refused| refused.elapsed()))
+        self.timeout.saturating_sub(self.held)
     }
 
-    /// Notes a 429, and returns what is left of the time. The first one begins it.
-    pub(super) fn refuse(&mut self) -> Duration {
-        match self.refused {
-            Some(_) => self.left(),
-            None => {
-                self.refused = Some(Instant::now());
-                self.timeout
-            }
-        }
+    /// Notes for how long the request was held back before a try.
+    pub(super) fn was_held(&mut self, time: Duration) {
+        self.held = self.held.saturating_add(time);
     }
 
     /// What the error says when the time does not last for a wait that Clerk asks for.
