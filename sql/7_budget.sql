@@ -1,16 +1,16 @@
 -- The view of the budgets that requests to Clerk count against: see "Pools and limits" in the README.
 
-CREATE FUNCTION clerk_fdw_internal.budgets() RETURNS TABLE (
+CREATE FUNCTION clerk_fdw.budgets() RETURNS TABLE (
   host pg_catalog.text, instance pg_catalog.text, rate_limit integer, used integer, held_for double precision,
   waiting integer, refused bigint, shared boolean
 ) LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'budgets_wrapper';
-COMMENT ON FUNCTION clerk_fdw_internal.budgets() IS 'what clerk_fdw.budget shows, with the seconds for which nothing starts';
+COMMENT ON FUNCTION clerk_fdw.budgets() IS 'what the view clerk_fdw.budget shows, whose readers need EXECUTE on this as well; held_for is in seconds';
 
 CREATE VIEW clerk_fdw.budget WITH (security_barrier) AS
   SELECT b.host, b.instance, b.rate_limit, b.used,
          pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => b.held_for) AS held_until,
          b.waiting, b.refused, b.shared
-    FROM clerk_fdw_internal.budgets() b;
+    FROM clerk_fdw.budgets() b;
 COMMENT ON VIEW clerk_fdw.budget IS
   'the requests to each Clerk instance that was used lately, of all databases: how many have started in the last ten seconds, and how many wait';
 COMMENT ON COLUMN clerk_fdw.budget.host IS 'the host of the server''s api_url, with its port if that is not the usual one';
@@ -23,8 +23,3 @@ COMMENT ON COLUMN clerk_fdw.budget.waiting IS 'how many requests wait to be star
 COMMENT ON COLUMN clerk_fdw.budget.refused IS 'how many requests Clerk has answered with 429 since the instance was first used';
 COMMENT ON COLUMN clerk_fdw.budget.shared IS
   'whether all backends count together; else this is what the current backend has counted';
-
--- A view's functions are called with the rights of whoever reads it.
-GRANT USAGE ON SCHEMA clerk_fdw TO pg_monitor;
-GRANT EXECUTE ON FUNCTION clerk_fdw_internal.budgets() TO pg_monitor;
-GRANT SELECT ON clerk_fdw.budget TO pg_monitor;

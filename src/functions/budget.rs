@@ -7,7 +7,7 @@ use crate::remote::budget;
 
 extension_sql_file!("../../sql/7_budget.sql", name = "budget", requires = ["modify"]);
 
-/// `clerk_fdw_internal.budgets()`.
+/// `clerk_fdw.budgets()`.
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written here")]
 fn budgets() -> TableIterator<

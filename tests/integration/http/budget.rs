@@ -229,12 +229,15 @@ fn view() {
         assert!(!all.contains("simulator"), "{all}");
 
         let (reader, monitor) = (world.role("reader"), world.role("monitor"));
-        world.run(&format!("CREATE ROLE {reader}; CREATE ROLE {monitor}; GRANT pg_monitor TO {monitor}"));
+        world.run(&format!(
+            "CREATE ROLE {reader}; CREATE ROLE {monitor}; GRANT USAGE ON SCHEMA clerk_fdw TO {monitor};
+             GRANT EXECUTE ON FUNCTION clerk_fdw.budgets TO {monitor}; GRANT SELECT ON clerk_fdw.budget TO {monitor}"
+        ));
         world.run(&format!("SET ROLE {monitor}"));
         assert!(world.one::<i64>("SELECT count(*) FROM clerk_fdw.budget") > 0);
         world.run(&format!("SET ROLE {reader}"));
         assert_eq!(world.error("SELECT * FROM clerk_fdw.budget").code().code(), "42501");
-        world.run(&format!("RESET ROLE; DROP ROLE {reader}, {monitor}"));
+        world.run(&format!("RESET ROLE; DROP OWNED BY {monitor}; DROP ROLE {reader}, {monitor}"));
     }
 }
 
