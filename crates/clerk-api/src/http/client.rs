@@ -257,7 +257,6 @@ impl Client {
                     return Err(self.rate_limited(cause, request, may_be_done, tries, started));
                 }
             };
-            patience.was_held(permit.held);
             tries += 1;
             on_flight(true);
             let failure = match self.attempt(request, tries > 1, queued, stats, &permit).await {
@@ -278,7 +277,7 @@ impl Client {
             let (cause, asked) = match failure {
                 Failure::RateLimited { cause, asked } => {
                     on_flight(may_be_done);
-                    let left = patience.left();
+                    let left = patience.refuse();
                     self.limiter.refuse(&permit, asked, left);
                     if left.is_zero() || asked.is_some_and(|asked| asked > left) {
                         let cause = patience.exceeded(&cause, asked);

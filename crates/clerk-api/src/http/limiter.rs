@@ -85,7 +85,7 @@ impl RateLimiter {
             let wait = match self.start(priority) {
                 Ok(started) => {
                     waiting.end();
-                    return Ok(Permit { place, started, since: Instant::now(), held });
+                    return Ok(Permit { place, started, since: Instant::now() });
                 }
                 Err(Start::Held(time)) if held.saturating_add(time) > patience.saturating_add(SLACK) => {
                     return Err(Held { time });
@@ -216,8 +216,6 @@ pub(crate) struct Permit<'a> {
     place: Place<'a>,
     started: Started,
     since: Instant,
-    /// For how long the request was held back after a 429.
-    pub(crate) held: Duration,
 }
 
 impl Permit<'_> {

@@ -1,27 +1,33 @@
 //! How long a request puts up with 429s.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// For how long a request is held back after 429s. The time that it waits for its turn among others does not count: it would
-/// have passed without them as well.
+/// For how long a request is repeated after 429s.
 pub(super) struct Patience {
     timeout: Duration,
-    held: Duration,
+    /// When the first 429 came.
+    refused: Option<Instant>,
 }
 
 impl Patience {
     pub(super) fn new(timeout: Duration) -> Self {
-        Patience { timeout, held: Duration::ZERO }
+        Patience { timeout, refused: None }
     }
 
     /// What is left of the time.
     pub(super) fn left(&self) -> Duration {
-        self.timeout.saturating_sub(self.held)
+        self.timeout.saturating_sub(self.refused.map_or(Duration::ZERO, |refused| refused.elapsed()))
     }
 
-    /// Notes for how long the request was held back before a try.
-    pub(super) fn was_held(&mut self, time: Duration) {
-        self.held = self.held.saturating_add(time);
+    /// Notes a 429, and returns what is left of the time. The first one begins it.
+    pub(super) fn refuse(&mut self) -> Duration {
+        match self.refused {
+            Some(_) => self.left(),
+            None => {
+                self.refused = Some(Instant::now());
+                self.timeout
+            }
+        }
     }
 
     /// What the error says when the time does not last for a wait that Clerk asks for.
