@@ -1,4 +1,4 @@
-//! Makes memory contexts.
+//! Makes memory contexts, and tells how much memory a node of a plan may take.
 
 use std::ffi::CStr;
 
@@ -20,4 +20,11 @@ pub unsafe fn child_context(parent: pg_sys::MemoryContext, name: &'static CStr) 
             pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
         )
     }
+}
+
+/// The setting `work_mem`, in bytes.
+pub fn work_mem() -> usize {
+    // SAFETY: the setting is this backend's, and only the main thread reads and writes it.
+    let kib = unsafe { pg_sys::work_mem };
+    usize::try_from(kib).unwrap_or_default() * 1024
 }

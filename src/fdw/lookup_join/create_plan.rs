@@ -9,24 +9,18 @@ use pgrx::{PgList, is_a, pg_guard, pg_sys};
 
 use super::key::Key;
 use super::private::{LookupPath, LookupPlan};
-use super::{NAME, exec, nulling};
+use super::{Callbacks, NAME, exec, nulling};
 use crate::fdw::plan::create_plan::writes_to_clerk;
 use crate::fdw::plan::private::{PlannedCondition, PlannedValue, from_list, to_list};
 use crate::fdw::plan::rel_info::RelInfo;
 
-/// Callbacks that Postgres keeps a pointer to.
-struct Methods<T>(T);
-
-// SAFETY: the callbacks hold a pointer to a constant text and pointers to functions, which any thread may read.
-unsafe impl<T> Sync for Methods<T> {}
-
-static PATH_METHODS: Methods<pg_sys::CustomPathMethods> = Methods(pg_sys::CustomPathMethods {
+static PATH_METHODS: Callbacks<pg_sys::CustomPathMethods> = Callbacks(pg_sys::CustomPathMethods {
     CustomName: NAME.as_ptr(),
     PlanCustomPath: Some(plan_custom_path),
     ReparameterizeCustomPathByChild: None,
 });
 
-static SCAN_METHODS: Methods<pg_sys::CustomScanMethods> = Methods(pg_sys::CustomScanMethods {
+static SCAN_METHODS: Callbacks<pg_sys::CustomScanMethods> = Callbacks(pg_sys::CustomScanMethods {
     CustomName: NAME.as_ptr(),
     CreateCustomScanState: Some(exec::create_custom_scan_state),
 });
@@ -62,7 +56,8 @@ pub unsafe fn path_private(
 
 /// The callback PlanCustomPath: makes the plan of the path that Postgres chose.
 ///
-/// `custom_exprs` is set to the join's clauses, the values of the key and the clauses on the outer side alone, and `custom_private` to a [`LookupPlan`].
+/// The plan's `custom_exprs` holds the join's clauses, the values of the key, and the clauses on the outer side alone; its
+/// `custom_private` holds a [`LookupPlan`].
 ///
 /// # Safety
 /// Only Postgres may call this, with the arguments of that callback.
@@ -82,14 +77,15 @@ unsafe extern "C-unwind" fn plan_custom_path(
         let private = PgList::<pg_sys::List>::from_pg((*path).custom_private);
         let paths = PgList::<pg_sys::Path>::from_pg((*path).custom_paths);
         let sides = PgList::<pg_sys::Plan>::from_pg(plans);
-        let parts = (private.get_ptr(0), private.get_ptr(1), private.get_ptr(2).and_then(|list| from_list(list)));
-        let (Some(clauses), Some(key), Some(lookup)) = parts else { no_part() };
+        let lookup: Option<LookupPath> = private.get_ptr(2).and_then(|list| from_list(list));
+        let (Some(clauses), Some(key), Some(lookup)) = (private.get_ptr(0), private.get_ptr(1), lookup) else {
+            no_part()
+        };
         let Some(key) = PgList::<pg_sys::RestrictInfo>::from_pg(key).get_ptr(0) else { no_part() };
         let scan = sides.get_ptr(1).filter(|plan| is_a((*plan).cast(), pg_sys::NodeTag::T_ForeignScan));
         let (Some(outer), Some(inner)) = (sides.get_ptr(0), scan) else { no_part() };
         let Some(inner_rel) = paths.get_ptr(1).map(|path| (*path).parent) else { no_part() };
         let Some(info) = RelInfo::of(inner_rel) else { no_part() };
-        let lookup: LookupPath = lookup;
 
         let Clauses { join, above } = Clauses::of(clauses, lookup.kind.is_outer(), (*rel).relids);
         let Some(key_clause) = join.iter().position(|clause| *clause == key) else { no_part() };
@@ -145,7 +141,8 @@ struct Clauses {
 }
 
 impl Clauses {
-    /// Divides the clauses of a join of these relations. Those that may not see what others hide come last.
+    /// Divides the clauses of a join of these relations, in the order of their security levels: a condition of the query
+    /// must not be evaluated on rows that a security barrier or a policy has not passed yet.
     ///
     /// # Safety
     /// The list must hold RestrictInfos of the query that is being planned.
@@ -153,7 +150,8 @@ impl Clauses {
         // SAFETY: the caller guarantees a list of RestrictInfos.
         unsafe {
             let mut all: Vec<_> = PgList::<pg_sys::RestrictInfo>::from_pg(clauses).iter_ptr().collect();
-            // Postgres adds a node above that checks these once.
+            // A pseudoconstant clause depends on no row. Since PostgreSQL 17 the planner puts a Result node above a
+            // custom scan that checks such clauses once; before, it offers joins that have one to no extension.
             #[cfg(any(feature = "pg17", feature = "pg18"))]
             all.retain(|clause| !(**clause).pseudoconstant);
             all.sort_by_key(|clause| (**clause).security_level);
@@ -165,7 +163,7 @@ impl Clauses {
 }
 
 /// The clauses that are about the outer side alone. Where one is not true, a row has no match, so that its key need not be
-/// looked up. Those that may not see what others hide are left out, because they would be checked before those.
+/// looked up. Only clauses of the lowest security level are taken, because they are evaluated before all others.
 ///
 /// # Safety
 /// The clauses must be RestrictInfos of the query that is being planned.

@@ -8,7 +8,7 @@ use pgrx::{PgList, PgMemoryContexts, pg_guard, pg_sys};
 use super::join::{LookupJoin, Nodes};
 use super::private::LookupPlan;
 use super::remembered::Remembered;
-use super::{NAME, explain};
+use super::{Callbacks, NAME, explain};
 use crate::pg::tuples;
 
 /// The state of the node. Postgres knows its beginning.
@@ -19,13 +19,7 @@ pub struct LookupJoinState {
     join: *mut LookupJoin,
 }
 
-/// Callbacks that Postgres keeps a pointer to.
-struct Methods(pg_sys::CustomExecMethods);
-
-// SAFETY: the callbacks hold a pointer to a constant text and pointers to functions, which any thread may read.
-unsafe impl Sync for Methods {}
-
-static METHODS: Methods = Methods(pg_sys::CustomExecMethods {
+static METHODS: Callbacks<pg_sys::CustomExecMethods> = Callbacks(pg_sys::CustomExecMethods {
     CustomName: NAME.as_ptr(),
     BeginCustomScan: Some(begin_custom_scan),
     ExecCustomScan: Some(exec_custom_scan),

@@ -40,6 +40,13 @@ use std::ffi::CStr;
 /// The name of the plan's node in EXPLAIN.
 const NAME: &CStr = c"Clerk Lookup Join";
 
+/// Callbacks of a custom scan, to which Postgres keeps a pointer.
+struct Callbacks<T>(T);
+
+// SAFETY: only the structs of CustomPath, CustomScan and CustomScanState callbacks are put in it. They hold pointers to a
+// constant text and to functions, which any thread may read.
+unsafe impl<T> Sync for Callbacks<T> {}
+
 /// Makes the planner consider lookup joins, and the executor know them.
 pub fn install() {
     create_plan::register();

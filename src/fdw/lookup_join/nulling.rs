@@ -4,8 +4,7 @@
 //! below. The executor's row of a lookup join has each column once, so all expressions of the plan must name it as the
 //! plan's output does; Postgres refuses a plan whose expressions differ.
 
-/// Makes the columns of the joined row the same as those of the join's target, and those of the expressions that are
-/// evaluated on it the same as those of the row.
+/// Does nothing: before PostgreSQL 16 a column is the same expression above an outer join as below it.
 ///
 /// # Safety
 /// `row` must hold the TargetEntries of the joined row, and the other lists expressions, all of the query that is being
@@ -45,10 +44,12 @@ mod since_16 {
         writes: bool,
     }
 
-    /// See the function of the same name for PostgreSQL 15.
+    /// Makes the columns of the joined row the same as those of the join's target, and those of the expressions that are
+    /// evaluated on it the same as those of the row.
     ///
     /// # Safety
-    /// See there.
+    /// `row` must hold the TargetEntries of the joined row, and the other lists expressions, all of the query that is
+    /// being planned. `row` and `evaluated` must be copies that only the plan has.
     pub unsafe fn align(row: *mut pg_sys::List, target: *mut pg_sys::List, evaluated: &[*mut pg_sys::List]) {
         // SAFETY: the caller guarantees lists of expressions or TargetEntries of the query. Those that are written to
         // belong to the plan alone.

@@ -11,6 +11,7 @@ use pgrx::{PgMemoryContexts, pg_sys};
 
 use super::private::LookupPlan;
 use super::remembered::{Remembered, State, ValueId};
+use crate::pg::memory::work_mem;
 use crate::pg::tuples;
 use crate::remote::io_thread::FetchId;
 
@@ -154,9 +155,7 @@ impl ReadAhead {
 
     /// Whether another row may be read: there may be one, there is memory for it, and a lookup may be started.
     fn may_read(&self) -> bool {
-        // SAFETY: work_mem is a setting of this backend, in KiB, which only the main thread reads and writes.
-        let limit = unsafe { pg_sys::work_mem as usize * 1024 };
-        !self.is_ended && self.bytes <= limit && self.in_flight < self.allowed && self.batches.is_empty()
+        !self.is_ended && self.bytes <= work_mem() && self.in_flight < self.allowed && self.batches.is_empty()
     }
 
     /// Reads a row, and looks up the values that were gathered if they fill requests.

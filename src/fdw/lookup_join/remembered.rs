@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use pgrx::{PgMemoryContexts, pg_sys};
 
+use crate::pg::memory::work_mem;
 use crate::pg::tuples;
 use crate::remote::io_thread::FetchId;
 
@@ -178,7 +179,7 @@ impl Remembered {
     /// The slot must hold a row of the inner side.
     pub unsafe fn store(&mut self, value: &str, lookup: FetchId, slot: *mut pg_sys::TupleTableSlot) {
         let Some(id) = self.ids.get(value).copied() else { return };
-        let is_over = self.bytes > limit();
+        let is_over = self.bytes > work_mem();
         let Some(entry) = self.entries[id.0].as_mut().filter(|entry| entry.state == State::Asked(lookup)) else {
             return;
         };
@@ -217,7 +218,7 @@ impl Remembered {
         }
     }
 
-    /// The next row with a value, of which so many were read; null if there are no more. It stays until the next one is
+    /// The next row with a value, of which so many were read; `None` if there are no more. It stays until the next one is
     /// read.
     pub fn next_row(&mut self, id: ValueId, read: usize) -> Option<*mut pg_sys::TupleTableSlot> {
         let (slot, memory) = (self.slot, self.memory);
@@ -262,7 +263,7 @@ impl Remembered {
 
     /// Forgets values until the memory is enough.
     fn forget_needless(&mut self) {
-        while self.bytes > limit()
+        while self.bytes > work_mem()
             && let Some((id, stamp)) = self.forgettable.pop_front()
         {
             let Some(entry) = self.entry(id) else { continue };
@@ -295,10 +296,4 @@ impl Remembered {
     fn entry(&mut self, id: ValueId) -> Option<&mut Entry> {
         self.entries[id.0].as_mut()
     }
-}
-
-/// How many bytes the values and rows may take.
-fn limit() -> usize {
-    // SAFETY: work_mem is a setting of this backend, in KiB, which only the main thread reads and writes.
-    unsafe { pg_sys::work_mem as usize * 1024 }
 }
