@@ -96,7 +96,7 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA clerk_fdw, clerk_fdw_internal FROM PUBLIC;
 );
 
 /// The foreign-data wrapper. The macro of `supabase-wrappers` makes its handler, its validator and their SQL from this.
-#[wrappers_fdw(version = "1.0.0-dev", author = "the clerk_fdw contributors", website = "", error_type = "FdwError")]
+#[wrappers_fdw(version = "1.0.0", author = "the clerk_fdw contributors", website = "", error_type = "FdwError")]
 pub struct ClerkFdw;
 
 impl ForeignDataWrapper<FdwError> for ClerkFdw {
