@@ -115,7 +115,7 @@ fn page(object: &'static Object) -> String {
         let (names, kind, description) = (names(column), column.kind.sql_type(), description(object, column));
         text += &format!("| {names} | `{kind}` | {description} | {} |\n", conditions(object, column));
     }
-    text += "\n[What is pushed down](../pushdown.md#conditions) says what *exact* and *narrows* mean.\n";
+    text += "\n[What is pushed down](../reference/pushdown.md#conditions) says what *exact* and *narrows* mean.\n";
     text += "\n## Requests\n\n";
     if let Some(list) = object.list {
         text += &format!("- **The whole table:** {}.\n", request(list, ""));
@@ -304,11 +304,11 @@ fn counts(object: &Object) -> String {
 fn mirrors(object: &Object) -> String {
     match object.mirroring {
         Mirroring::ByDefault => {
-            "[mirrors](../mirror.md) contain the object unless they are created without it".to_owned()
+            "[mirrors](../guide/mirror.md) contain the object unless they are created without it".to_owned()
         }
         Mirroring::OnRequest => {
             format!(
-                "[mirrors](../mirror.md) contain the object if they are created with `{}` in `objects`",
+                "[mirrors](../guide/mirror.md) contain the object if they are created with `{}` in `objects`",
                 object.name
             )
         }

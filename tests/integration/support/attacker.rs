@@ -1,4 +1,4 @@
-//! `eve`, a tenant with a mirror and exactly the grants that docs/mirror.md gives, who wants more than her own rights.
+//! `eve`, a tenant with a mirror and exactly the grants that docs/guide/mirror.md gives, who wants more than her own rights.
 
 use super::*;
 

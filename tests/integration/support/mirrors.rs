@@ -140,7 +140,7 @@ pub fn fingerprint(session: &Session, table: &str) -> String {
     session.one(&format!("SELECT md5(coalesce(string_agg(t::text, ' ' ORDER BY t::text), '')) FROM {table} t"))
 }
 
-/// What a role is granted that is to have mirrors, as docs/mirror.md says.
+/// What a role is granted that is to have mirrors, as docs/guide/mirror.md says.
 pub const GRANTS: &str = "
     GRANT USAGE ON SCHEMA clerk_fdw TO ROLE;
     GRANT EXECUTE ON ALL ROUTINES IN SCHEMA clerk_fdw TO ROLE;
