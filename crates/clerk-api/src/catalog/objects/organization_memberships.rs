@@ -63,11 +63,12 @@ pub(super) const OBJECT: Object = Object {
         member("role_name", Text, "The role's name as people read it.").shared(),
         member("permissions", TextArray, "The keys of what the role permits."),
         column(
-            "email",
+            "identifier",
             Text,
             Path(&["public_user_data", "identifier"]),
             "The member's public identifier: an email address, a phone number or a username.",
-        ),
+        )
+        .aliases(&["email"]),
         member("created_at", Time, "When the user became a member.").creation_time().shared(),
         member("updated_at", Time, "When the membership last changed.").update_time().shared(),
         member("public_metadata", Json, "Metadata that the frontend may read."),
