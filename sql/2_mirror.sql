@@ -22,7 +22,7 @@ CREATE FUNCTION clerk_fdw.create_mirror(
   deletes pg_catalog.text DEFAULT 'soft', full_every interval DEFAULT '1 day'
 ) RETURNS pg_catalog.text LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'create_mirror_wrapper';
 COMMENT ON FUNCTION clerk_fdw.create_mirror(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.text, interval) IS
-  'makes the tables of a mirror of a server in a schema, and returns its name: the objects (users, organizations and organization_memberships by default; {*} for all that can be mirrored), tables that are there already by object, what their columns take, soft or hard deletes, and how often everything is read';
+  'makes the tables of a mirror of a server in a schema (the server''s name with _mirror after it, if none is named), and returns its name: the objects (users, organizations and organization_memberships by default; {*} for all that can be mirrored), tables that are there already by object, what their columns take, soft or hard deletes, and how often everything is read';
 
 CREATE FUNCTION clerk_fdw.alter_mirror(
   mirror pg_catalog.text, owner pg_catalog.text DEFAULT NULL, server pg_catalog.text DEFAULT NULL,

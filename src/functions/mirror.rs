@@ -34,7 +34,8 @@ fn create_mirror(
     let text = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let new = setup::NewMirror {
         server: server.to_owned(),
-        schema: schema.unwrap_or(server).to_owned(),
+        // The foreign tables are usually in a schema with the name of the server.
+        schema: schema.map_or_else(|| format!("{server}_mirror"), str::to_owned),
         objects: objects.map(|objects| objects.into_iter().flatten().collect()),
         tables: json_members("tables", tables).into_iter().map(|(object, table)| (object, text(table))).collect(),
         columns: json_members("columns", columns),

@@ -12,7 +12,7 @@ CREATE USER MAPPING FOR CURRENT_USER SERVER clerk OPTIONS (api_key 'sk_test_simu
 --
 -- Ordinary tables, made from the catalogue
 --
-SELECT clerk_fdw.create_mirror('clerk');
+SELECT clerk_fdw.create_mirror('clerk', 'clerk');
 SELECT object, relation, rows, deleted, last_success, drift, errors, running FROM clerk_fdw.mirror_status ORDER BY object;
 SELECT column_name, data_type, is_nullable, column_default FROM information_schema.columns
   WHERE table_schema = 'clerk' AND table_name = 'organizations' ORDER BY ordinal_position;
@@ -148,12 +148,19 @@ SELECT object, relation, rows, drift, errors FROM clerk_fdw.mirror_status WHERE 
 SELECT note, count(*), count(clerk_id), count(clerk_synced_at) FROM customers GROUP BY 1 ORDER BY 1;
 
 --
+-- Without a schema, one that is named after the server and not in the way of its foreign tables
+--
+SELECT clerk_fdw.create_mirror('clerk', objects => '{organizations}');
+SELECT relation FROM clerk_fdw.mirror_status WHERE mirror = 'clerk_mirror';
+SELECT clerk_fdw.drop_mirror('clerk_mirror');
+
+--
 -- Mistakes
 --
 \set VERBOSITY default
 \set SHOW_CONTEXT never
 SELECT clerk_fdw.create_mirror('nowhere');
-SELECT clerk_fdw.create_mirror('clerk');
+SELECT clerk_fdw.create_mirror('clerk', 'clerk');
 SELECT clerk_fdw.create_mirror('clerk', 'x', '{users, customers}');
 SELECT clerk_fdw.create_mirror('clerk', 'x', columns => '{"users": {"id": "user_id"}}');
 SELECT clerk_fdw.create_mirror('clerk', 'x', deletes => 'never');
