@@ -1,4 +1,4 @@
--- The view of the budgets that requests to Clerk count against: see "Pools and limits" in the README.
+-- The view of the budgets that requests to Clerk count against: see docs/guide/pools.md.
 
 CREATE FUNCTION clerk_fdw.budgets() RETURNS TABLE (
   host pg_catalog.text, instance pg_catalog.text, rate_limit integer, used integer, held_for double precision,

@@ -19,7 +19,7 @@ enum Place {
     Column,
 }
 
-/// An option, as the table in the README describes it.
+/// An option, as docs/reference/options.md describes it.
 struct Spec {
     name: &'static str,
     places: &'static [Place],
