@@ -1,7 +1,7 @@
 //! The questions of the pages in `docs/objects/`: each query is one that Postgres and Clerk accept, and that asks Clerk
 //! for no more than it needs.
 
-#[path = "../../crates/clerk-api/tests/support/questions.rs"]
+#[path = "../../../crates/clerk-api/tests/support/questions.rs"]
 mod questions;
 
 use clerk_sim::Config;

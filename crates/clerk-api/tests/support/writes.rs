@@ -24,7 +24,8 @@ pub fn section(object: &Object) -> String {
         return "It can only be read.\n".to_owned();
     }
     let mut text =
-        "Where the option `updatable` allows it; [writes](../guide/writing.md) says what holds for all tables.\n\n".to_owned();
+        "Where the option `updatable` allows it; [writes](../guide/writing.md) says what holds for all tables.\n\n"
+            .to_owned();
     if let Some(insert) = writes.insert {
         let bulk =
             writes.bulk.map(|bulk| format!("; for several rows, `POST {}` with up to {} each", bulk.path, bulk.max));
