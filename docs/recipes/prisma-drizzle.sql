@@ -7,6 +7,8 @@
 -- which only development needs.
 CREATE ROLE migrator LOGIN;
 GRANT CREATE ON SCHEMA public TO migrator;
+-- Drizzle keeps its journal in a schema that it creates, and Prisma runs CREATE SCHEMA IF NOT EXISTS for each of its schemas.
+DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO migrator', current_database()); END $$;
 
 -- REFERENCES is all that a foreign key takes, and it can be granted for the one column that is referred to.
 GRANT USAGE ON SCHEMA app TO migrator;
