@@ -44,7 +44,7 @@ SELECT format('ALTER FOREIGN DATA WRAPPER %I HANDLER %s VALIDATOR %s',
 
 -- The new extension checks the options that are there. If it does not know one, this is an error, and everything stays as
 -- it was.
-SELECT format('DO %L', format('BEGIN PERFORM %s(%L::text[], %s::oid); END', own.fdwvalidator::regproc, x.options, x.catalog))
+SELECT count(clerk_fdw_validator(x.options, x.catalog)) AS objects_checked
   FROM pg_foreign_data_wrapper own
   JOIN pg_foreign_data_wrapper w ON w.fdwhandler = own.fdwhandler
   JOIN pg_foreign_server s ON s.srvfdw = w.oid
@@ -54,6 +54,5 @@ SELECT format('DO %L', format('BEGIN PERFORM %s(%L::text[], %s::oid); END', own.
        SELECT m.umoptions, 'pg_user_mapping'::regclass FROM pg_user_mapping m WHERE m.umserver = s.oid
         UNION ALL
        SELECT t.ftoptions, 'pg_foreign_table'::regclass FROM pg_foreign_table t WHERE t.ftserver = s.oid) x
- WHERE own.fdwname = 'clerk_fdw' AND x.options IS NOT NULL
-\gexec
+ WHERE own.fdwname = 'clerk_fdw' AND x.options IS NOT NULL;
 COMMIT;

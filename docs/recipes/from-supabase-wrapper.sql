@@ -36,7 +36,10 @@ SELECT w.fdwname AS wrapper, w.fdwhandler::regproc AS handler, w.fdwvalidator::r
   JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
  WHERE s.srvname = :'old';
 
--- 2. A server beside the old one, with the same key, and the same tables on it.
+-- 2. A server beside the old one, with the same key, and the same tables on it. If the key is an option of the
+-- server, the statement contains it, and has no place in the log.
+SET log_statement = 'none';
+SET log_min_error_statement = 'panic';
 SELECT format('CREATE SERVER clerk_next FOREIGN DATA WRAPPER clerk_fdw')
        || coalesce(' OPTIONS (' || string_agg(format('%I %L', o.option_name, o.option_value), ', ') || ')', '')
   FROM pg_foreign_server s
@@ -44,6 +47,8 @@ SELECT format('CREATE SERVER clerk_next FOREIGN DATA WRAPPER clerk_fdw')
          ON o.option_name IN ('api_url', 'api_key', 'api_key_id', 'api_key_name')
  WHERE s.srvname = :'old'
 \gexec
+RESET log_statement;
+RESET log_min_error_statement;
 
 CREATE SCHEMA clerk_next;
 
