@@ -3,6 +3,18 @@
 --
 -- Run it as the mirror's owner, after the mirror's first sync. The mirror is called app.
 
+BEGIN;
+
+-- Triggers on the mirror's tables run as these tables' owner, and what they write has to be this owner's.
+DO $$
+DECLARE
+  owner regrole := (SELECT c.relowner FROM pg_class c WHERE c.oid = 'app.users'::regclass);
+BEGIN
+  IF owner <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user) THEN
+    RAISE EXCEPTION 'app.users belongs to %', owner USING HINT = format('SET ROLE %s first.', owner);
+  END IF;
+END $$;
+
 CREATE SCHEMA alerting;
 
 CREATE TABLE alerting.limits (
@@ -150,3 +162,5 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA alerting FROM PUBLIC;
+
+COMMIT;
