@@ -17,17 +17,27 @@ meta_version() { sed -n 's/^  "version": "\(.*\)",$/\1/p' "$top/META.json"; }
 
 has_headers() { "$1" --version >/dev/null 2>&1 && [[ -f $("$1" --includedir-server)/postgres.h ]]; }
 
+# The major version of the Postgres of a pg_config; ends with an error if this project is not for it.
+supported_major() {
+  local version major
+  version=$("$1" --version 2>/dev/null) || die "PG_CONFIG=$1 is no program that runs; set it to …/bin/pg_config of a PostgreSQL from 15 to 18"
+  major=${version#PostgreSQL }
+  major=${major%%[!0-9]*}
+  [[ $major == 1[5-8] ]] || die "$1 is of $version; clerk_fdw needs PostgreSQL 15 to 18 (set PG_CONFIG=…/bin/pg_config)"
+  has_headers "$1" || die "the $version of $1 lacks its server headers; install them (on Debian postgresql-server-dev-$major) or set PG_CONFIG"
+  echo "$major"
+}
+
 # Sets and exports PG_CONFIG, the absolute path of the pg_config in the chosen Postgres's own directory of
 # programs. Debian's /usr/bin/pg_config is a script that runs that one; naming both by turns would make cargo
 # rebuild pgrx each time, because pgrx watches the variable.
 find_postgres() {
   local given=${PG_CONFIG:-pg_config}
-  has_headers "$given" || die "'$given' names no PostgreSQL with its server headers (set PG_CONFIG=…/bin/pg_config)"
+  pg_major=$(supported_major "$given") || exit 1
   PG_CONFIG=$(command -v "$given")
   local own
   own=$("$PG_CONFIG" --bindir)/pg_config
   if [[ -x $own ]]; then PG_CONFIG=$own; fi
-  pg_major=$("$PG_CONFIG" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
   export PG_CONFIG PGRX_PG_CONFIG_PATH=$PG_CONFIG
   # One package for each installation: the paths inside it are that installation's.
   # shellcheck disable=SC2034
