@@ -65,7 +65,7 @@ CREATE TRIGGER find_by_name BEFORE INSERT ON clerk_fdw_internal.mirror
   FOR EACH ROW EXECUTE FUNCTION clerk_fdw_internal.find_by_name();
 
 CREATE TABLE clerk_fdw_internal.mirror_table (
-  mirror integer REFERENCES clerk_fdw_internal.mirror ON DELETE CASCADE,
+  mirror integer,
   object pg_catalog.text,
   relation pg_catalog.regclass NOT NULL UNIQUE,
   columns pg_catalog.jsonb,
@@ -103,8 +103,7 @@ CREATE TABLE clerk_fdw_internal.row_count (
   slot bigint GENERATED ALWAYS AS IDENTITY,
   live bigint NOT NULL,
   deleted bigint NOT NULL,
-  PRIMARY KEY (mirror, object, day, slot),
-  FOREIGN KEY (mirror, object) REFERENCES clerk_fdw_internal.mirror_table ON DELETE CASCADE
+  PRIMARY KEY (mirror, object, day, slot)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE clerk_fdw_internal.row_count IS
   'how many rows of each table came from Clerk, by the day of creation: the sum of as many numbers as transactions have changed it at once';
@@ -118,8 +117,7 @@ CREATE TABLE clerk_fdw_internal.sync_page (
   number bigint GENERATED ALWAYS AS IDENTITY,
   checkpoint pg_catalog.jsonb,
   ids pg_catalog.text[] NOT NULL,
-  PRIMARY KEY (mirror, object, number),
-  FOREIGN KEY (mirror, object) REFERENCES clerk_fdw_internal.mirror_table ON DELETE CASCADE
+  PRIMARY KEY (mirror, object, number)
 );
 COMMENT ON TABLE clerk_fdw_internal.sync_page IS
   'the pages of full passes that are under way: where they go on, and what Clerk has';
@@ -128,7 +126,7 @@ COMMENT ON COLUMN clerk_fdw_internal.sync_page.ids IS 'the objects on this page'
 
 CREATE TABLE clerk_fdw_internal.sync_run (
   run bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  mirror integer NOT NULL REFERENCES clerk_fdw_internal.mirror ON DELETE CASCADE,
+  mirror integer NOT NULL,
   mode pg_catalog.text NOT NULL,
   dry_run boolean NOT NULL,
   force boolean NOT NULL,
@@ -143,7 +141,7 @@ CREATE INDEX ON clerk_fdw_internal.sync_run (mirror, started_at);
 COMMENT ON TABLE clerk_fdw_internal.sync_run IS 'every sync; clerk_fdw.sync_runs shows it object by object';
 
 CREATE TABLE clerk_fdw_internal.sync_run_object (
-  run bigint REFERENCES clerk_fdw_internal.sync_run ON DELETE CASCADE,
+  run bigint,
   object pg_catalog.text,
   mode pg_catalog.text NOT NULL,
   state pg_catalog.text NOT NULL DEFAULT 'running',
@@ -166,7 +164,7 @@ COMMENT ON TABLE clerk_fdw_internal.sync_run_object IS 'what every sync did to e
 CREATE TABLE clerk_fdw_internal.sync_error (
   error bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   run bigint,
-  mirror integer NOT NULL REFERENCES clerk_fdw_internal.mirror ON DELETE CASCADE,
+  mirror integer NOT NULL,
   object pg_catalog.text NOT NULL,
   object_id pg_catalog.text NOT NULL,
   reason pg_catalog.text NOT NULL,
@@ -180,7 +178,7 @@ COMMENT ON TABLE clerk_fdw_internal.sync_error IS
   'objects that a mirror''s table did not take, one entry each until it does; clerk_fdw.sync_errors shows it';
 
 CREATE TABLE clerk_fdw_internal.webhook_secret (
-  mirror integer REFERENCES clerk_fdw_internal.mirror ON DELETE CASCADE,
+  mirror integer,
   id bigint GENERATED ALWAYS AS IDENTITY,
   secret pg_catalog.text,
   vault_name pg_catalog.text,
@@ -194,7 +192,7 @@ COMMENT ON COLUMN clerk_fdw_internal.webhook_secret.secret IS 'the secret itself
 COMMENT ON COLUMN clerk_fdw_internal.webhook_secret.vault_name IS 'or its name in Vault, read with the rights of the mirror''s owner';
 
 CREATE TABLE clerk_fdw_internal.webhook_event (
-  mirror integer REFERENCES clerk_fdw_internal.mirror ON DELETE CASCADE,
+  mirror integer,
   id pg_catalog.text,
   type pg_catalog.text NOT NULL,
   object pg_catalog.text,
@@ -216,7 +214,7 @@ COMMENT ON COLUMN clerk_fdw_internal.webhook_event.revalidate IS 'whether Clerk 
 COMMENT ON COLUMN clerk_fdw_internal.webhook_event.body IS 'kept while the event has failed, and if the mirror keeps bodies';
 
 CREATE TABLE clerk_fdw_internal.tombstone (
-  mirror integer REFERENCES clerk_fdw_internal.mirror ON DELETE CASCADE,
+  mirror integer,
   object pg_catalog.text,
   id pg_catalog.text,
   deleted_at pg_catalog.timestamptz NOT NULL,
@@ -231,6 +229,31 @@ CREATE SEQUENCE clerk_fdw_internal.webhook_refusals MINVALUE 0;
 SELECT pg_catalog.setval('clerk_fdw_internal.webhook_refusals'::pg_catalog.regclass, 0);
 COMMENT ON SEQUENCE clerk_fdw_internal.webhook_refusals IS
   'last_value is the number of deliveries that were refused; a sequence, because the refusal undoes all that it writes';
+
+-- What belongs to a mirror, or to a run, is deleted with it. These are no foreign keys, because the tables are there before
+-- their rows are restored from a dump, and pg_restore with several jobs restores the rows in any order.
+CREATE FUNCTION clerk_fdw_internal.delete_dependents() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF TG_TABLE_NAME = 'mirror' THEN
+    DELETE FROM clerk_fdw_internal.mirror_table WHERE mirror = OLD.number;
+    DELETE FROM clerk_fdw_internal.row_count WHERE mirror = OLD.number;
+    DELETE FROM clerk_fdw_internal.sync_page WHERE mirror = OLD.number;
+    DELETE FROM clerk_fdw_internal.sync_run WHERE mirror = OLD.number;
+    DELETE FROM clerk_fdw_internal.sync_error WHERE mirror = OLD.number;
+    DELETE FROM clerk_fdw_internal.webhook_secret WHERE mirror = OLD.number;
+    DELETE FROM clerk_fdw_internal.webhook_event WHERE mirror = OLD.number;
+    DELETE FROM clerk_fdw_internal.tombstone WHERE mirror = OLD.number;
+  ELSE
+    DELETE FROM clerk_fdw_internal.sync_run_object WHERE run = OLD.run;
+  END IF;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION clerk_fdw_internal.delete_dependents() IS 'deletes what belongs to a mirror or to a run of a sync';
+CREATE TRIGGER delete_dependents AFTER DELETE ON clerk_fdw_internal.mirror
+  FOR EACH ROW EXECUTE FUNCTION clerk_fdw_internal.delete_dependents();
+CREATE TRIGGER delete_dependents AFTER DELETE ON clerk_fdw_internal.sync_run
+  FOR EACH ROW EXECUTE FUNCTION clerk_fdw_internal.delete_dependents();
 
 SELECT pg_catalog.pg_extension_config_dump('clerk_fdw_internal.mirror'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('clerk_fdw_internal.mirror_number_seq'::pg_catalog.regclass, '');
