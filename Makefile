@@ -3,7 +3,7 @@
 PG_CONFIG ?= pg_config
 export PG_CONFIG
 
-.PHONY: all help package install uninstall installcheck test lint demo demo-psql bench docs dist clean
+.PHONY: all help package install uninstall installcheck test lint demo demo-psql bench docs dist release-sql clean
 
 all: package ## build the extension for the Postgres of PG_CONFIG (installs what the build lacks)
 
@@ -43,6 +43,9 @@ docs: ## write what the catalogue knows into docs/objects/
 
 dist: ## clerk_fdw-VERSION.zip of the committed tree, for PGXN
 	@bin/dist
+
+release-sql: ## keep the install script of this release in sql/releases/, for tests of later updates
+	@bin/release-sql
 
 clean: ## remove what was built
 	cargo clean

@@ -1,0 +1,1 @@
+ALTER FUNCTION clerk_fdw.has_scheduler() VOLATILE;

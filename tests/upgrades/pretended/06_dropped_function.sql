@@ -1,0 +1,1 @@
+DROP FUNCTION clerk_fdw.cancel_sync(bigint);

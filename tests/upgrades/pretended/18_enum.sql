@@ -1,0 +1,1 @@
+CREATE TYPE clerk_fdw.pretended AS ENUM ('a', 'b');

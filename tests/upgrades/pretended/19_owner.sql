@@ -1,0 +1,1 @@
+ALTER TYPE clerk_fdw.pretended OWNER TO upgrade_reader;
