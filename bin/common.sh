@@ -39,9 +39,10 @@ find_postgres() {
   own=$("$PG_CONFIG" --bindir)/pg_config
   if [[ -x $own ]]; then PG_CONFIG=$own; fi
   export PG_CONFIG PGRX_PG_CONFIG_PATH=$PG_CONFIG
-  # One package for each installation: the paths inside it are that installation's.
+  # One package for each installation: the paths inside it are that installation's. Not below CARGO_TARGET_DIR, which
+  # `sudo make install` does not know any more, and which several checkouts may share.
   # shellcheck disable=SC2034
-  package=$target/package/pg$pg_major$("$PG_CONFIG" --pkglibdir | tr / -)
+  package=$top/target/package/pg$pg_major$("$PG_CONFIG" --pkglibdir | tr / -)
   # A loadable library has symbols that only the server defines; macOS's linker has to be told.
   if [[ $(uname) == Darwin && ${RUSTFLAGS:-} != *dynamic_lookup* ]]; then
     export RUSTFLAGS="${RUSTFLAGS:-} -Clink-arg=-Wl,-undefined,dynamic_lookup"
