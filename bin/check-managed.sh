@@ -16,7 +16,7 @@ cd "$top" || exit
 read -rs CLERK_MIRROR_URL <<<"postgres://postgres:secret@127.0.0.1:$MIRROR_PORT/postgres?sslmode=require"
 read -rs CLERK_MANAGED_URL <<<"$managed_url"
 export CLERK_MIRROR_URL CLERK_MANAGED_URL
-connect() { examples/managed-postgres/connect.sh "$@"; }
+connect() { examples/managed-postgres/connect.sh --wait 60 "$@"; }
 
 number=0 failures=0
 check() { # check NAME COMMAND...
