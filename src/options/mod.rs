@@ -1,4 +1,5 @@
-//! Reads the options of foreign servers and foreign tables; [`validate`] checks them when they are set.
+//! Reads the options of foreign servers and foreign tables. [`catalogue`] lists them all, and [`validate`] checks them when
+//! they are set.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -11,6 +12,7 @@ use pgrx::{PgList, pg_sys};
 use crate::error::FdwError;
 use crate::pg::encoding::from_server;
 
+pub mod catalogue;
 pub mod validate;
 
 /// The options of one object of the database, such as a server, by name.
@@ -59,7 +61,7 @@ pub fn allows_environment_key(server: &Options) -> bool {
         check_api_url(url)
             .is_ok_and(|url| url.scheme() == "https" && url.host_str() == Some("api.clerk.com") && url.port().is_none())
     });
-    is_clerk || flag(server, "environment_key").unwrap_or(false)
+    is_clerk || flag(server, "environment_key").unwrap_or(catalogue::ENVIRONMENT_KEY)
 }
 
 /// How many objects are requested in one page of a list, from the options of a server.
@@ -69,12 +71,12 @@ pub fn page_size(server: &Options) -> u32 {
 
 /// Whether the options of a server let INSERT, UPDATE and DELETE reach Clerk.
 pub fn is_updatable(server: &Options) -> bool {
-    flag(server, "updatable").unwrap_or(false)
+    flag(server, "updatable").unwrap_or(catalogue::UPDATABLE)
 }
 
 /// Whether mirrors of a server get to see what is written through it.
 pub fn mirrors_writes(server: &Options) -> bool {
-    flag(server, "mirror_writes").unwrap_or(true)
+    flag(server, "mirror_writes").unwrap_or(catalogue::MIRROR_WRITES)
 }
 
 fn flag(options: &Options, name: &str) -> Option<bool> {

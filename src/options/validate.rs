@@ -1,55 +1,13 @@
 //! Checks options: which may be set on what kind of object, and to which values.
 
-use std::ops::RangeInclusive;
-
 use clerk_api::catalog::object;
-use clerk_api::{MAX_PAGE_SIZE, check_api_url};
+use clerk_api::check_api_url;
 use pgrx::pg_sys;
 
+use super::catalogue::{Kind, OPTIONS, Place, Spec};
 use super::{nearest, object_hint, parse_bool};
 use crate::error::FdwError;
 use crate::pg::hidden_statement::HiddenStatement;
-
-/// What an option may be set on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Server,
-    UserMapping,
-    Table,
-    Column,
-}
-
-/// An option, as docs/reference/options.md describes it.
-struct Spec {
-    name: &'static str,
-    places: &'static [Place],
-    check: fn(&str) -> Result<(), String>,
-}
-
-/// All options. The upper limits of numbers only keep out typing errors: an hour in milliseconds for times, and values
-/// that nobody needs for the others. 32 requests at a time that take 0.3 s each already use up Clerk's rate limit of
-/// 100 a second. A page of Clerk's lists has at most MAX_PAGE_SIZE objects.
-const SPECS: &[Spec] = &[
-    Spec { name: "api_key", places: &[Place::Server, Place::UserMapping], check: api_key },
-    Spec { name: "api_key_id", places: &[Place::Server], check: not_empty },
-    Spec { name: "api_key_name", places: &[Place::Server], check: not_empty },
-    Spec { name: "api_url", places: &[Place::Server], check: |text| check_api_url(text).map(drop) },
-    Spec { name: "api_version", places: &[Place::Server], check: api_version },
-    Spec { name: "environment_key", places: &[Place::Server], check: boolean },
-    Spec { name: "rate_limit", places: &[Place::Server], check: |text| integer(text, 1..=1_000_000) },
-    Spec { name: "request_interval_ms", places: &[Place::Server], check: |text| integer(text, 0..=3_600_000) },
-    Spec { name: "page_size", places: &[Place::Server, Place::Table], check: |text| integer(text, 1..=MAX_PAGE_SIZE) },
-    Spec { name: "max_concurrency", places: &[Place::Server], check: |text| integer(text, 1..=32) },
-    Spec { name: "timeout_ms", places: &[Place::Server], check: |text| integer(text, 1..=3_600_000) },
-    Spec { name: "max_retries", places: &[Place::Server], check: |text| integer(text, 0..=100) },
-    Spec { name: "rate_limit_timeout_ms", places: &[Place::Server], check: |text| integer(text, 0..=3_600_000) },
-    Spec { name: "updatable", places: &[Place::Server, Place::Table], check: boolean },
-    Spec { name: "mirror_writes", places: &[Place::Server], check: boolean },
-    Spec { name: "object", places: &[Place::Table], check: known_object },
-    Spec { name: "rowid_column", places: &[Place::Table], check: not_empty },
-    Spec { name: "startup_cost", places: &[Place::Table], check: cost },
-    Spec { name: "path", places: &[Place::Column], check: path },
-];
 
 /// Checks the options of a CREATE or ALTER command. Postgres passes all options as they will be after the command.
 pub fn validate(options: Vec<Option<String>>, catalog: Option<pg_sys::Oid>) -> Result<(), FdwError> {
@@ -73,12 +31,12 @@ fn check_all(options: &[Option<String>], place: Option<Place>, place_name: &'sta
     for option in options.iter().flatten() {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         let allowed = |spec: &&Spec| place.is_some_and(|place| spec.places.contains(&place));
-        let Some(spec) = SPECS.iter().filter(allowed).find(|spec| spec.name == name) else {
-            let names: Vec<_> = SPECS.iter().filter(allowed).map(|spec| spec.name).collect();
+        let Some(spec) = OPTIONS.iter().filter(allowed).find(|spec| spec.name == name) else {
+            let names: Vec<_> = OPTIONS.iter().filter(allowed).map(|spec| spec.name).collect();
             let hint = suggestion(name, &names);
             return Err(FdwError::UnknownOption { name: name.to_owned(), place: place_name, hint });
         };
-        (spec.check)(value).map_err(|problem| FdwError::OptionValue {
+        check(spec.kind, value).map_err(|problem| FdwError::OptionValue {
             name: name.to_owned(),
             // The values of two options may have been swapped. An error that quoted this one would show the key.
             problem: match name != "api_key" && (value.contains("sk_live_") || value.contains("sk_test_")) {
@@ -104,6 +62,21 @@ fn suggestion(name: &str, names: &[&str]) -> String {
     }
 }
 
+/// Checks one value; an error says what is wrong with it.
+fn check(kind: Kind, text: &str) -> Result<(), String> {
+    match kind {
+        Kind::Text => not_empty(text),
+        Kind::Key => api_key(text),
+        Kind::Url => check_api_url(text).map(drop),
+        Kind::Version => api_version(text),
+        Kind::Boolean => boolean(text),
+        Kind::Integer(least, most) => integer(text, least, most),
+        Kind::Cost => cost(text),
+        Kind::Object => known_object(text),
+        Kind::Path => path(text),
+    }
+}
+
 fn not_empty(text: &str) -> Result<(), String> {
     if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(()) }
 }
@@ -123,10 +96,10 @@ fn api_version(text: &str) -> Result<(), String> {
     }
 }
 
-fn integer(text: &str, range: RangeInclusive<u32>) -> Result<(), String> {
+fn integer(text: &str, least: u32, most: u32) -> Result<(), String> {
     match text.trim().parse() {
-        Ok(number) if range.contains(&number) => Ok(()),
-        _ => Err(format!("\"{text}\" is not a whole number from {} to {}", range.start(), range.end())),
+        Ok(number) if (least..=most).contains(&number) => Ok(()),
+        _ => Err(format!("\"{text}\" is not a whole number from {least} to {most}")),
     }
 }
 

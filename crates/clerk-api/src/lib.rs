@@ -58,7 +58,8 @@ pub mod write;
 pub use checkpoint::Checkpoint;
 pub use decode::{Locator, Page, json};
 pub use http::{
-    BudgetState, BudgetTable, Budgets, Client, Clock, Error, Problem, Request, Settings, Stats, check_api_url,
+    BudgetState, BudgetTable, Budgets, Client, Clock, DEFAULT_RATE_LIMITS, Error, Problem, Request, Settings, Stats,
+    check_api_url,
 };
 pub use pagination::{MIN_PAGES_TO_SPLIT, remaining};
 pub use query::{Fetch, Filters, MAX_PAGE_SIZE, OrderBy, Query, Room, batches, extra_params, fit_one_request, fits};

@@ -8,6 +8,7 @@ use pgrx::pg_sys;
 use super::clause::{PushableClause, ValueKind};
 use super::rel_info::{Clauses, RelInfo};
 use crate::options::Table;
+use crate::options::catalogue::REQUEST_COST;
 
 /// The rows that a table is assumed to have until ANALYZE has counted them, or a scan of this backend has returned all.
 /// The number is low, so that the planner prefers lookups to reading the table.
@@ -23,10 +24,6 @@ const LIST_ROWS: f64 = 50.0;
 /// The rows that a table is assumed to have at least, however selective its conditions are. If the planner expected a
 /// single row, it would choose a nested loop that reads the whole table again for each row of a join.
 const MIN_ROWS: f64 = 10.0;
-
-/// The cost of a request in the planner's units, in which a page of a local table costs 1 to read. A request takes at
-/// least a hundred times as long.
-const REQUEST_COST: f64 = 100.0;
 
 /// The cost of a request for a count, whose answer is only a number.
 pub const COUNT_COST: f64 = REQUEST_COST / 2.0;

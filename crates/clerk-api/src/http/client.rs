@@ -440,12 +440,13 @@ fn is_word(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
-/// A quarter of what Clerk documents for an instance of the key's kind (1000 requests in 10 s in production, 100 in
-/// development), so that the rest is left for the application.
+/// The rate limits with a production key and with a development key, where none is set: a quarter of what Clerk documents for
+/// an instance (1000 requests in 10 s in production, 100 in development), so that the rest is left for the application.
+pub const DEFAULT_RATE_LIMITS: (NonZeroU32, NonZeroU32) = (NonZeroU32::new(250).unwrap(), NonZeroU32::new(25).unwrap());
+
 fn default_rate_limit(key: &str) -> NonZeroU32 {
-    const LIVE: NonZeroU32 = NonZeroU32::new(250).unwrap();
-    const TEST: NonZeroU32 = NonZeroU32::new(25).unwrap();
-    if key.starts_with("sk_test_") { TEST } else { LIVE }
+    let (live, test) = DEFAULT_RATE_LIMITS;
+    if key.starts_with("sk_test_") { test } else { live }
 }
 
 fn is_json_or_empty(body: &[u8]) -> bool {

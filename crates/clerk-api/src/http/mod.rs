@@ -11,7 +11,7 @@ mod stats;
 mod stop;
 
 pub use budget::{BudgetState, BudgetTable, Budgets, Clock};
-pub use client::{Client, Settings, check_api_url};
+pub use client::{Client, DEFAULT_RATE_LIMITS, Settings, check_api_url};
 pub use error::{Error, Problem};
 pub use request::Request;
 pub use stats::Stats;
