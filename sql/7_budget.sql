@@ -4,7 +4,17 @@ CREATE FUNCTION clerk_fdw.budgets() RETURNS TABLE (
   host pg_catalog.text, instance pg_catalog.text, rate_limit integer, used integer, held_for double precision,
   waiting integer, refused bigint, shared boolean
 ) LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'budgets_wrapper';
-COMMENT ON FUNCTION clerk_fdw.budgets() IS 'what the view clerk_fdw.budget shows, whose readers need EXECUTE on this as well; held_for is in seconds';
+COMMENT ON FUNCTION clerk_fdw.budgets() IS
+'What the view clerk_fdw.budget shows. Readers of the view need EXECUTE on this function.
+
+host: The host of the server''s api_url.
+instance: The kind of the key, and eight digits that tell keys apart.
+rate_limit: The rate_limit of the server that was last used with the key.
+used: How many requests count against rate_limit.
+held_for: For how many seconds requests are held back after a 429; null if they are not.
+waiting: How many requests wait to be started.
+refused: How many requests Clerk has answered with 429.
+shared: Whether all backends count together.';
 
 CREATE VIEW clerk_fdw.budget WITH (security_barrier) AS
   SELECT b.host, b.instance, b.rate_limit, b.used,
@@ -12,7 +22,7 @@ CREATE VIEW clerk_fdw.budget WITH (security_barrier) AS
          b.waiting, b.refused, b.shared
     FROM clerk_fdw.budgets() b;
 COMMENT ON VIEW clerk_fdw.budget IS
-  'the requests to each Clerk instance that was used lately, of all databases: how many have started in the last ten seconds, and how many wait';
+  'The requests to each Clerk instance that was used lately, by any database: how many count against the rate limit, and how many wait.';
 COMMENT ON COLUMN clerk_fdw.budget.host IS 'the host of the server''s api_url, with its port if that is not the usual one';
 COMMENT ON COLUMN clerk_fdw.budget.instance IS
   'the kind of the key (live, test or other), and eight digits that tell keys apart; they say nothing about the key, and change when Postgres is restarted';

@@ -77,9 +77,21 @@ pub extern "C-unwind" fn _PG_init() {
 
 pgrx::extension_sql!(
     r#"
-COMMENT ON FUNCTION clerk_fdw_handler() IS 'the handler of the foreign-data wrapper for Clerk';
-COMMENT ON FUNCTION clerk_fdw_validator(pg_catalog.text[], pg_catalog.oid) IS 'checks the options of servers, user mappings, foreign tables and their columns';
-COMMENT ON FUNCTION clerk_fdw_meta() IS 'the name and version of the foreign-data wrapper for Clerk';
+COMMENT ON FUNCTION clerk_fdw_handler() IS 'The handler of the foreign-data wrapper, for a CREATE FOREIGN DATA WRAPPER of your own.';
+COMMENT ON FUNCTION clerk_fdw_validator(pg_catalog.text[], pg_catalog.oid) IS
+'Checks the options of servers, user mappings, foreign tables and their columns. Postgres calls it.
+
+options: The options, as name=value.
+catalog: The system catalog that the object is in.
+
+Errors: HV00D for an option that does not exist, HV024 for a value that is not valid, HV00J for a table without the option object.';
+COMMENT ON FUNCTION clerk_fdw_meta() IS
+'The name and version of the foreign-data wrapper.
+
+name: The name of the wrapper''s type in the code.
+version: The version.
+author: Who wrote it.
+website: Where it is to be found.';
 CREATE FOREIGN DATA WRAPPER clerk_fdw HANDLER clerk_fdw_handler VALIDATOR clerk_fdw_validator;
 COMMENT ON FOREIGN DATA WRAPPER clerk_fdw IS 'Clerk''s users, organizations and memberships';
 -- pgrx writes these three without a search_path.

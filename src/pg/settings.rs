@@ -80,15 +80,15 @@ pub fn define() {
     GucRegistry::define_bool_guc(
         c"clerk_fdw.enable_lookup_join",
         c"Enables the planner's use of lookup joins.",
-        c"They look the rows of a foreign table up that rows of other tables are joined with, a hundred in one request.",
+        c"They look up the rows of a foreign table that rows of other tables are joined with, up to a hundred in a request.",
         &ENABLE_LOOKUP_JOIN,
         GucContext::Userset,
         GucFlags::EXPLAIN,
     );
     GucRegistry::define_int_guc(
         c"clerk_fdw.log_retention",
-        c"How long clerk_fdw.sync_runs and clerk_fdw.sync_errors are kept.",
-        c"Older entries go when a sync of the mirror begins.",
+        c"How long clerk_fdw.sync_runs, clerk_fdw.sync_errors and clerk_fdw.webhook_events keep their entries.",
+        c"Older entries are deleted when the mirror is synced or receives a webhook. Webhooks are kept for 7 days at least.",
         &LOG_RETENTION,
         60,
         i32::MAX,
@@ -97,8 +97,8 @@ pub fn define() {
     );
     GucRegistry::define_int_guc(
         c"clerk_fdw.naptime",
-        c"How often scheduled syncs of mirrors are looked for.",
-        c"By the worker that runs where shared_preload_libraries names clerk_fdw.",
+        c"How often the extension's own worker looks for syncs that are due.",
+        c"The worker runs if shared_preload_libraries contains clerk_fdw.",
         &NAPTIME,
         1,
         86_400,
@@ -108,7 +108,7 @@ pub fn define() {
     GucRegistry::define_string_guc(
         c"clerk_fdw.webhook_mirror",
         c"The mirror that clerk_fdw.webhook(json) receives webhooks for.",
-        c"Not needed: the secret that signed a delivery tells which mirror it is for.",
+        c"If it is empty, the secret that signed a webhook decides.",
         &WEBHOOK_MIRROR,
         GucContext::Userset,
         GucFlags::default(),
