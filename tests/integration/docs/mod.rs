@@ -1,11 +1,13 @@
 //! What the documentation says: every query runs, every output is right, every quotation stands in its file, every link leads
 //! somewhere. [`page`] has the conventions by which a page tells the tests about its code blocks.
 
+mod generated;
 mod links;
 mod output;
 mod page;
 mod questions;
 mod run;
+mod sqlstates;
 
 use std::fs;
 use std::path::{Path, PathBuf};
