@@ -40,32 +40,25 @@ pub fn run(page: &Page, cluster: &Cluster) -> Vec<String> {
     let steps = steps(page, &placeholders);
     let admin = Session::open(cluster.host(), "postgres");
     admin.run(&format!("CREATE DATABASE {DATABASE}"));
-    let outputs = psql(cluster, &sim, &placeholders, &steps);
+    let (outputs, failure) = psql(cluster, &sim, &placeholders, &steps);
     admin.run(&format!("DROP DATABASE {DATABASE} WITH (FORCE)"));
     drop_roles(&admin);
 
     let mut problems = Vec::new();
-    for (index, step) in steps.iter().enumerate() {
+    for (step, output) in steps.iter().zip(&outputs) {
         let (path, line, sql) = (&page.path, step.line, &step.sql);
-        let Some(output) = outputs.get(index) else { break };
-        let is_last = outputs.len() < steps.len() && index + 1 == outputs.len();
-        match step.error {
-            None if is_last => {
-                problems.push(format!("{path}:{line}: this failed, so the rest was not run\n{sql}\n{output}"))
-            }
-            Some(error) if !fails_with(output, error) => {
-                problems.push(format!("{path}:{line}: this did not fail with \"{error}\"\n{sql}\n{output}"));
-            }
-            _ => {}
+        if let Some(error) = step.error.filter(|error| !fails_with(output, error)) {
+            problems.push(format!("{path}:{line}: this did not fail with \"{error}\"\n{sql}\n{output}"));
         }
-        if let Some(block) = step.output
-            && !is_last
-            && !is_as_expected(&block.code, output)
-        {
+        if let Some(block) = step.output.filter(|block| !is_as_expected(&block.code, output)) {
             let (line, expected) = (block.line, &block.code);
             problems
                 .push(format!("{path}:{line}: the output differs\n{sql}\n--- expected\n{expected}--- got\n{output}"));
         }
+    }
+    if let Some(step) = steps.get(outputs.len()) {
+        let (path, line, sql) = (&page.path, step.line, &step.sql);
+        problems.push(format!("{path}:{line}: this failed, so the rest was not run\n{sql}\n{failure}"));
     }
     problems
 }
@@ -112,8 +105,9 @@ fn steps<'p>(page: &'p Page, placeholders: &Placeholders) -> Vec<Step<'p>> {
     steps
 }
 
-/// Runs the steps in one session of psql, and returns what each printed, up to the first that failed unexpectedly.
-fn psql(cluster: &Cluster, sim: &Sim, placeholders: &Placeholders, steps: &[Step<'_>]) -> Vec<String> {
+/// Runs the steps in one session of psql, and returns what each printed. The first that fails unexpectedly ends the session;
+/// what it printed is returned apart.
+fn psql(cluster: &Cluster, sim: &Sim, placeholders: &Placeholders, steps: &[Step<'_>]) -> (Vec<String>, String) {
     const MARK: &str = "--8<--";
     let mut script = String::new();
     for step in steps {
@@ -144,11 +138,8 @@ fn psql(cluster: &Cluster, sim: &Sim, placeholders: &Placeholders, steps: &[Step
     child.wait().expect("psql ends");
     let output = String::from_utf8_lossy(&output);
     let mut outputs: Vec<_> = output.split(&format!("{MARK}\n")).map(str::to_owned).collect();
-    // Behind the last mark there is nothing.
-    if outputs.last().is_some_and(String::is_empty) {
-        outputs.pop();
-    }
-    outputs
+    let failure = outputs.pop().unwrap_or_default();
+    (outputs, failure)
 }
 
 /// Whether psql's output has an error that contains a text.
