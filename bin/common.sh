@@ -69,6 +69,16 @@ find_cargo_deny() {
   return 1
 }
 
+mdbook_version=0.5.4
+
+# Sets mdbook to a program of that version: others may write another book.
+find_mdbook() {
+  for mdbook in "$target/tools/bin/mdbook" "$(command -v mdbook)"; do
+    if [[ -x $mdbook && $("$mdbook" --version 2>/dev/null) == "mdbook v$mdbook_version" ]]; then return; fi
+  done
+  return 1
+}
+
 # Runs COMMAND until it ends or this script is told to end, and returns its status. In the background, because
 # bash puts off its traps while it waits for a foreground command; with Ctrl-C restored, because bash makes
 # background commands ignore it.
