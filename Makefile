@@ -38,7 +38,7 @@ demo-psql: ## the demo, then psql in it
 bench: package ## the benchmarks (ARGS='…')
 	@bin/bench $(ARGS)
 
-docs: ## write what the catalogue knows into docs/objects/
+docs: ## write what the code knows into docs/, and build the book in target/book
 	@bin/docs
 
 dist: ## clerk_fdw-VERSION.zip of the committed tree, for PGXN
