@@ -16,15 +16,6 @@ use page::{Note, Page};
 
 use crate::support::*;
 
-/// Pages that do not keep to the conventions yet. Their code blocks are not tested.
-const NOT_CONVERTED: &[&str] = &[
-    "README.md",
-    "docs/guide/mirror.md",
-    "docs/guide/webhooks.md",
-    "docs/guide/writing.md",
-    "docs/reference/pushdown.md",
-];
-
 /// The root of the repository, where cargo runs the tests of the package.
 fn root() -> PathBuf {
     std::env::current_dir().unwrap()
@@ -64,7 +55,6 @@ fn run_folder(folder: &str) {
     let is_here = |page: &Page| {
         page.path.strip_prefix(folder).is_some_and(|name| !name.contains('/'))
             && !is_object(&page.path)
-            && !NOT_CONVERTED.contains(&&*page.path)
             && page.path.contains(&chosen)
     };
     let pages: Vec<_> = all_pages().into_iter().filter(is_here).filter(Page::has_sql).collect();
@@ -131,14 +121,7 @@ fn every_page_is_run() {
 /// Every page keeps to the conventions: each code block has a language, and what is not run says where it is tested.
 #[test]
 fn conventions() {
-    let is_converted = |page: &Page| !NOT_CONVERTED.contains(&&*page.path);
-    report(
-        all_pages()
-            .iter()
-            .filter(|page| is_converted(page))
-            .flat_map(|page| page.problems(is_object(&page.path)))
-            .collect(),
-    );
+    report(all_pages().iter().flat_map(|page| page.problems(is_object(&page.path))).collect());
 }
 
 /// Every block that says where it is tested, or from which file it is, stands there.
