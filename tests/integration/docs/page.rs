@@ -180,9 +180,14 @@ impl Block {
         (!is_finished).then(|| format!("the last statement has no semicolon: {last}"))
     }
 
-    /// The first command of the block that the file does not contain.
+    /// The first command of the block that the file does not contain. In a Makefile, `make x` is the target `x`.
     pub fn untested_line(&self, file: &str) -> Option<String> {
-        self.commands().find(|command| !file.contains(command)).map(str::to_owned)
+        let is_target = |command: &str| {
+            let target =
+                command.strip_prefix("make ").and_then(|rest| rest.split(' ').find(|word| !word.contains('=')));
+            target.is_some_and(|target| file.contains(&format!("\n{target}:")))
+        };
+        self.commands().find(|command| !file.contains(command) && !is_target(command)).map(str::to_owned)
     }
 
     /// The commands: without comments, prompts, `sudo`, and in a `console` without what is printed.
@@ -309,6 +314,8 @@ fn quote() {
     let block = page.blocks().next().unwrap();
     assert_eq!(block.untested_line("cd x\nmake install\nmake test\n"), None);
     assert_eq!(block.untested_line("make install\n").as_deref(), Some("make test"));
+    assert_eq!(block.untested_line("x:\n\ninstall: x\n\ntest:\n"), None);
+    assert_eq!(block.untested_line("x:\n\ninstall: x\n\ntests:\n").as_deref(), Some("make test"));
     let page = Page::parse("p", "```sql\nSELECT a\n...\n  FROM t;\n```\n".to_owned());
     let block = page.blocks().next().unwrap();
     assert_eq!(block.misquoted_line("SELECT a\n, b\nFROM t;\n"), None);

@@ -71,7 +71,7 @@ fn config() -> Config {
         organizations: 25,
         memberships: 700,
         rate_limit: RateLimit::Off,
-        keys: vec![KEY.to_owned()],
+        keys: vec![KEY.to_owned(), "sk_test_simulator".to_owned()],
         ..Config::default()
     }
 }
