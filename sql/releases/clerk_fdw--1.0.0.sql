@@ -295,9 +295,6 @@ CREATE VIEW clerk_fdw_internal.syncing AS
                                              WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database());
 COMMENT ON VIEW clerk_fdw_internal.syncing IS 'the mirrors of which a sync is running now';
 
--- requires:
---   bookkeeping
-
 -- Functions that create, change and drop mirrors. 3_sync.sql has those that sync them.
 
 CREATE FUNCTION clerk_fdw.columns() RETURNS TABLE (
@@ -322,7 +319,7 @@ CREATE FUNCTION clerk_fdw.create_mirror(
   deletes pg_catalog.text DEFAULT 'soft', full_every interval DEFAULT '1 day'
 ) RETURNS pg_catalog.text LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'create_mirror_wrapper';
 COMMENT ON FUNCTION clerk_fdw.create_mirror(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.text, interval) IS
-  'makes the tables of a mirror of a server in a schema, and returns its name: the objects (users, organizations and organization_memberships by default; {*} for all that can be mirrored), tables that are there already by object, what their columns take, soft or hard deletes, and how often everything is read';
+  'makes the tables of a mirror of a server in a schema (the server''s name with _mirror after it, if none is named), and returns its name: the objects (users, organizations and organization_memberships by default; {*} for all that can be mirrored), tables that are there already by object, what their columns take, soft or hard deletes, and how often everything is read';
 
 CREATE FUNCTION clerk_fdw.alter_mirror(
   mirror pg_catalog.text, owner pg_catalog.text DEFAULT NULL, server pg_catalog.text DEFAULT NULL,
@@ -335,9 +332,6 @@ CREATE FUNCTION clerk_fdw.drop_mirror(mirror pg_catalog.text, keep_tables boolea
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'drop_mirror_wrapper';
 COMMENT ON FUNCTION clerk_fdw.drop_mirror(pg_catalog.text, boolean) IS
   'drops a mirror with its log, its secrets and the tables that came with it, unless they are to be kept; tables that were there before stay';
-
--- requires:
---   mirror
 
 -- Functions that sync a mirror now, in the background or on a schedule, and views that report on syncs.
 
@@ -461,9 +455,6 @@ CREATE VIEW clerk_fdw.mirror_status WITH (security_barrier) AS
 COMMENT ON VIEW clerk_fdw.mirror_status IS
   'each table of each mirror: rows from Clerk that are not deleted and those that are (kept by clerk_fdw, and counted by full syncs), when the last sync that succeeded began, how long ago that is, how many objects more Clerk had than the table when they were last compared, objects that the table did not take, the next run, and the mirror''s number';
 
--- requires:
---   sync
-
 -- Functions that manage the secrets of webhooks and receive their deliveries, and views that report on them.
 --
 -- clerk_fdw.receive_webhook and clerk_fdw.webhook are meant for roles that have no rights in a mirror: the signature
@@ -518,9 +509,6 @@ CREATE VIEW clerk_fdw.webhook_refusals WITH (security_barrier) AS
   SELECT r.last_value FROM clerk_fdw_internal.webhook_refusals r;
 COMMENT ON VIEW clerk_fdw.webhook_refusals IS 'how many deliveries did not verify, of all mirrors of this database';
 
--- requires:
---   webhook
-
 -- Row security for applications: functions for the user behind a request and for the rows of a mirror that this user
 -- may see.
 --
@@ -561,9 +549,6 @@ CREATE FUNCTION clerk_fdw.disable_row_security(mirror pg_catalog.text) RETURNS v
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'disable_row_security_wrapper';
 COMMENT ON FUNCTION clerk_fdw.disable_row_security(pg_catalog.text) IS
   'removes the policies and views that clerk_fdw.enable_row_security made, and switches row security off where clerk_fdw switched it on and no other policy is left: whoever has SELECT sees all rows then';
-
--- requires:
---   webhook
 
 -- Functions that write to Clerk, and the one that checks a server. They use the key that the caller's queries on the
 -- server use, and need USAGE on the server; all that change something need its option updatable as well.
@@ -638,9 +623,6 @@ CREATE FUNCTION clerk_fdw.check_server(server pg_catalog.text) RETURNS TABLE (
 COMMENT ON FUNCTION clerk_fdw.check_server(pg_catalog.text) IS
   'asks Clerk for the instance that the key of the caller''s queries on a server belongs to, in one row: whether that worked, development or production, the instance''s id, the API version that is asked for, how long Clerk took in milliseconds, how many requests are left of rate_limit now, and whether all backends count together against it (else each one for itself); else the error and what to do about it. Source: GET /instance';
 
--- requires:
---   modify
-
 -- The view of the budgets that requests to Clerk count against: see "Pools and limits" in the README.
 
 CREATE FUNCTION clerk_fdw.budgets() RETURNS TABLE (
@@ -667,34 +649,11 @@ COMMENT ON COLUMN clerk_fdw.budget.refused IS 'how many requests Clerk has answe
 COMMENT ON COLUMN clerk_fdw.budget.shared IS
   'whether all backends count together; else this is what the current backend has counted';
 
--- clerk_fdw::functions::webhook::add_webhook_secret
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::mirror::alter_mirror
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::modify::ban_user
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::budget::budgets
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::mirror::cancel_sync
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::modify::check_server
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::modify::clerk_fdw_assigned_id
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::__clerk_fdw_pgrx::clerk_fdw_handler
 CREATE OR REPLACE FUNCTION "clerk_fdw_handler"() RETURNS fdw_handler /* pgrx::pgbox::PgBox<pgrx_pg_sys::include::pg15::FdwRoutine> */
 STRICT
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'clerk_fdw_handler_wrapper';
 
--- clerk_fdw::__clerk_fdw_pgrx::clerk_fdw_meta
 CREATE OR REPLACE FUNCTION "clerk_fdw_meta"() RETURNS TABLE (
 	"name" TEXT,  /* core::option::Option<alloc::string::String> */
 	"version" TEXT,  /* core::option::Option<alloc::string::String> */
@@ -705,7 +664,6 @@ STRICT
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'clerk_fdw_meta_wrapper';
 
--- clerk_fdw::__clerk_fdw_pgrx::clerk_fdw_validator
 CREATE OR REPLACE FUNCTION "clerk_fdw_validator"(
 	"options" TEXT[], /* alloc::vec::Vec<core::option::Option<alloc::string::String>> */
 	"catalog" oid /* core::option::Option<pgrx_pg_sys::submodules::oids::Oid> */
@@ -713,101 +671,6 @@ CREATE OR REPLACE FUNCTION "clerk_fdw_validator"(
 
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'clerk_fdw_validator_wrapper';
-
--- clerk_fdw::functions::catalog::columns
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::mirror::create_mirror
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::access::current_org_id
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::access::current_org_role
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::access::current_organizations
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::access::current_user_id
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::access::current_visible_user_ids
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::access::disable_row_security
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::mirror::drop_mirror
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::access::enable_row_security
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::modify::ensure_organization
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::mirror::has_scheduler
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::modify::lock_user
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::modify::merge_organization_metadata
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::modify::merge_user_metadata
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::mirror::next_run
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::catalog::objects
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::webhook::receive_webhook
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::webhook::remove_webhook_secret
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::modify::request
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::webhook::retry_webhooks
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::modify::revoke_session
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::mirror::schedule_sync
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::mirror::start_sync
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::mirror::sync
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::mirror::sync_object
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::mirror::sync_user
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::modify::unban_user
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::modify::unlock_user
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::mirror::unschedule_sync
--- Skipped due to `#[pgrx(sql = false)]`
-
--- clerk_fdw::functions::webhook::webhook
--- Skipped due to `#[pgrx(sql = false)]`
-
--- finalize
 
 COMMENT ON FUNCTION clerk_fdw_handler() IS 'the handler of the foreign-data wrapper for Clerk';
 COMMENT ON FUNCTION clerk_fdw_validator(pg_catalog.text[], pg_catalog.oid) IS 'checks the options of servers, user mappings, foreign tables and their columns';
