@@ -174,8 +174,8 @@ impl Block {
 
     /// What is wrong if the last statement of the SQL does not end.
     fn unfinished(&self) -> Option<String> {
-        let lines = self.code.lines().map(|line| line.split(" --").next().unwrap_or(line).trim());
-        let last = lines.filter(|line| !line.is_empty() && !line.starts_with("--")).next_back()?;
+        let mut lines = self.code.lines().map(|line| line.split(" --").next().unwrap_or(line).trim());
+        let last = lines.rfind(|line| !line.is_empty() && !line.starts_with("--"))?;
         let is_finished = last.ends_with(';') || last.starts_with('\\') || last.contains(" \\g");
         (!is_finished).then(|| format!("the last statement has no semicolon: {last}"))
     }

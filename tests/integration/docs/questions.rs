@@ -2,10 +2,10 @@
 //! for no more than it needs.
 
 #[path = "../../../crates/clerk-api/tests/support/questions.rs"]
-mod questions;
+mod pages;
 
 use clerk_sim::Config;
-use questions::{directory, questions};
+use pages::{directory, questions};
 
 use crate::support::*;
 
