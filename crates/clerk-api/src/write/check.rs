@@ -49,7 +49,7 @@ pub(super) fn from_old_column(
         // A table may declare a column with a number or a boolean as text.
         (FieldKind::Integer { .. } | FieldKind::Number { .. } | FieldKind::Boolean, "string") => {
             match json::string(value) {
-                Some(text) if matches!(json::kind(&text), "number" | "boolean") => text,
+                Some(text) if is_number_or_boolean(&text) => text,
                 _ => value.into(),
             }
         }
@@ -66,6 +66,11 @@ pub(super) fn from_old_column(
 
 fn is_array(column: Kind) -> bool {
     matches!(column, Kind::Json | Kind::TextArray)
+}
+
+/// Whether a text is a JSON number or boolean and nothing else, so that it can stand in a body as it is.
+fn is_number_or_boolean(text: &str) -> bool {
+    matches!(serde_json::from_str(text), Ok(serde_json::Value::Number(_) | serde_json::Value::Bool(_)))
 }
 
 /// Whether a JSON string is itself the text of an array.

@@ -53,6 +53,24 @@ fn values_take_the_form_of_their_fields() {
     }
 }
 
+/// A text in the place of a number or a boolean is one, and cannot be the beginning of more members.
+#[test]
+fn texts_of_numbers_and_booleans_add_nothing() {
+    let users = table("users", "skip_password_checks create_organizations_limit");
+    assert_eq!(
+        users.insert(json!({"skip_password_checks": "true", "create_organizations_limit": " 5 "})).as_deref(),
+        Ok(r#"POST /users {"create_organizations_limit":5,"skip_password_checks":true}"#)
+    );
+    for text in [r#"true,"banned":false"#, "tomato", "true true", ""] {
+        let error = users.insert(json!({"skip_password_checks": text})).unwrap_err();
+        assert_eq!(error, "skip_password_checks of users must be true or false, not a text", "{text}");
+    }
+    for text in [r#"5,"banned":true"#, "+5", "5 5", "five"] {
+        let error = users.insert(json!({"create_organizations_limit": text})).unwrap_err();
+        assert_eq!(error, "create_organizations_limit of users must be a whole number, not a text", "{text}");
+    }
+}
+
 #[test]
 fn a_column_with_a_path_takes_the_form_of_its_field() {
     let users = table("users", "since=created_at mail=email_address secret=password");
