@@ -255,8 +255,10 @@ impl ColumnConverter {
             Conversion::Int4 => narrow::<i32>(self.integer(value)?)?.into(),
             Conversion::Int8 => self.integer(value)?.into(),
             Conversion::Float8 => {
-                let number: f64 = self.number(value)?.parse().map_err(|_| Misfit::wrong_kind(value))?;
-                if number.is_infinite() {
+                let text = self.number(value)?;
+                let number: f64 = text.parse().map_err(|_| Misfit::wrong_kind(value))?;
+                // As in Postgres, a number that is too small for the type does not become zero.
+                if number.is_infinite() || (number == 0.0 && !json::is_zero(&text)) {
                     return Err(Misfit::out_of_range());
                 }
                 return Ok(number.into_datum().unwrap_or(pg_sys::Datum::null()));
@@ -370,22 +372,16 @@ impl Misfit {
 
 /// A whole number, which may be written with an exponent or a zero fraction.
 fn integer(value: &str) -> Result<i64, Misfit> {
-    if let Ok(number) = value.parse() {
-        return Ok(number);
-    }
     if json::kind(value) != "number" {
         return Err(Misfit::wrong_kind(value));
     }
-    /// 2^53: up to this limit a double represents every whole number exactly.
-    const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
-    match value.parse::<f64>() {
-        Ok(number) if number.fract() != 0.0 => Err(Misfit {
+    json::integer(value).map_err(|error| match error {
+        json::NoInteger::Fraction => Misfit {
             problem: "cannot take a number with a fraction".to_owned(),
             code: PgSqlErrorCode::ERRCODE_FDW_INVALID_DATA_TYPE,
-        }),
-        Ok(number) if number.abs() <= MAX_EXACT => Ok(number as i64),
-        _ => Err(Misfit::out_of_range()),
-    }
+        },
+        json::NoInteger::OutOfRange => Misfit::out_of_range(),
+    })
 }
 
 fn narrow<T: TryFrom<i64>>(number: i64) -> Result<T, Misfit> {

@@ -153,6 +153,7 @@ fn missing_unknown_and_mistyped_fields() {
         (r#""created_at":"yesterday""#, "created_at"),
         (r#""banned":"no""#, "banned"),
         (r#""created_at":1e300"#, "created_at"),
+        (r#""created_at":1700000000000.00000000000000001"#, "created_at"),
         (r#""created_at":{}"#, "created_at"),
     ] {
         answer(&format!(r#"{{"id":"user_1",{fields}}}"#));

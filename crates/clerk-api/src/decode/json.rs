@@ -99,6 +99,58 @@ pub fn string(text: &str) -> Option<Cow<'_, str>> {
     if inner.contains('\\') { serde_json::from_str(text).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 
+/// Why a number is no integer of 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoInteger {
+    /// It is not whole.
+    Fraction,
+    OutOfRange,
+}
+
+/// The value of a JSON number that is whole, such as `12`, `12.0` or `1.2e1`, without any rounding.
+///
+/// # Errors
+/// If the number is not whole, or has more than 64 bits.
+pub fn integer(number: &str) -> Result<i64, NoInteger> {
+    if let Ok(integer) = number.parse() {
+        return Ok(integer);
+    }
+    let (mantissa, exponent) = mantissa_and_exponent(number);
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let (sign, whole) = if let Some(whole) = whole.strip_prefix('-') { ("-", whole) } else { ("", whole) };
+    let digits = [whole, fraction].concat();
+    let significant = digits.trim_end_matches('0');
+    if significant.is_empty() {
+        return Ok(0);
+    }
+    // The power of ten of the last digit that counts. An exponent of so many digits that it does not fit is far beyond
+    // anything that counts.
+    let exponent: i64 = match exponent.trim_start_matches('+') {
+        "" => 0,
+        text => text.parse().unwrap_or(if text.starts_with('-') { i64::MIN } else { i64::MAX }),
+    };
+    let zeros = digits.len() as i64 - significant.len() as i64 - fraction.len() as i64;
+    match exponent.saturating_add(zeros) {
+        ..0 => Err(NoInteger::Fraction),
+        // 19 digits are the most that 64 bits can have.
+        power @ 0..=19 => {
+            let zeros = "0".repeat(power as usize);
+            format!("{sign}{significant}{zeros}").parse().map_err(|_| NoInteger::OutOfRange)
+        }
+        _ => Err(NoInteger::OutOfRange),
+    }
+}
+
+/// Whether a JSON number is zero as it is written.
+pub fn is_zero(number: &str) -> bool {
+    !mantissa_and_exponent(number).0.contains(|digit| matches!(digit, '1'..='9'))
+}
+
+/// The parts of a JSON number before and after the letter e.
+fn mantissa_and_exponent(number: &str) -> (&str, &str) {
+    number.split_once(['e', 'E']).unwrap_or((number, ""))
+}
+
 /// The deepest nesting of objects and arrays that is written to Clerk. What reads JSON by recursion, here and elsewhere,
 /// copes with that.
 pub const MAX_DEPTH: usize = 100;
@@ -194,6 +246,36 @@ mod tests {
         }
         for text in [format!("\"{}\"", "[".repeat(200)), "[".repeat(MAX_DEPTH), "]".repeat(200), String::new()] {
             assert!(!is_too_deep(&text), "{text}");
+        }
+    }
+
+    #[test]
+    fn integers_are_exact() {
+        for (text, expected) in [
+            ("0", Ok(0)),
+            ("-0", Ok(0)),
+            ("-0.0e7", Ok(0)),
+            ("0e99999999999999999999", Ok(0)),
+            ("12", Ok(12)),
+            ("-12.000", Ok(-12)),
+            ("1.2e1", Ok(12)),
+            ("1200E-2", Ok(12)),
+            ("1e+3", Ok(1000)),
+            ("9007199254740993.0", Ok(9_007_199_254_740_993)),
+            ("9223372036854775807", Ok(i64::MAX)),
+            ("-9.223372036854775808e18", Ok(i64::MIN)),
+            ("9223372036854775808", Err(NoInteger::OutOfRange)),
+            ("1e19", Err(NoInteger::OutOfRange)),
+            ("1e99999999999999999999", Err(NoInteger::OutOfRange)),
+            ("1.00000000000000000000001", Err(NoInteger::Fraction)),
+            ("12e-1", Err(NoInteger::Fraction)),
+            ("1e-400", Err(NoInteger::Fraction)),
+            ("1e-99999999999999999999", Err(NoInteger::Fraction)),
+        ] {
+            assert_eq!(integer(text), expected, "{text}");
+        }
+        for (text, expected) in [("0", true), ("-0.00E5", true), ("0.001", false), ("1e-400", false), ("-7", false)] {
+            assert_eq!(is_zero(text), expected, "{text}");
         }
     }
 
