@@ -22,7 +22,12 @@ pub fn claims() -> Claims {
         return Claims::default();
     }
     let claims: Value = serde_json::from_str(&text).unwrap_or_else(|error| FdwError::Claims(error.to_string()).raise());
-    parse(&claims)
+    let claims = parse(&claims);
+    let texts = [&claims.user_id, &claims.organization_id, &claims.role];
+    if texts.into_iter().flatten().any(|text| text.contains('\0')) {
+        FdwError::Claims("Postgres cannot store \\u0000".to_owned()).raise();
+    }
+    claims
 }
 
 fn parse(claims: &Value) -> Claims {

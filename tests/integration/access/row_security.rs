@@ -170,6 +170,9 @@ fn jwt_claims_of_both_versions() {
     ] {
         assert_eq!(read(claims), some(expected), "{claims}");
     }
+    // Postgres cannot store it, and an id must not end there.
+    world.rows_of("SELECT set_config('request.jwt.claims', $1, false)", &[&r#"{"sub": "user_1\u0000"}"#]);
+    assert_eq!(world.error("SELECT clerk_fdw.current_user_id()").code().code(), "22P02");
 }
 
 /// Row security works on tables that were there before the mirror.
