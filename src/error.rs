@@ -328,9 +328,11 @@ impl FdwError {
             FdwError::Delivery { refusal, .. } => match refusal {
                 Refusal::NoSecret | Refusal::BadSecret => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 Refusal::TooLarge { .. } => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-                Refusal::MissingHeader(_) | Refusal::BadTimestamp | Refusal::NotText | Refusal::LongId { .. } => {
-                    ERRCODE_INVALID_PARAMETER_VALUE
-                }
+                Refusal::MissingHeader(_)
+                | Refusal::BadTimestamp
+                | Refusal::NotText
+                | Refusal::LongId { .. }
+                | Refusal::BadId => ERRCODE_INVALID_PARAMETER_VALUE,
                 Refusal::TooOld { .. } | Refusal::InFuture { .. } | Refusal::BadSignature => {
                     ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION
                 }

@@ -197,6 +197,19 @@ fn ids_have_a_length() {
     assert_eq!(named(MAX_ID_BYTES + 1), Err(Refusal::LongId { bytes: MAX_ID_BYTES + 1 }));
 }
 
+/// Two deliveries of which the same text is signed: the border between the id, the time and the body is another one.
+#[test]
+fn ids_have_no_full_stop() {
+    let named = |id: &str, body: &[u8]| {
+        let delivery = Delivery { id: id.to_owned(), body: body.to_vec(), ..Delivery::published() };
+        delivery.signed_with(&format!("whsec_{PUBLISHED_KEY}"))
+    };
+    let original = named("msg_1", format!("{PUBLISHED_TIME}.{{}}").as_bytes());
+    let moved = named(&format!("msg_1.{PUBLISHED_TIME}"), b"{}");
+    assert_eq!(original.signature, moved.signature);
+    assert_eq!((original.verify(), moved.verify()), (Ok(()), Err(Refusal::BadId)));
+}
+
 #[test]
 fn sixteen_signatures_are_looked_at() {
     let after_others = |others: usize| {

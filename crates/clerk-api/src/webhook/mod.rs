@@ -57,6 +57,10 @@ pub enum Refusal {
     #[error("the header svix-id has {bytes} bytes, and at most {MAX_ID_BYTES} are accepted")]
     LongId { bytes: usize },
 
+    /// The id has a full stop.
+    #[error("the header svix-id has a full stop, which no id has: it separates the id from the time in what is signed")]
+    BadId,
+
     /// A header is missing or empty.
     #[error("the header {0} is missing")]
     MissingHeader(&'static str),
@@ -108,6 +112,11 @@ pub fn verify(
     }
     if id.len() > MAX_ID_BYTES {
         return Err(Refusal::LongId { bytes: id.len() });
+    }
+    // What is signed is `id.timestamp.body` in one text. With a full stop in the id, the border between the three parts
+    // could be moved, so that other parts would have the same signature.
+    if id.contains('.') {
+        return Err(Refusal::BadId);
     }
     let sent = timestamp.parse().map_err(|_| Refusal::BadTimestamp)?;
     if secrets.is_empty() {
