@@ -18,6 +18,10 @@ pub fn next_run(schedule: &str, after: i64) -> Result<i64, FdwError> {
     if schedule.split_whitespace().count() != 5 {
         return Err(invalid("it has not five fields".to_owned()));
     }
+    // Such a list has no time at all, for which the search would go on for a long time.
+    if schedule.split_whitespace().any(|field| field.split(',').any(str::is_empty)) {
+        return Err(invalid("an element of a list is empty".to_owned()));
+    }
     let cron: croner::Cron = schedule.parse().map_err(|error: croner::errors::CronError| invalid(error.to_string()))?;
     Ok(cron.find_next_occurrence(&after, false).map_err(|error| invalid(error.to_string()))?.timestamp())
 }

@@ -13,7 +13,7 @@ fn schedule_without_scheduler_is_an_error() {
         "{}",
         error_text(&error)
     );
-    for wrong in ["*/15 * * *", "@hourly", "60 * * * *", "soon"] {
+    for wrong in ["*/15 * * *", "@hourly", "60 * * * *", "soon", ", * * * *", "0 1, * * *"] {
         let error = world.error(&format!("SELECT clerk_fdw.schedule_sync('m', '{wrong}')"));
         assert_eq!(error.code().code(), "22023", "{wrong}: {error}");
     }
