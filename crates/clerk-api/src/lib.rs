@@ -45,6 +45,8 @@
 pub mod catalog;
 mod checkpoint;
 mod decode;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 mod listing;
 mod pagination;

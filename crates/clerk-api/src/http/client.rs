@@ -455,7 +455,7 @@ fn is_json_or_empty(body: &[u8]) -> bool {
 
 /// How long `Retry-After` asks to wait, as a number of seconds or a date. `None` if it is neither, or a date in the
 /// past.
-fn retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
     let text = value.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // A number of seconds that does not fit into a u64 is longer than any wait that is accepted.

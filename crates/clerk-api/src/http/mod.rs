@@ -11,6 +11,8 @@ mod stats;
 mod stop;
 
 pub use budget::{BudgetState, BudgetTable, Budgets, Clock};
+#[cfg(fuzzing)]
+pub(crate) use client::retry_after;
 pub use client::{Client, DEFAULT_RATE_LIMITS, Settings, check_api_url};
 pub use error::{Error, Problem};
 pub use request::Request;
