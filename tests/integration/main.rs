@@ -9,6 +9,7 @@ mod support;
 mod access;
 mod conversions;
 mod docs;
+mod fuzz;
 mod http;
 mod mirror;
 mod modify;
