@@ -3,7 +3,7 @@
 PG_CONFIG ?= pg_config
 export PG_CONFIG
 
-.PHONY: all help package install uninstall installcheck test lint demo demo-psql bench docs dist release-sql clean
+.PHONY: all help package install uninstall installcheck test lint demo demo-psql bench fuzz docs dist release-sql clean
 
 all: package ## build the extension for the Postgres of PG_CONFIG (installs what the build lacks)
 
@@ -37,6 +37,9 @@ demo-psql: ## the demo, then psql in it
 
 bench: package ## the benchmarks (ARGS='…')
 	@bin/bench $(ARGS)
+
+fuzz: ## fuzz what takes bytes from outside, each target for a minute (ARGS='--seconds 600 page')
+	@bin/fuzz $(ARGS)
 
 docs: ## write what the code knows into docs/, and build the book in target/book
 	@bin/docs
