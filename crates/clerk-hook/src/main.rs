@@ -2,11 +2,12 @@
 
 #![forbid(unsafe_code)]
 
-use std::io;
 use std::net::{AddrParseError, SocketAddr};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use std::{fs, io};
 
 use clap::Parser;
 use clerk_hook::{Config, Server, parse_database};
@@ -36,6 +37,10 @@ struct Options {
     /// an sslmode it is require, except for a database on this machine (a Unix socket, localhost, 127.0.0.0/8, ::1).
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
+
+    /// A file that contains the password for the database, in place of one in its URL
+    #[arg(long, env = "CLERK_HOOK_PASSWORD_FILE")]
+    password_file: Option<PathBuf>,
 
     /// The mirror that deliveries are for
     #[arg(long, env = "CLERK_HOOK_MIRROR")]
@@ -90,13 +95,19 @@ fn admin(text: &str) -> Result<Admin, AddrParseError> {
 }
 
 impl Options {
-    /// The server's configuration. The error does not quote the database's URL, which contains a password.
-    fn config(self) -> Result<Config, &'static str> {
-        let database = parse_database(&self.database_url).map_err(|_| {
+    /// The server's configuration. The error does not quote the database's URL, which may contain a password.
+    fn config(self) -> Result<Config, String> {
+        let mut database = parse_database(&self.database_url).map_err(|_| {
             "the database's URL cannot be read: it is postgres://user:password@host/database, with what is special in \
              the password percent-encoded, and its sslmode is disable, prefer or require (all of which verify the \
              certificate where there is one)"
         })?;
+        if let Some(file) = &self.password_file {
+            let password = fs::read_to_string(file)
+                .map_err(|error| format!("cannot read the password file {}: {error}", file.display()))?;
+            // Editors and `echo` end a file with a newline.
+            database.password(password.trim_end_matches(['\r', '\n']));
+        }
         Ok(Config {
             listen: self.listen,
             admin_listen: self.admin_listen.0,

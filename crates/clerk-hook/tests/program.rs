@@ -178,6 +178,40 @@ fn sslmode() {
     }
 }
 
+/// The password file, without the end of its line, takes the place of the URL's password.
+#[test]
+fn password_file() {
+    const ASK_FOR_PASSWORD: &[u8] = b"R\0\0\0\x08\0\0\0\x03";
+    let file = std::env::temp_dir().join(format!("clerk-hook-password-{}", std::process::id()));
+    std::fs::write(&file, format!("{PASSWORD}\n")).unwrap();
+    let postgres = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://me:another@{}/app?sslmode=disable", postgres.local_addr().unwrap());
+    let (mut child, _log, [_, admin]) =
+        start_program(program().env("DATABASE_URL", url).env("CLERK_HOOK_PASSWORD_FILE", &file));
+    let asking = std::thread::spawn(move || get(&admin, "/readyz"));
+
+    let mut stream = postgres.accept().unwrap().0;
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut startup = [0; 1024];
+    assert_ne!(stream.read(&mut startup).unwrap(), 0);
+    stream.write_all(ASK_FOR_PASSWORD).unwrap();
+    let mut answer = vec![0; 5 + PASSWORD.len() + 1];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(answer[0], b'p');
+    assert_eq!(answer[5..], format!("{PASSWORD}\0").into_bytes());
+
+    drop(stream);
+    asking.join().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::remove_file(&file).unwrap();
+
+    let missing = program().args(["--database-url", "host=x", "--password-file"]).arg(&file).output().unwrap();
+    assert_eq!(missing.status.code(), Some(2));
+    let said = String::from_utf8(missing.stderr).unwrap();
+    assert!(said.contains(&format!("cannot read the password file {}", file.display())), "{said}");
+}
+
 /// The database is asked at most once a second, however often readiness is.
 #[test]
 fn readyz_asks_once_a_second() {
