@@ -3,7 +3,7 @@
 PG_CONFIG ?= pg_config
 export PG_CONFIG
 
-.PHONY: all help package install uninstall installcheck test lint demo demo-psql bench fuzz docs dist release-sql clean
+.PHONY: all help package install uninstall installcheck test lint demo demo-psql bench fuzz docs dist release-sql hook deb clean
 
 all: package ## build the extension for the Postgres of PG_CONFIG (installs what the build lacks)
 
@@ -49,6 +49,12 @@ dist: ## clerk_fdw-VERSION.zip of the committed tree, for PGXN
 
 release-sql: ## keep the install script of this release in sql/releases/, for tests of later updates
 	@bin/release-sql
+
+hook: ## build the webhook server, target/release/clerk-hook
+	cargo build --release --locked --package clerk-hook
+
+deb: ## Debian packages of the extension and of the webhook server, in target/deb/
+	@bin/deb
 
 clean: ## remove what was built
 	cargo clean
