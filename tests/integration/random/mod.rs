@@ -10,7 +10,7 @@ mod mirror_changes;
 mod mirror_tables;
 mod objects;
 mod queries;
-mod values;
+pub mod values;
 
 use clerk_sim::{Config, Sim};
 use fastrand::Rng;
@@ -36,6 +36,18 @@ const TABLES: &str = r#"
     CREATE FOREIGN TABLE clerk.members_old (organization_id varchar, user_id label, role text, created_at bigint)
         SERVER clerk OPTIONS (object 'organization_memberships');
 "#;
+
+/// Local rows that joins find users and memberships for.
+pub const OWN_ROWS: &str = "
+    CREATE SCHEMA own;
+    CREATE TABLE own.many AS
+      SELECT row_number() OVER () AS n, u.user_id, u.email, u.external_id, u.username, u.phone_number, u.created_at, o.organization_id
+      FROM copy.users u, (SELECT * FROM copy.organizations ORDER BY created_at LIMIT 8) o;
+    CREATE TABLE own.few AS SELECT * FROM own.many ORDER BY hashint8(n) LIMIT 12;
+    INSERT INTO own.few VALUES (1, NULL, NULL, NULL, NULL, NULL, NULL, NULL), (2, 'user_nobody', '', '', '', '', 'infinity', 'org_nobody');
+    INSERT INTO own.few (n, user_id, external_id) VALUES (3, '+user_ada', '+ada'), (4, 'user_ada', '-bob');
+    INSERT INTO own.few SELECT * FROM own.few;
+    ANALYZE own.many; ANALYZE own.few";
 
 /// Runs queries, one for each of so many that the environment asks for, and tells of all that are wrong.
 #[track_caller]
@@ -125,17 +137,7 @@ fn joins() {
     let mut tables = None;
     hold(25, 1, |oracle, maker| {
         let (users, memberships) = tables.get_or_insert_with(|| {
-            oracle.run(
-                "CREATE SCHEMA own;
-                 CREATE TABLE own.many AS
-                   SELECT row_number() OVER () AS n, u.user_id, u.email, u.external_id, u.username, u.phone_number, u.created_at, o.organization_id
-                   FROM copy.users u, (SELECT * FROM copy.organizations ORDER BY created_at LIMIT 8) o;
-                 CREATE TABLE own.few AS SELECT * FROM own.many ORDER BY hashint8(n) LIMIT 12;
-                 INSERT INTO own.few VALUES (1, NULL, NULL, NULL, NULL, NULL, NULL, NULL), (2, 'user_nobody', '', '', '', '', 'infinity', 'org_nobody');
-                 INSERT INTO own.few (n, user_id, external_id) VALUES (3, '+user_ada', '+ada'), (4, 'user_ada', '-bob');
-                 INSERT INTO own.few SELECT * FROM own.few;
-                 ANALYZE own.many; ANALYZE own.few",
-            );
+            oracle.run(OWN_ROWS);
             (Table::new(oracle, "users", "user_id"), Table::new(oracle, "organization_memberships", "membership_id"))
         });
         maker.join(users, memberships)

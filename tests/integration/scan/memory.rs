@@ -1,8 +1,6 @@
 //! What a backend needs does not grow with the rows it reads, nor with the scans it gives up.
 #![cfg(target_os = "linux")]
 
-use std::fs;
-
 use clerk_sim::{Config, Fault, Sim};
 
 use crate::support::*;
@@ -23,18 +21,10 @@ impl Held {
         let pid = session.pid();
         Held {
             contexts: session.one("SELECT sum(total_bytes)::bigint FROM pg_backend_memory_contexts"),
-            resident: status(pid, "RssAnon"),
-            files: fs::read_dir(format!("/proc/{pid}/fd")).expect("the backend's open files").count() as i64,
+            resident: process_status(pid, "RssAnon").expect("the backend's status"),
+            files: open_files(pid).expect("the backend's open files"),
         }
     }
-}
-
-/// A line of /proc/PID/status, in kilobytes.
-fn status(pid: i32, name: &str) -> i64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the backend's status");
-    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    let number = line.and_then(|line| line.split_whitespace().next()).expect("a number");
-    number.parse().expect("a number")
 }
 
 /// Runs it two hundred times; what the backend holds stays what it was after some.
@@ -144,7 +134,7 @@ fn memory_does_not_grow_with_rows() {
         );
         session.run("SET statement_timeout = '180s'");
         assert_eq!(session.one::<i64>(&query), count);
-        status(session.pid(), "VmHWM")
+        process_status(session.pid(), "VmHWM").expect("the backend's status")
     };
     let few = peak("clerk", 10_000);
     let all = peak("many", 100_000);

@@ -50,8 +50,13 @@ impl Cluster {
         cluster
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.home.join("data")
+    }
+
+    /// What the server has written since it was first started.
+    pub fn log(&self) -> PathBuf {
+        self.home.join("log")
     }
 
     pub fn host(&self) -> &str {
@@ -59,13 +64,17 @@ impl Cluster {
     }
 
     pub fn starts(&self) -> bool {
-        self.run("pg_ctl", &["start", "-s", "-w", "-l", &format!("{}/log", self.host())])
+        self.run("pg_ctl", &["start", "-s", "-w", "-l", self.log().to_str().unwrap()])
+    }
+
+    /// Stops it whoever is connected; `mode` is one of pg_ctl's, `fast` or `immediate`.
+    pub fn stops(&self, mode: &str) -> bool {
+        self.run("pg_ctl", &["stop", "-s", "-w", "-m", mode])
     }
 
     /// As an administrator does it, whoever is connected.
     pub fn restart(&self) {
-        let log = format!("{}/log", self.host());
-        assert!(self.run("pg_ctl", &["restart", "-s", "-w", "-m", "fast", "-l", &log]), "no restart");
+        assert!(self.stops("fast") && self.starts(), "no restart");
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> bool {
@@ -76,8 +85,13 @@ impl Cluster {
     }
 
     pub fn postmaster(&self) -> i32 {
-        let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
-        file.lines().next().unwrap().parse().unwrap()
+        self.try_postmaster().expect("the server runs")
+    }
+
+    /// None while the server is down.
+    pub fn try_postmaster(&self) -> Option<i32> {
+        let file = fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
+        file.lines().next()?.parse().ok()
     }
 
     /// A world in this server, with a mirror that has not been synced yet.
@@ -90,7 +104,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.run("pg_ctl", &["stop", "-s", "-m", "immediate"]);
+        self.stops("immediate");
         let _ = fs::remove_dir_all(Path::new(&self.home));
     }
 }

@@ -87,14 +87,26 @@ pub fn assert_in_sync(session: &Session, context: &str) {
 /// The same of every object that the mirror has, of whatever kind.
 #[track_caller]
 pub fn assert_all_in_sync(session: &Session, context: &str) {
-    for object in session.column::<String>("SELECT object FROM clerk_fdw.mirror_status WHERE mirror = 'm'") {
-        assert_rows_equal(session, &object, "true", context);
+    assert_mirror_in_sync(session, "m", context);
+}
+
+/// The same of another mirror.
+#[track_caller]
+pub fn assert_mirror_in_sync(session: &Session, mirror: &str, context: &str) {
+    let objects = format!("SELECT object FROM clerk_fdw.mirror_status WHERE mirror = '{mirror}'");
+    for object in session.column::<String>(&objects) {
+        assert_mirrored_rows_equal(session, mirror, &object, "true", context);
     }
 }
 
 /// The same of those that a condition holds for.
 #[track_caller]
 pub fn assert_rows_equal(session: &Session, object: &str, condition: &str, context: &str) {
+    assert_mirrored_rows_equal(session, "m", object, condition, context);
+}
+
+#[track_caller]
+fn assert_mirrored_rows_equal(session: &Session, mirror: &str, object: &str, condition: &str, context: &str) {
     // Secrets, and what contains them, are in neither of the tables.
     let columns = format!(
         "SELECT min(c.column_name) FILTER (WHERE c.is_id), string_agg(quote_ident(c.column_name), ', ')
@@ -103,7 +115,7 @@ pub fn assert_rows_equal(session: &Session, object: &str, condition: &str, conte
     );
     let columns = &session.rows(&columns)[0];
     let (id, columns): (&str, &str) = (columns.get(0), columns.get(1));
-    let tables = [format!("(SELECT * FROM m.{object} WHERE deleted_at IS NULL)"), format!("clerk.{object}")];
+    let tables = [format!("(SELECT * FROM {mirror}.{object} WHERE deleted_at IS NULL)"), format!("clerk.{object}")];
     let [here, there] = tables.map(|table| {
         let hashes = format!("SELECT {id}, md5(ROW({columns})::text) FROM {table} t WHERE {condition}");
         sorted(session.rows(&hashes).iter().map(|row| (row.get(0), row.get(1))).collect::<Vec<(String, String)>>())

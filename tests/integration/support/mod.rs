@@ -3,6 +3,7 @@
 mod assertions;
 mod attacker;
 mod cluster;
+mod hook;
 mod interruption;
 mod mirrors;
 mod oracle;
@@ -21,6 +22,7 @@ mod writing;
 pub use self::assertions::*;
 pub use self::attacker::*;
 pub use self::cluster::*;
+pub use self::hook::*;
 pub use self::interruption::*;
 pub use self::mirrors::*;
 pub use self::oracle::*;

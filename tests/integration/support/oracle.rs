@@ -3,7 +3,6 @@
 use std::ops::Deref;
 
 use clerk_sim::{Config, Request};
-use postgres::SimpleQueryMessage;
 use serde_json::json;
 
 use super::*;
@@ -13,9 +12,6 @@ pub const NOON: i64 = 1_710_072_000_000;
 
 /// The imported tables that every oracle has copies of.
 const COPIED: &[&str] = &["users", "organizations", "organization_memberships"];
-
-/// Rows of a query as text.
-pub type Texts = Vec<Vec<Option<String>>>;
 
 /// A world that a few users and organizations with known names live in, each of whose foreign tables `clerk.x` has a
 /// copy `copy.x`.
@@ -68,22 +64,10 @@ impl Oracle {
 
     /// The rows of the last of these statements that has any, as text.
     pub fn texts(&self, statements: &str) -> Result<Texts, String> {
-        let said = self.client().simple_query(statements);
-        let messages = said.map_err(|error| match error.as_db_error() {
+        self.try_texts(statements).map_err(|error| match error.as_db_error() {
             Some(error) => format!("{}: {}", error.code().code(), error.message()),
             None => error.to_string(),
-        })?;
-        let mut rows = Vec::new();
-        for message in messages {
-            match message {
-                SimpleQueryMessage::RowDescription(_) => rows.clear(),
-                SimpleQueryMessage::Row(row) => {
-                    rows.push((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect());
-                }
-                _ => {}
-            }
-        }
-        Ok(rows)
+        })
     }
 
     /// What Clerk was asked since this was last asked, in alphabetical order; without the counts that bear out where
@@ -109,31 +93,15 @@ impl Oracle {
     /// The same of rows that are read in another way than all at once.
     pub fn difference_by(&self, query: &str, read: impl Fn(&str) -> Result<Texts, String>) -> Option<String> {
         self.notices();
-        let mut found = read(query);
+        let found = read(query);
         self.run("DEALLOCATE ALL");
-        let mut expected = read(&query.replace(" clerk.", " copy."));
+        let expected = read(&over_copies(query));
         self.run("DEALLOCATE ALL");
-        if !query.contains("ORDER BY") {
-            for rows in [&mut found, &mut expected].into_iter().flatten() {
-                rows.sort();
-            }
-            // Which rows a LIMIT takes is nobody's business then.
-            if query.contains(" LIMIT ") {
-                [&mut found, &mut expected].into_iter().flatten().for_each(|rows| rows.fill(Vec::new()));
-            }
-        }
         let notices = self.notices();
         if !notices.is_empty() {
             return Some(format!("it said {notices:?}"));
         }
-        (found != expected).then(|| match (&found, &expected) {
-            (Ok(found), Ok(expected)) => {
-                let missing: Vec<_> = expected.iter().filter(|row| !found.contains(row)).take(3).collect();
-                let foreign: Vec<_> = found.iter().filter(|row| !expected.contains(row)).take(3).collect();
-                format!("{} rows, not {}; missing {missing:?}; too many {foreign:?}", found.len(), expected.len())
-            }
-            _ => format!("{:?}, not {:?}", found.map(|rows| rows.len()), expected.map(|rows| rows.len())),
-        })
+        difference_between(query, found, expected)
     }
 
     /// Each query, and what Clerk shall be asked for it; what it gives has to be what it gives over the copies. The
@@ -170,6 +138,36 @@ impl Oracle {
     pub fn plan(&self, query: &str) -> String {
         self.column::<String>(&format!("EXPLAIN (COSTS OFF) {query}")).join("\n")
     }
+}
+
+/// The same query over the copies.
+pub fn over_copies(query: &str) -> String {
+    query.replace(" clerk.", " copy.")
+}
+
+/// How what a query gave differs from what it gave over the copies; none if it does not.
+pub fn difference_between(
+    query: &str,
+    mut found: Result<Texts, String>,
+    mut expected: Result<Texts, String>,
+) -> Option<String> {
+    if !query.contains("ORDER BY") {
+        for rows in [&mut found, &mut expected].into_iter().flatten() {
+            rows.sort();
+        }
+        // Which rows a LIMIT takes is nobody's business then.
+        if query.contains(" LIMIT ") {
+            [&mut found, &mut expected].into_iter().flatten().for_each(|rows| rows.fill(Vec::new()));
+        }
+    }
+    (found != expected).then(|| match (&found, &expected) {
+        (Ok(found), Ok(expected)) => {
+            let missing: Vec<_> = expected.iter().filter(|row| !found.contains(row)).take(3).collect();
+            let foreign: Vec<_> = found.iter().filter(|row| !expected.contains(row)).take(3).collect();
+            format!("{} rows, not {}; missing {missing:?}; too many {foreign:?}", found.len(), expected.len())
+        }
+        _ => format!("{:?}, not {:?}", found.map(|rows| rows.len()), expected.map(|rows| rows.len())),
+    })
 }
 
 /// Which objects a request is about.

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use postgres::error::DbError;
 use postgres::types::{FromSqlOwned, ToSql};
-use postgres::{CancelToken, Client, NoTls, Row};
+use postgres::{CancelToken, Client, NoTls, Row, SimpleQueryMessage};
+
+/// Rows of a query as text.
+pub type Texts = Vec<Vec<Option<String>>>;
 
 /// One connection, and so one backend.
 pub struct Session {
@@ -77,6 +80,21 @@ impl Session {
     pub fn one<T: FromSqlOwned>(&self, query: &str) -> T {
         let [row] = &self.rows(query)[..] else { panic!("not one row from {query}") };
         row.get(0)
+    }
+
+    /// The rows of the last of these statements that has any, as text.
+    pub fn try_texts(&self, statements: &str) -> Result<Texts, postgres::Error> {
+        let mut rows = Vec::new();
+        for message in self.client().simple_query(statements)? {
+            match message {
+                SimpleQueryMessage::RowDescription(_) => rows.clear(),
+                SimpleQueryMessage::Row(row) => {
+                    rows.push((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect());
+                }
+                _ => {}
+            }
+        }
+        Ok(rows)
     }
 
     /// The error that the statement ends with.

@@ -1,51 +1,11 @@
 //! `clerk-hook` between a Clerk that sends and a Postgres that is restarted: no event is lost, none is applied twice.
 
-use std::io::BufRead;
-use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use clerk_sim::webhook::Receiver;
 use serde_json::json;
 
 use crate::support::*;
-
-/// The program while it runs.
-struct Hook {
-    child: Child,
-    url: String,
-}
-
-impl Hook {
-    fn start(host: &str, database: &str) -> Hook {
-        // Cargo builds the workspace's programs beside the directory of its tests.
-        let tests = std::env::current_exe().unwrap();
-        let program = tests.parent().unwrap().with_file_name("clerk-hook");
-        let database = format!("host={host} port={} user={} dbname={database}", variable("PGPORT"), variable("PGUSER"));
-        let mut command = Command::new(program);
-        command.args([
-            "--listen",
-            "127.0.0.1:0",
-            "--admin-listen",
-            "off",
-            "--mirror",
-            "m",
-            "--database-url",
-            &database,
-        ]);
-        let (child, log, [address]) = start_program(&mut command);
-        let url = format!("http://{address}/webhooks/clerk");
-        // Nobody looks at the rest, but it has to go somewhere.
-        std::thread::spawn(move || log.lines().for_each(drop));
-        Hook { child, url }
-    }
-}
-
-impl Drop for Hook {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// clerk-hook loses no event and applies none twice while Postgres is restarted.
 #[test]
@@ -63,8 +23,8 @@ fn no_event_lost_while_postgres_restarts() {
     world.run("CALL clerk_fdw.sync('m')");
     world.run("TRUNCATE applied");
     world.sim.clear_webhooks();
-    let hook = Hook::start(cluster.host(), world.database());
-    world.sim.set_receiver(Some(Receiver::new(&hook.url, SECRET).unwrap()));
+    let hook = Hook::start(cluster.host(), world.database(), "m");
+    world.sim.set_receiver(Some(Receiver::new(hook.url(), SECRET).unwrap()));
 
     let mut random = fastrand::Rng::with_seed(1);
     let mut created = Vec::new();
