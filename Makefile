@@ -3,7 +3,7 @@
 PG_CONFIG ?= pg_config
 export PG_CONFIG
 
-.PHONY: all help package install uninstall installcheck test lint demo demo-psql bench fuzz docs dist release-sql hook deb clean
+.PHONY: all help package install uninstall installcheck test lint demo demo-psql bench fuzz soak docs dist release-sql hook deb clean
 
 all: package ## build the extension for the Postgres of PG_CONFIG (installs what the build lacks)
 
@@ -28,6 +28,9 @@ test: ## everything: format, lints, unit and integration tests in a throwaway Po
 
 lint: ## format, shellcheck, clippy, and cargo-deny's licenses, advisories and duplicate crates
 	@bin/test --lint
+
+soak: ## ten minutes, or DURATION=seconds, of everything at once, with kills, restarts and faults
+	@bin/soak $(DURATION)
 
 demo: ## a throwaway Postgres over a simulated Clerk, or over yours with CLERK_SECRET_KEY in the environment
 	@bin/demo

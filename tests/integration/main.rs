@@ -19,4 +19,5 @@ mod pushdown;
 mod random;
 mod scan;
 mod security;
+mod soak;
 mod webhook;
