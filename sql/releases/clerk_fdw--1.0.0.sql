@@ -302,7 +302,16 @@ CREATE FUNCTION clerk_fdw.columns() RETURNS TABLE (
   is_id boolean, is_looked_up boolean, description pg_catalog.text, visibility pg_catalog.text
 ) LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'columns_wrapper';
 COMMENT ON FUNCTION clerk_fdw.columns() IS
-  'every column of every Clerk object that a foreign table can show: its name, other names that mean it, the type that IMPORT FOREIGN SCHEMA declares, whether it is the object''s id, whether objects are looked up by it, a description, and who may see it (shared: members of an organization of each other; own: the person whom it is about; private: the backend alone)';
+'Lists every column of every Clerk object that a foreign table can show.
+
+object: The object, as the option object of a foreign table names it.
+column_name: The column''s name.
+aliases: Other names that mean the same column in a table of your own.
+data_type: The type that IMPORT FOREIGN SCHEMA declares.
+is_id: Whether it is the object''s id.
+is_looked_up: Whether Clerk looks objects up by it, so that conditions with = and IN and joins ask for no more than those.
+description: What the column shows, which is the comment of an imported column.
+visibility: Who may see it with row security: shared (members of an organization, of each other), own (the person whom it is about) or private (the backend alone).';
 
 CREATE FUNCTION clerk_fdw.objects() RETURNS TABLE (
   object pg_catalog.text, aliases pg_catalog.text[], endpoint pg_catalog.text, parent pg_catalog.text[],
@@ -311,7 +320,22 @@ CREATE FUNCTION clerk_fdw.objects() RETURNS TABLE (
   mirrorable boolean, mirrored_by_default boolean, events pg_catalog.text[], description pg_catalog.text
 ) LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'objects_wrapper';
 COMMENT ON FUNCTION clerk_fdw.objects() IS
-  'every Clerk object that a foreign table can show: its name and its other names, the endpoint that lists it (null if it is listed below a parent only), the columns of which a query then has to compare one, all columns, those that are secrets and neither imported nor mirrored unless they are named, the columns by which Clerk looks objects up, filters and sorts them, what SQL can do with it, whether mirrors can contain it and do by default, and the webhook events that change it';
+'Lists every Clerk object that a foreign table can show.
+
+object: The object, as the option object of a foreign table names it.
+aliases: Other values of that option that mean the same object.
+endpoint: The path that lists the objects; null if Clerk lists them below a parent only.
+parent: Where Clerk lists the objects below a parent only: the columns of which a query has to compare one. Else empty.
+columns: The columns that are imported and mirrored.
+secret_columns: Columns that are secrets, and neither imported nor mirrored unless they are named.
+key_columns: The columns by which Clerk looks objects up.
+filters: The columns by which Clerk filters objects.
+orders: The columns by which Clerk sorts objects.
+operations: What SQL can do: SELECT, and INSERT, UPDATE and DELETE where Clerk has an endpoint for it.
+mirrorable: Whether a mirror can contain the object.
+mirrored_by_default: Whether a mirror contains it if objects are not named.
+events: The types of the webhooks that change it.
+description: What the object is, which is the comment of an imported table.';
 
 CREATE FUNCTION clerk_fdw.create_mirror(
   server pg_catalog.text, schema pg_catalog.text DEFAULT NULL, objects pg_catalog.text[] DEFAULT NULL,
@@ -319,19 +343,43 @@ CREATE FUNCTION clerk_fdw.create_mirror(
   deletes pg_catalog.text DEFAULT 'soft', full_every interval DEFAULT '1 day'
 ) RETURNS pg_catalog.text LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'create_mirror_wrapper';
 COMMENT ON FUNCTION clerk_fdw.create_mirror(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.text, interval) IS
-  'makes the tables of a mirror of a server in a schema (the server''s name with _mirror after it, if none is named), and returns its name: the objects (users, organizations and organization_memberships by default; {*} for all that can be mirrored), tables that are there already by object, what their columns take, soft or hard deletes, and how often everything is read';
+'Creates a mirror: local tables that are kept in sync with a Clerk instance. Returns its name, which is the schema''s. The tables are empty until clerk_fdw.sync has been called. The mirror belongs to the caller, whose key its syncs use.
+
+server: The foreign server to read from. The caller needs USAGE on it.
+schema: The schema of the tables, which becomes the mirror''s name; created if there is none. Null is the server''s name with _mirror after it.
+objects: The objects to mirror, as clerk_fdw.objects() lists them, or {*} for all that can be mirrored. Null is users, organizations and organization_memberships.
+tables: Tables that exist already, by object and with their schema: {"users": "public.customers"}. They are used in place of new ones.
+columns: What the columns of existing tables take, by object and column, as SQL expressions over the object''s columns: {"users": {"mail": "lower(email)"}}. Without an entry for an object, columns are matched by name.
+deletes: soft sets deleted_at in the rows of objects that Clerk has deleted, hard deletes the rows.
+full_every: How often a sync reads everything, whatever seems to have changed.
+
+Errors: 22023 for an object that cannot be mirrored or a map that does not fit, 42501 without the privileges, 42704 if there is no such server, 42710 if there is a mirror of that name.';
 
 CREATE FUNCTION clerk_fdw.alter_mirror(
   mirror pg_catalog.text, owner pg_catalog.text DEFAULT NULL, server pg_catalog.text DEFAULT NULL,
   deletes pg_catalog.text DEFAULT NULL, full_every interval DEFAULT NULL, keep_webhook_bodies boolean DEFAULT NULL
 ) RETURNS void LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'alter_mirror_wrapper';
 COMMENT ON FUNCTION clerk_fdw.alter_mirror(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, interval, boolean) IS
-  'changes a mirror: its owner (as with ALTER TABLE, one whose rights the caller has), the foreign server that it reads from, soft or hard deletes, how often everything is read, and whether the bodies of webhooks are kept; what is null stays';
+'Changes a mirror. Arguments that are null leave things as they are.
+
+mirror: The mirror''s name.
+owner: The role that the mirror is to belong to. As with ALTER TABLE, the caller must be able to SET ROLE to it.
+server: The foreign server to read from, for example when the old one was dropped or after pg_upgrade.
+deletes: soft or hard, as in clerk_fdw.create_mirror.
+full_every: How often a sync reads everything.
+keep_webhook_bodies: Whether clerk_fdw.webhook_events keeps the bodies of webhooks that were applied. Bodies contain personal data.
+
+Errors: 42704 if there is no such mirror or it belongs to another role, 42501 without the privileges, 22023 for a value that is not valid.';
 
 CREATE FUNCTION clerk_fdw.drop_mirror(mirror pg_catalog.text, keep_tables boolean DEFAULT false) RETURNS void
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'drop_mirror_wrapper';
 COMMENT ON FUNCTION clerk_fdw.drop_mirror(pg_catalog.text, boolean) IS
-  'drops a mirror with its log, its secrets and the tables that came with it, unless they are to be kept; tables that were there before stay';
+'Drops a mirror with its log, its schedule and its webhook secrets. Tables and the schema that were created with it are dropped as well; tables that existed before stay, without the policies and views of clerk_fdw.enable_row_security.
+
+mirror: The mirror''s name.
+keep_tables: Whether the tables that were created with it stay, too.
+
+Errors: 42704 if there is no such mirror or it belongs to another role, 55006 while it is being synced.';
 
 -- Functions that sync a mirror now, in the background or on a schedule, and views that report on syncs.
 
@@ -342,52 +390,101 @@ CREATE PROCEDURE clerk_fdw.sync(
   dry_run boolean DEFAULT false, force boolean DEFAULT false, wait boolean DEFAULT false
 ) LANGUAGE c AS 'MODULE_PATHNAME', 'sync_wrapper';
 COMMENT ON PROCEDURE clerk_fdw.sync(pg_catalog.text, pg_catalog.text, pg_catalog.text[], boolean, boolean, boolean) IS
-  'brings a mirror in step with Clerk, committing as it goes. mode: full, incremental, or by default whichever is due; objects: only these; dry_run: tells what would change; force: deletes however many; wait: for a sync that is running, instead of an error';
+'Brings a mirror in sync with Clerk, and tells in a NOTICE for each table what has changed. It commits page by page, so an interrupted sync continues where it was. Failed webhooks are retried first.
+
+mirror: The mirror''s name.
+mode: full reads everything and finds all deletions, incremental reads what has changed. Null is whichever is due.
+objects: Only these of the mirror''s objects; null is all.
+dry_run: Only tells what would change.
+force: Deletes rows however many they are. Without it, a sync that would delete more than 20 % and more than 50 rows of a table deletes none and fails.
+wait: Waits for a sync of the mirror that is running, instead of an error.
+
+Errors: 2D000 inside a transaction block or a function, 42704 if there is no such mirror, 55006 while it is being synced, 55000 for a key of another Clerk instance or for too many deletions, and those of a query on a foreign table. Objects that a table refuses do not end the sync: clerk_fdw.sync_errors lists them.';
 
 CREATE FUNCTION clerk_fdw.sync_object(
   mirror pg_catalog.text, object pg_catalog.text, id pg_catalog.text, fallback boolean DEFAULT false
 ) RETURNS pg_catalog.jsonb
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'sync_object_wrapper';
 COMMENT ON FUNCTION clerk_fdw.sync_object(pg_catalog.text, pg_catalog.text, pg_catalog.text, boolean) IS
-  'fetches one object from Clerk into its mirror, or deletes it there if Clerk has it no more, and returns its row; with fallback, the row as it is and a warning where Clerk cannot be reached';
+'Fetches one object from Clerk into a mirror, in the current transaction, and returns its row. If Clerk does not have it, it is deleted in the mirror, and the result is null or the row with deleted_at. Use it right after a change that must not wait for the webhook.
+
+mirror: The mirror''s name.
+object: The object, such as users.
+id: The object''s id.
+fallback: If Clerk cannot be reached, raises a WARNING instead of an error and returns the row as it is.
+
+Errors: 42P01 if the mirror has no table for the object, 22023 if Clerk cannot find the object by its id, 08006 if Clerk cannot be reached.';
 
 CREATE FUNCTION clerk_fdw.sync_user(
   mirror pg_catalog.text, user_id pg_catalog.text, fallback boolean DEFAULT false
 ) RETURNS pg_catalog.jsonb
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'sync_user_wrapper';
 COMMENT ON FUNCTION clerk_fdw.sync_user(pg_catalog.text, pg_catalog.text, boolean) IS
-  'fetches a user, the organizations they belong to and the memberships into the mirror, and returns the user''s row';
+'Fetches a user into a mirror, with the user''s organizations, memberships and the parts of the user that the mirror contains, in the current transaction. Returns the user''s row.
+
+mirror: The mirror''s name.
+user_id: The user''s id.
+fallback: If Clerk cannot be reached, raises a WARNING instead of an error and returns the row as it is.
+
+Errors: 42P01 if the mirror has no table of users, 08006 if Clerk cannot be reached.';
 
 CREATE FUNCTION clerk_fdw.start_sync(
   mirror pg_catalog.text, mode pg_catalog.text DEFAULT NULL, objects pg_catalog.text[] DEFAULT NULL,
   dry_run boolean DEFAULT false, force boolean DEFAULT false
 ) RETURNS bigint LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'start_sync_wrapper';
 COMMENT ON FUNCTION clerk_fdw.start_sync(pg_catalog.text, pg_catalog.text, pg_catalog.text[], boolean, boolean) IS
-  'starts a sync in a background worker once this transaction is committed, and returns its run; arguments as of clerk_fdw.sync';
+'Starts a sync in a background worker when the transaction commits, and returns the number of its run in clerk_fdw.sync_runs. It waits for a sync of the mirror that is running.
+
+mirror: The mirror''s name.
+mode: As in clerk_fdw.sync.
+objects: As in clerk_fdw.sync.
+dry_run: As in clerk_fdw.sync.
+force: As in clerk_fdw.sync.
+
+Errors: 42704 if there is no such mirror, 53400 if no background worker is free.';
 
 CREATE FUNCTION clerk_fdw.cancel_sync(run bigint) RETURNS boolean
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cancel_sync_wrapper';
 COMMENT ON FUNCTION clerk_fdw.cancel_sync(bigint) IS
-  'cancels a sync that is running or about to; false if it has ended already';
+'Cancels a sync that is running or about to start, whoever started it. Returns false if it has ended already. Pages that it has committed stay.
+
+run: The number of the run in clerk_fdw.sync_runs.
+
+Errors: 42704 if there is no such run of a mirror that belongs to the caller.';
 
 CREATE FUNCTION clerk_fdw.has_scheduler() RETURNS boolean
   LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'has_scheduler_wrapper';
 COMMENT ON FUNCTION clerk_fdw.has_scheduler() IS
-  'whether shared_preload_libraries names clerk_fdw, so that its own worker runs what is due';
+'Whether shared_preload_libraries contains clerk_fdw, so that its own worker runs schedules. It is not needed where pg_cron is installed.';
 
 CREATE FUNCTION clerk_fdw.next_run(schedule pg_catalog.text, after pg_catalog.timestamptz) RETURNS pg_catalog.timestamptz
   LANGUAGE c IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'next_run_wrapper';
 COMMENT ON FUNCTION clerk_fdw.next_run(pg_catalog.text, pg_catalog.timestamptz) IS
-  'when a schedule (the five fields of cron, in UTC) is due for the first time after a moment';
+'The first time after another at which a schedule is due.
+
+schedule: The five fields of cron (minute, hour, day of the month, month, day of the week), in UTC.
+after: The other time.
+
+Errors: 22023 if the schedule cannot be read.';
 
 CREATE FUNCTION clerk_fdw.schedule_sync(mirror pg_catalog.text, schedule pg_catalog.text) RETURNS pg_catalog.text
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'schedule_sync_wrapper';
 COMMENT ON FUNCTION clerk_fdw.schedule_sync(pg_catalog.text, pg_catalog.text) IS
-  'lets a mirror be synced on a schedule (the five fields of cron, in UTC), by pg_cron if it is installed, else by clerk_fdw''s own worker; returns which';
+'Puts a mirror on a schedule, in place of the one that it has. Returns what runs it: pg_cron, if that extension is in this database, else clerk_fdw for the extension''s own worker.
+
+mirror: The mirror''s name.
+schedule: The five fields of cron (minute, hour, day of the month, month, day of the week), in UTC: */5 * * * * is every five minutes.
+
+Errors: 55000 if neither pg_cron is installed nor clerk_fdw preloaded, 22023 if the schedule cannot be read, 42704 if there is no such mirror.';
 
 CREATE FUNCTION clerk_fdw.unschedule_sync(mirror pg_catalog.text) RETURNS void
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'unschedule_sync_wrapper';
-COMMENT ON FUNCTION clerk_fdw.unschedule_sync(pg_catalog.text) IS 'takes a mirror''s schedule back';
+COMMENT ON FUNCTION clerk_fdw.unschedule_sync(pg_catalog.text) IS
+'Removes a mirror''s schedule.
+
+mirror: The mirror''s name.
+
+Errors: 42704 if there is no such mirror or it belongs to another role.';
 
 CREATE VIEW clerk_fdw.sync_runs WITH (security_barrier) AS
   SELECT r.run, m.name AS mirror, r.started_by, o.object, coalesce(o.mode, r.mode) AS mode, r.dry_run,
@@ -403,14 +500,40 @@ CREATE VIEW clerk_fdw.sync_runs WITH (security_barrier) AS
     JOIN clerk_fdw_internal.visible_mirror m ON m.number OPERATOR(pg_catalog.=) r.mirror
     LEFT JOIN clerk_fdw_internal.sync_run_object o ON o.run OPERATOR(pg_catalog.=) r.run;
 COMMENT ON VIEW clerk_fdw.sync_runs IS
-  'the log of all syncs, a row for each object; kept for clerk_fdw.log_retention. state: starting, running, succeeded, failed, cancelled, interrupted (its backend died)';
+  'The log of all syncs of the mirrors that belong to the current role, with a row for each object. Entries are kept for clerk_fdw.log_retention.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.run IS 'The number of the sync.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.mirror IS 'The mirror''s name.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.started_by IS 'The role that started it.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.object IS 'The object; null for a sync that has not come to one.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.mode IS 'full or incremental.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.dry_run IS 'Whether it only told what would change.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.started_at IS 'When it began with the object.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.ended_at IS 'When it ended with the object; null while it runs.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.state IS 'starting, running, succeeded, failed, cancelled, or interrupted if its backend died.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.requests IS 'How many requests it made.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.rows_read IS 'How many objects it read.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.inserted IS 'How many rows were inserted.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.updated IS 'How many rows were updated.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.unchanged IS 'How many rows were as Clerk has them.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.deleted IS 'How many rows were deleted, or got deleted_at.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.errors IS 'How many objects the table refused.';
+COMMENT ON COLUMN clerk_fdw.sync_runs.message IS 'Why it failed.';
 
 CREATE VIEW clerk_fdw.sync_errors WITH (security_barrier) AS
   SELECT e.error, e.run, m.name AS mirror, e.object, e.object_id, e.reason, e.sqlstate, e.occurred_at, e.resolved_at
     FROM clerk_fdw_internal.sync_error e
     JOIN clerk_fdw_internal.visible_mirror m ON m.number OPERATOR(pg_catalog.=) e.mirror;
 COMMENT ON VIEW clerk_fdw.sync_errors IS
-  'objects that a mirror''s table did not take, and why; the next sync tries them again and fills resolved_at';
+  'Objects that a mirror''s table refused, for example because of a constraint. Every sync tries them again. Entries are kept for clerk_fdw.log_retention.';
+COMMENT ON COLUMN clerk_fdw.sync_errors.error IS 'The number of the entry.';
+COMMENT ON COLUMN clerk_fdw.sync_errors.run IS 'The sync that met it last; null if it was no sync.';
+COMMENT ON COLUMN clerk_fdw.sync_errors.mirror IS 'The mirror''s name.';
+COMMENT ON COLUMN clerk_fdw.sync_errors.object IS 'The object, such as users.';
+COMMENT ON COLUMN clerk_fdw.sync_errors.object_id IS 'The object''s id.';
+COMMENT ON COLUMN clerk_fdw.sync_errors.reason IS 'Why it was refused, which may quote the row.';
+COMMENT ON COLUMN clerk_fdw.sync_errors.sqlstate IS 'The SQLSTATE of the error.';
+COMMENT ON COLUMN clerk_fdw.sync_errors.occurred_at IS 'When it was refused last.';
+COMMENT ON COLUMN clerk_fdw.sync_errors.resolved_at IS 'When the table took it; null until then.';
 
 CREATE VIEW clerk_fdw.sync_progress WITH (security_barrier) AS
   SELECT p.run, p.mirror, p.object, p.mode, p.pid, p.pages, p.rows_read, p.expected_rows, p.started_at,
@@ -431,7 +554,19 @@ CREATE VIEW clerk_fdw.sync_progress WITH (security_barrier) AS
             JOIN clerk_fdw_internal.syncing s ON s.mirror OPERATOR(pg_catalog.=) r.mirror
            WHERE o.state OPERATOR(pg_catalog.=) 'running'::pg_catalog.text
              AND r.state OPERATOR(pg_catalog.=) 'running'::pg_catalog.text) p;
-COMMENT ON VIEW clerk_fdw.sync_progress IS 'the syncs that are running now, as of their last committed page';
+COMMENT ON VIEW clerk_fdw.sync_progress IS
+  'The syncs that are running, as of their last committed page, with a row for each object that is being read.';
+COMMENT ON COLUMN clerk_fdw.sync_progress.run IS 'The number of the sync.';
+COMMENT ON COLUMN clerk_fdw.sync_progress.mirror IS 'The mirror''s name.';
+COMMENT ON COLUMN clerk_fdw.sync_progress.object IS 'The object.';
+COMMENT ON COLUMN clerk_fdw.sync_progress.mode IS 'full or incremental.';
+COMMENT ON COLUMN clerk_fdw.sync_progress.pid IS 'The process id of its backend.';
+COMMENT ON COLUMN clerk_fdw.sync_progress.pages IS 'How many pages it has read.';
+COMMENT ON COLUMN clerk_fdw.sync_progress.rows_read IS 'How many objects it has read.';
+COMMENT ON COLUMN clerk_fdw.sync_progress.expected_rows IS 'How many objects Clerk counted at its beginning; null if that is not known.';
+COMMENT ON COLUMN clerk_fdw.sync_progress.started_at IS 'When it began with the object.';
+COMMENT ON COLUMN clerk_fdw.sync_progress.rows_per_second IS 'How many objects it has read in a second so far.';
+COMMENT ON COLUMN clerk_fdw.sync_progress.estimated_end IS 'When it will end with the object at that speed; null if that cannot be told.';
 
 -- A table that has been dropped has no row counts.
 CREATE VIEW clerk_fdw.mirror_status WITH (security_barrier) AS
@@ -453,7 +588,24 @@ CREATE VIEW clerk_fdw.mirror_status WITH (security_barrier) AS
        WHERE n.mirror OPERATOR(pg_catalog.=) t.mirror AND n.object OPERATOR(pg_catalog.=) t.object) c
       ON EXISTS (SELECT FROM pg_catalog.pg_class r WHERE r.oid OPERATOR(pg_catalog.=) t.relation::pg_catalog.oid);
 COMMENT ON VIEW clerk_fdw.mirror_status IS
-  'each table of each mirror: rows from Clerk that are not deleted and those that are (kept by clerk_fdw, and counted by full syncs), when the last sync that succeeded began, how long ago that is, how many objects more Clerk had than the table when they were last compared, objects that the table did not take, the next run, and the mirror''s number';
+  'The tables of the mirrors that belong to the current role.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.mirror IS 'The mirror''s name.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.object IS 'The object that the table contains.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.relation IS 'The table.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.server IS 'The foreign server that the mirror reads from.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.owner IS 'The role that the mirror belongs to.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.rows IS 'How many rows came from Clerk and are not deleted. Syncs, webhooks and clerk_fdw.sync_user keep the number, and full syncs count again.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.deleted IS 'How many rows have deleted_at.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.last_success IS 'When the last sync of the table that succeeded began; null before the first.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.lag IS 'How long ago that is.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.last_full IS 'When everything was last read to the end.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.drift IS 'How many objects more Clerk had than the table when they were last compared.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.errors IS 'How many objects the table refuses at present: see clerk_fdw.sync_errors.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.running IS 'Whether a sync of the mirror is running.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.schedule IS 'The mirror''s schedule, in the five fields of cron and in UTC; null if it has none.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.next_run IS 'When the schedule is due next.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.instance_id IS 'The Clerk instance that the mirror was first synced with.';
+COMMENT ON COLUMN clerk_fdw.mirror_status.number IS 'The mirror''s number, which clerk_fdw.current_organizations and clerk_fdw.current_visible_user_ids take.';
 
 -- Functions that manage the secrets of webhooks and receive their deliveries, and views that report on them.
 --
@@ -464,91 +616,96 @@ CREATE FUNCTION clerk_fdw.add_webhook_secret(
   mirror pg_catalog.text, secret pg_catalog.text DEFAULT NULL, vault_name pg_catalog.text DEFAULT NULL
 ) RETURNS bigint LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'add_webhook_secret_wrapper';
 COMMENT ON FUNCTION clerk_fdw.add_webhook_secret(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS
-  'adds a signing secret for a mirror''s webhooks, or its name in Vault, beside those that are there, and returns its id';
+'Adds a signing secret for a mirror''s webhooks, beside those that it has, and returns its id. Give either the secret or its name in Supabase Vault. A mirror can have ten, so that a secret can be replaced without a gap.
+
+mirror: The mirror''s name.
+secret: The signing secret that Clerk''s dashboard shows, which begins with whsec_.
+vault_name: The secret''s name in Vault. The mirror''s owner must be able to read it there.
+
+Errors: 22023 if neither or both are given or the secret is not valid, 54000 if there are ten already, 42704 if there is no such mirror.';
 
 CREATE FUNCTION clerk_fdw.remove_webhook_secret(mirror pg_catalog.text, id bigint) RETURNS void
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'remove_webhook_secret_wrapper';
 COMMENT ON FUNCTION clerk_fdw.remove_webhook_secret(pg_catalog.text, bigint) IS
-  'removes a signing secret: what is signed with it verifies no more';
+'Removes a signing secret. Webhooks that are signed with it are refused from then on.
+
+mirror: The mirror''s name.
+id: The secret''s id in clerk_fdw.webhook_secrets.
+
+Errors: 42704 if there is no such mirror or secret.';
 
 CREATE FUNCTION clerk_fdw.receive_webhook(
   mirror pg_catalog.text, body pg_catalog.text, svix_id pg_catalog.text, svix_timestamp pg_catalog.text,
   svix_signature pg_catalog.text, revalidate boolean DEFAULT false
 ) RETURNS pg_catalog.text LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'receive_webhook_wrapper';
 COMMENT ON FUNCTION clerk_fdw.receive_webhook(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, boolean) IS
-  'takes in one of Clerk''s webhooks: its raw body and its three headers. Answers applied, duplicate, stale, ignored or failed; failed is stored and to be answered with a status that makes the sender try again. A delivery that does not verify is an error. revalidate: asks Clerk for the object instead of taking it from the body';
+'Receives one of Clerk''s webhooks: verifies its signature and applies its event to a mirror, once and in any order. The caller needs no privilege but EXECUTE on this function.
+
+Returns applied; duplicate, if it was received before; stale, if something newer is known; ignored, if it is about nothing in the mirror; or failed, if it was stored but could not be applied: answer that with status 500, so that it is sent again.
+
+mirror: The mirror''s name.
+body: The raw body of the request, unchanged.
+svix_id: The header svix-id.
+svix_timestamp: The header svix-timestamp.
+svix_signature: The header svix-signature.
+revalidate: Asks Clerk for the object instead of taking it from the body, which costs two requests.
+
+Errors, which store nothing: 28000 for a wrong signature, a time more than five minutes away or another Clerk instance, 22023 for a missing header or a body that is no event, 54000 for a body of more than 1 MiB, 55000 without a secret, 25001 unless at READ COMMITTED.';
 
 CREATE FUNCTION clerk_fdw.retry_webhooks(mirror pg_catalog.text, most integer DEFAULT 100)
   RETURNS TABLE (id pg_catalog.text, outcome pg_catalog.text)
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'retry_webhooks_wrapper';
 COMMENT ON FUNCTION clerk_fdw.retry_webhooks(pg_catalog.text, integer) IS
-  'tries a mirror''s failed webhooks again, oldest first and at most so many, and tells what became of each; every sync does so at its beginning, committing one by one';
+'Retries a mirror''s failed webhooks, the oldest first. Every sync does so at its beginning.
+
+mirror: The mirror''s name.
+most: How many to retry at most.
+id: The header svix-id of the webhook.
+outcome: applied, stale, ignored or failed.
+
+Errors: 42704 if there is no such mirror or it belongs to another role.';
 
 -- PostgREST passes the unchanged body to a function with a single unnamed parameter of type json. Unlike jsonb, json
 -- keeps the text as it is.
 CREATE FUNCTION clerk_fdw.webhook(pg_catalog.json) RETURNS pg_catalog.json
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'webhook_wrapper';
 COMMENT ON FUNCTION clerk_fdw.webhook(pg_catalog.json) IS
-  'a complete endpoint for Clerk''s webhooks where PostgREST or Supabase calls it: the raw body as its parameter, the headers in request.headers';
+'Receives one of Clerk''s webhooks where PostgREST calls it. Its only argument, which has no name, is the raw body. The headers are read from the setting request.headers, and the mirror from clerk_fdw.webhook_mirror or else from the secret that signed the webhook. Returns {"outcome": "..."} with the outcomes of clerk_fdw.receive_webhook; for failed it sets response.status to 500.
+
+Errors: as of clerk_fdw.receive_webhook, and 55000 if it is not known which mirror the webhook is for.';
 
 CREATE VIEW clerk_fdw.webhook_events WITH (security_barrier) AS
   SELECT e.id, m.name AS mirror, e.type, e.object, e.object_id, e.received_at, e.outcome, e.reason, e.body
     FROM clerk_fdw_internal.webhook_event e
     JOIN clerk_fdw_internal.visible_mirror m ON m.number OPERATOR(pg_catalog.=) e.mirror;
 COMMENT ON VIEW clerk_fdw.webhook_events IS
-  'the webhooks that were verified, kept for clerk_fdw.log_retention and at least 7 days. outcome: applied, stale (older than what is known), ignored (nothing of the mirror), failed (clerk_fdw.retry_webhooks and every sync try it again)';
+  'The verified webhooks of the mirrors that belong to the current role. Entries are kept for clerk_fdw.log_retention, and for 7 days at least.';
+COMMENT ON COLUMN clerk_fdw.webhook_events.id IS 'The header svix-id, which is the same in every attempt to deliver the webhook.';
+COMMENT ON COLUMN clerk_fdw.webhook_events.mirror IS 'The mirror''s name.';
+COMMENT ON COLUMN clerk_fdw.webhook_events.type IS 'The type of the event, such as user.updated.';
+COMMENT ON COLUMN clerk_fdw.webhook_events.object IS 'The object that it is about; null if it is none of the catalogue.';
+COMMENT ON COLUMN clerk_fdw.webhook_events.object_id IS 'The object''s id.';
+COMMENT ON COLUMN clerk_fdw.webhook_events.received_at IS 'When it was received.';
+COMMENT ON COLUMN clerk_fdw.webhook_events.outcome IS 'applied, stale (older than what is known), ignored (about nothing in the mirror) or failed (clerk_fdw.retry_webhooks and every sync retry it).';
+COMMENT ON COLUMN clerk_fdw.webhook_events.reason IS 'Why it failed or was ignored.';
+COMMENT ON COLUMN clerk_fdw.webhook_events.body IS 'The body, while it has failed or if the mirror keeps bodies.';
 
 CREATE VIEW clerk_fdw.webhook_secrets WITH (security_barrier) AS
   SELECT m.name AS mirror, s.id, s.vault_name, s.added_at
     FROM clerk_fdw_internal.webhook_secret s
     JOIN clerk_fdw_internal.visible_mirror m ON m.number OPERATOR(pg_catalog.=) s.mirror;
 COMMENT ON VIEW clerk_fdw.webhook_secrets IS
-  'the signing secrets of each mirror''s webhooks: their ids and when they were added, not what they are';
+  'The signing secrets of the webhooks of the mirrors that belong to the current role, without the secrets themselves.';
+COMMENT ON COLUMN clerk_fdw.webhook_secrets.mirror IS 'The mirror''s name.';
+COMMENT ON COLUMN clerk_fdw.webhook_secrets.id IS 'The secret''s id, for clerk_fdw.remove_webhook_secret.';
+COMMENT ON COLUMN clerk_fdw.webhook_secrets.vault_name IS 'The secret''s name in Vault; null if it is not kept there.';
+COMMENT ON COLUMN clerk_fdw.webhook_secrets.added_at IS 'When it was added.';
 
 CREATE VIEW clerk_fdw.webhook_refusals WITH (security_barrier) AS
   SELECT r.last_value FROM clerk_fdw_internal.webhook_refusals r;
-COMMENT ON VIEW clerk_fdw.webhook_refusals IS 'how many deliveries did not verify, of all mirrors of this database';
-
--- Row security for applications: functions for the user behind a request and for the rows of a mirror that this user
--- may see.
---
--- PostgREST and Supabase verify the token that Clerk has signed, and set its claims for the transaction.
-
-CREATE FUNCTION clerk_fdw.current_user_id() RETURNS pg_catalog.text
-  LANGUAGE c STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'current_user_id_wrapper';
-COMMENT ON FUNCTION clerk_fdw.current_user_id() IS 'the id of the Clerk user that this request is from, by the claim sub';
-
-CREATE FUNCTION clerk_fdw.current_org_id() RETURNS pg_catalog.text
-  LANGUAGE c STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'current_org_id_wrapper';
-COMMENT ON FUNCTION clerk_fdw.current_org_id() IS
-  'the id of the organization that is active in this request''s session, from the claim o.id or org_id';
-
-CREATE FUNCTION clerk_fdw.current_org_role() RETURNS pg_catalog.text
-  LANGUAGE c STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'current_org_role_wrapper';
-COMMENT ON FUNCTION clerk_fdw.current_org_role() IS
-  'the user''s role in the active organization, from the claim o.rol or org_role, always as in org:admin';
-
-CREATE FUNCTION clerk_fdw.current_organizations(mirror integer) RETURNS pg_catalog.text[]
-  LANGUAGE c STABLE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-  AS 'MODULE_PATHNAME', 'current_organizations_wrapper';
-COMMENT ON FUNCTION clerk_fdw.current_organizations(integer) IS
-  'the organizations that the current user is a member of, by the mirror of this number: none if the user is banned or deleted, and none that are deleted; where it has no memberships, the active one';
-
-CREATE FUNCTION clerk_fdw.current_visible_user_ids(mirror integer, only_this pg_catalog.text DEFAULT NULL) RETURNS pg_catalog.text[]
-  LANGUAGE c STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-  AS 'MODULE_PATHNAME', 'current_visible_user_ids_wrapper';
-COMMENT ON FUNCTION clerk_fdw.current_visible_user_ids(integer, pg_catalog.text) IS
-  'the members of the organizations that the current user is a member of, and the current user, by the mirror of this number; with only_this, that one of them or nobody';
-
-CREATE FUNCTION clerk_fdw.enable_row_security(mirror pg_catalog.text, show_members boolean DEFAULT false) RETURNS void
-  LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'enable_row_security_wrapper';
-COMMENT ON FUNCTION clerk_fdw.enable_row_security(pg_catalog.text, boolean) IS
-  'makes policies on a mirror''s tables and a view beside each, such as visible_users: in the tables people see themselves, their organizations and their memberships; in the views also what a profile shows of the members of their organizations. show_members: in the tables too, every column of it. Nobody writes. Other policies and privileges stay as they are: whoever is to read needs SELECT on the views, and EXECUTE on current_user_id, current_organizations and current_visible_user_ids';
-
-CREATE FUNCTION clerk_fdw.disable_row_security(mirror pg_catalog.text) RETURNS void
-  LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'disable_row_security_wrapper';
-COMMENT ON FUNCTION clerk_fdw.disable_row_security(pg_catalog.text) IS
-  'removes the policies and views that clerk_fdw.enable_row_security made, and switches row security off where clerk_fdw switched it on and no other policy is left: whoever has SELECT sees all rows then';
+COMMENT ON VIEW clerk_fdw.webhook_refusals IS
+  'How many webhooks were refused, in one row for all mirrors of the database.';
+COMMENT ON COLUMN clerk_fdw.webhook_refusals.last_value IS 'How many did not verify.';
 
 -- Functions that write to Clerk, and the one that checks a server. They use the key that the caller's queries on the
 -- server use, and need USAGE on the server; all that change something need its option updatable as well.
@@ -561,59 +718,114 @@ COMMENT ON FUNCTION clerk_fdw.disable_row_security(pg_catalog.text) IS
 CREATE FUNCTION clerk_fdw_assigned_id() RETURNS pg_catalog.text
   LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'clerk_fdw_assigned_id_wrapper';
 COMMENT ON FUNCTION clerk_fdw_assigned_id() IS
-  'null: the default of the ids of imported tables, which Clerk assigns to new rows';
+'Null. It is the default of the ids of imported tables, which Clerk assigns to new rows, and makes sure that the extension is loaded before ON CONFLICT is planned.';
 
 CREATE FUNCTION clerk_fdw.request(
   server pg_catalog.text, method pg_catalog.text, path pg_catalog.text, query pg_catalog.jsonb DEFAULT '{}',
   body pg_catalog.jsonb DEFAULT NULL
 ) RETURNS pg_catalog.jsonb LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'request_wrapper';
 COMMENT ON FUNCTION clerk_fdw.request(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS
-  'sends any request to Clerk''s Backend API, and returns the answer (null if it has no body): GET, POST, PATCH, PUT or DELETE, a path such as /users/user_2x/metadata, the query''s parameters, of which an array is sent once for each element, and the body. A POST whose answer is lost is not sent again; all others are. What is not read is not shown to mirrors';
+'Sends any request to Clerk''s Backend API, and returns the answer; null if it has no body. A POST whose answer is lost is not repeated, all others are. The answer is not shown to mirrors. The server needs the option updatable for all methods but GET.
+
+server: The foreign server, whose key is used. The caller needs USAGE on it.
+method: GET, POST, PATCH, PUT or DELETE.
+path: The path below the API''s URL, such as /users/user_2x/metadata.
+query: The parameters of the query; an array is sent once for each element.
+body: The body; null sends none.
+
+Errors: 22023 for a path that leaves the API or a method that there is not, 55000 if the server is not updatable, 08007 if the answer to a POST was lost, HV000 if Clerk refuses the request, and those of a query on a foreign table.';
 
 CREATE FUNCTION clerk_fdw.ban_user(server pg_catalog.text, user_id pg_catalog.text) RETURNS pg_catalog.jsonb
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ban_user_wrapper';
 COMMENT ON FUNCTION clerk_fdw.ban_user(pg_catalog.text, pg_catalog.text) IS
-  'bans a user from signing in, which ends all of the user''s sessions, and returns the user. Source: POST /users/{user_id}/ban';
+'Bans a user from signing in, which ends all of the user''s sessions, and returns the user. Request: POST /users/{user_id}/ban.
+
+server: The foreign server, whose key is used. It needs the option updatable, and the caller USAGE on it.
+user_id: The user''s id.
+
+Errors: 55000 if the server is not updatable, HV000 if Clerk refuses it, for example because there is no such user.';
 
 CREATE FUNCTION clerk_fdw.unban_user(server pg_catalog.text, user_id pg_catalog.text) RETURNS pg_catalog.jsonb
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'unban_user_wrapper';
 COMMENT ON FUNCTION clerk_fdw.unban_user(pg_catalog.text, pg_catalog.text) IS
-  'lets a banned user sign in again, and returns the user. Source: POST /users/{user_id}/unban';
+'Lets a banned user sign in again, and returns the user. Request: POST /users/{user_id}/unban.
+
+server: The foreign server, whose key is used. It needs the option updatable, and the caller USAGE on it.
+user_id: The user''s id.
+
+Errors: 55000 if the server is not updatable, HV000 if Clerk refuses it, for example because there is no such user.';
 
 CREATE FUNCTION clerk_fdw.lock_user(server pg_catalog.text, user_id pg_catalog.text) RETURNS pg_catalog.jsonb
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'lock_user_wrapper';
 COMMENT ON FUNCTION clerk_fdw.lock_user(pg_catalog.text, pg_catalog.text) IS
-  'locks a user out until the lock expires or is removed, and returns the user. Source: POST /users/{user_id}/lock';
+'Locks a user out until the lock expires or is removed, and returns the user. Request: POST /users/{user_id}/lock.
+
+server: The foreign server, whose key is used. It needs the option updatable, and the caller USAGE on it.
+user_id: The user''s id.
+
+Errors: 55000 if the server is not updatable, HV000 if Clerk refuses it, for example because there is no such user.';
 
 CREATE FUNCTION clerk_fdw.unlock_user(server pg_catalog.text, user_id pg_catalog.text) RETURNS pg_catalog.jsonb
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'unlock_user_wrapper';
 COMMENT ON FUNCTION clerk_fdw.unlock_user(pg_catalog.text, pg_catalog.text) IS
-  'removes the lock of a user, and returns the user. Source: POST /users/{user_id}/unlock';
+'Removes the lock of a user, and returns the user. Request: POST /users/{user_id}/unlock.
+
+server: The foreign server, whose key is used. It needs the option updatable, and the caller USAGE on it.
+user_id: The user''s id.
+
+Errors: 55000 if the server is not updatable, HV000 if Clerk refuses it, for example because there is no such user.';
 
 CREATE FUNCTION clerk_fdw.revoke_session(server pg_catalog.text, session_id pg_catalog.text) RETURNS pg_catalog.jsonb
   LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'revoke_session_wrapper';
 COMMENT ON FUNCTION clerk_fdw.revoke_session(pg_catalog.text, pg_catalog.text) IS
-  'ends a session, so that its user is signed out there, and returns the session. Source: POST /sessions/{session_id}/revoke';
+'Ends a session, so that its user is signed out there, and returns the session. Request: POST /sessions/{session_id}/revoke.
+
+server: The foreign server, whose key is used. It needs the option updatable, and the caller USAGE on it.
+session_id: The session''s id.
+
+Errors: 55000 if the server is not updatable, HV000 if Clerk refuses it, for example because there is no such session.';
 
 CREATE FUNCTION clerk_fdw.merge_user_metadata(
   server pg_catalog.text, user_id pg_catalog.text, public_metadata pg_catalog.jsonb DEFAULT NULL,
   private_metadata pg_catalog.jsonb DEFAULT NULL, unsafe_metadata pg_catalog.jsonb DEFAULT NULL
 ) RETURNS pg_catalog.jsonb LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'merge_user_metadata_wrapper';
 COMMENT ON FUNCTION clerk_fdw.merge_user_metadata(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS
-  'merges members into a user''s metadata, at every depth, and returns the user; a member that is null is removed, all others stay. Source: PATCH /users/{user_id}/metadata';
+'Merges members into a user''s metadata, at every depth, and returns the user. A member that is null is removed; members that are not given stay. Request: PATCH /users/{user_id}/metadata.
+
+server: The foreign server, whose key is used. It needs the option updatable, and the caller USAGE on it.
+user_id: The user''s id.
+public_metadata: What is merged into the metadata that the user''s own frontend can read; null leaves it as it is.
+private_metadata: The same for the metadata that only the backend can read.
+unsafe_metadata: The same for the metadata that the user can write.
+
+Errors: 55000 if the server is not updatable, HV000 if Clerk refuses it, for example because there is no such user. 22023 if no metadata is given or it is not a JSON object.';
 
 CREATE FUNCTION clerk_fdw.merge_organization_metadata(
   server pg_catalog.text, organization_id pg_catalog.text, public_metadata pg_catalog.jsonb DEFAULT NULL,
   private_metadata pg_catalog.jsonb DEFAULT NULL
 ) RETURNS pg_catalog.jsonb LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'merge_organization_metadata_wrapper';
 COMMENT ON FUNCTION clerk_fdw.merge_organization_metadata(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS
-  'merges members into an organization''s metadata, at every depth, and returns the organization; a member that is null is removed, all others stay. Source: PATCH /organizations/{organization_id}/metadata';
+'Merges members into an organization''s metadata, at every depth, and returns the organization. A member that is null is removed; members that are not given stay. Request: PATCH /organizations/{organization_id}/metadata.
+
+server: The foreign server, whose key is used. It needs the option updatable, and the caller USAGE on it.
+organization_id: The organization''s id.
+public_metadata: What is merged into the metadata that members can read; null leaves it as it is.
+private_metadata: The same for the metadata that only the backend can read.
+
+Errors: 55000 if the server is not updatable, HV000 if Clerk refuses it, for example because there is no such organization. 22023 if no metadata is given or it is not a JSON object.';
 
 CREATE FUNCTION clerk_fdw.ensure_organization(
   server pg_catalog.text, slug pg_catalog.text, name pg_catalog.text, created_by pg_catalog.text DEFAULT NULL
 ) RETURNS pg_catalog.jsonb LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ensure_organization_wrapper';
 COMMENT ON FUNCTION clerk_fdw.ensure_organization(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS
-  'returns the organization that has a slug, unchanged, or makes it with this name, and with this user as its first admin. However often and by however many sessions at the same time it is called, there is one organization. Fails where the instance''s settings turn slugs off. Source: GET /organizations/{slug}, POST /organizations';
+'Returns the organization that has a slug, unchanged, or creates it. However often and by however many sessions at once it is called, there is one organization. Requests: GET /organizations/{slug} and POST /organizations.
+
+server: The foreign server, whose key is used. It needs the option updatable, and the caller USAGE on it.
+slug: The slug.
+name: The name of a new organization.
+created_by: The id of the user who becomes the first admin of a new organization; null for none.
+
+Errors: 22023 if the instance''s settings turn slugs off, 55000 if the server is not updatable, HV000 if Clerk refuses it, for example because there is no such user.';
 
 CREATE FUNCTION clerk_fdw.check_server(server pg_catalog.text) RETURNS TABLE (
   ok boolean, environment pg_catalog.text, instance_id pg_catalog.text, api_version pg_catalog.text,
@@ -621,15 +833,38 @@ CREATE FUNCTION clerk_fdw.check_server(server pg_catalog.text) RETURNS TABLE (
   error pg_catalog.text, hint pg_catalog.text
 ) LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'check_server_wrapper';
 COMMENT ON FUNCTION clerk_fdw.check_server(pg_catalog.text) IS
-  'asks Clerk for the instance that the key of the caller''s queries on a server belongs to, in one row: whether that worked, development or production, the instance''s id, the API version that is asked for, how long Clerk took in milliseconds, how many requests are left of rate_limit now, and whether all backends count together against it (else each one for itself); else the error and what to do about it. Source: GET /instance';
+'Checks that a server works: asks Clerk for the instance that the key of the caller''s queries belongs to. Returns one row, also if that fails. Request: GET /instance.
 
--- The view of the budgets that requests to Clerk count against: see "Pools and limits" in the README.
+server: The foreign server. The caller needs USAGE on it.
+ok: Whether Clerk answered.
+environment: development or production; null if Clerk did not answer.
+instance_id: The id of the Clerk instance; null if Clerk did not answer.
+api_version: The version of the API that is asked for.
+latency_ms: How long Clerk took, in milliseconds.
+remaining_budget: How many requests are left of rate_limit at the moment.
+shared_budget: Whether all backends count together against rate_limit; false if each counts for itself.
+error: The error; null if there was none.
+hint: What to do about the error.
+
+Errors: 42704 if there is no such server, 42501 without USAGE on it, 42809 if it is not one of clerk_fdw.';
+
+-- The view of the budgets that requests to Clerk count against: see docs/guide/pools.md.
 
 CREATE FUNCTION clerk_fdw.budgets() RETURNS TABLE (
   host pg_catalog.text, instance pg_catalog.text, rate_limit integer, used integer, held_for double precision,
   waiting integer, refused bigint, shared boolean
 ) LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'budgets_wrapper';
-COMMENT ON FUNCTION clerk_fdw.budgets() IS 'what the view clerk_fdw.budget shows, whose readers need EXECUTE on this as well; held_for is in seconds';
+COMMENT ON FUNCTION clerk_fdw.budgets() IS
+'What the view clerk_fdw.budget shows. Readers of the view need EXECUTE on this function.
+
+host: The host of the server''s api_url.
+instance: The kind of the key, and eight digits that tell keys apart.
+rate_limit: The rate_limit of the server that was last used with the key.
+used: How many requests count against rate_limit.
+held_for: For how many seconds requests are held back after a 429; null if they are not.
+waiting: How many requests wait to be started.
+refused: How many requests Clerk has answered with 429.
+shared: Whether all backends count together.';
 
 CREATE VIEW clerk_fdw.budget WITH (security_barrier) AS
   SELECT b.host, b.instance, b.rate_limit, b.used,
@@ -637,7 +872,7 @@ CREATE VIEW clerk_fdw.budget WITH (security_barrier) AS
          b.waiting, b.refused, b.shared
     FROM clerk_fdw.budgets() b;
 COMMENT ON VIEW clerk_fdw.budget IS
-  'the requests to each Clerk instance that was used lately, of all databases: how many have started in the last ten seconds, and how many wait';
+  'The requests to each Clerk instance that was used lately, by any database: how many count against the rate limit, and how many wait.';
 COMMENT ON COLUMN clerk_fdw.budget.host IS 'the host of the server''s api_url, with its port if that is not the usual one';
 COMMENT ON COLUMN clerk_fdw.budget.instance IS
   'the kind of the key (live, test or other), and eight digits that tell keys apart; they say nothing about the key, and change when Postgres is restarted';
@@ -648,6 +883,72 @@ COMMENT ON COLUMN clerk_fdw.budget.waiting IS 'how many requests wait to be star
 COMMENT ON COLUMN clerk_fdw.budget.refused IS 'how many requests Clerk has answered with 429 since the instance was first used';
 COMMENT ON COLUMN clerk_fdw.budget.shared IS
   'whether all backends count together; else this is what the current backend has counted';
+
+-- Row security for applications: functions for the user behind a request and for the rows of a mirror that this user
+-- may see.
+--
+-- PostgREST and Supabase verify the token that Clerk has signed, and set its claims for the transaction.
+
+CREATE FUNCTION clerk_fdw.current_user_id() RETURNS pg_catalog.text
+  LANGUAGE c STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'current_user_id_wrapper';
+COMMENT ON FUNCTION clerk_fdw.current_user_id() IS
+'The id of the Clerk user whom the current request is from: the claim sub in the setting request.jwt.claims. Null without claims. Whoever can run SQL can set the claims to anything: they must come from a verified token.
+
+Errors: 22P02 if the claims cannot be read.';
+
+CREATE FUNCTION clerk_fdw.current_org_id() RETURNS pg_catalog.text
+  LANGUAGE c STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'current_org_id_wrapper';
+COMMENT ON FUNCTION clerk_fdw.current_org_id() IS
+'The id of the organization that is active in the current request''s session: the claim o.id or org_id. Null if there is none.
+
+Errors: 22P02 if the claims cannot be read.';
+
+CREATE FUNCTION clerk_fdw.current_org_role() RETURNS pg_catalog.text
+  LANGUAGE c STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'current_org_role_wrapper';
+COMMENT ON FUNCTION clerk_fdw.current_org_role() IS
+'The user''s role in the active organization, always as in org:admin: the claim o.rol or org_role. Null if there is none.
+
+Errors: 22P02 if the claims cannot be read.';
+
+CREATE FUNCTION clerk_fdw.current_organizations(mirror integer) RETURNS pg_catalog.text[]
+  LANGUAGE c STABLE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'current_organizations_wrapper';
+COMMENT ON FUNCTION clerk_fdw.current_organizations(integer) IS
+'The ids of the organizations that the current user is a member of, by a mirror: none if the user is banned or deleted, and none that are deleted. If the mirror does not contain memberships, the active organization. Call it in a subquery in policies, so that it runs once for each query.
+
+mirror: The mirror''s number in clerk_fdw.mirror_status.
+
+Errors: 22P02 if the claims cannot be read.';
+
+CREATE FUNCTION clerk_fdw.current_visible_user_ids(mirror integer, only_this pg_catalog.text DEFAULT NULL) RETURNS pg_catalog.text[]
+  LANGUAGE c STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'current_visible_user_ids_wrapper';
+COMMENT ON FUNCTION clerk_fdw.current_visible_user_ids(integer, pg_catalog.text) IS
+'The ids of the users whom the current user may see, by a mirror: the current user and the members of the organizations that clerk_fdw.current_organizations returns. Call it in a subquery in policies.
+
+mirror: The mirror''s number in clerk_fdw.mirror_status.
+only_this: Looks up this user alone: an array with the id if the current user may see them, else an empty one. Null returns all.
+
+Errors: 22P02 if the claims cannot be read.';
+
+CREATE FUNCTION clerk_fdw.enable_row_security(mirror pg_catalog.text, show_members boolean DEFAULT false) RETURNS void
+  LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'enable_row_security_wrapper';
+COMMENT ON FUNCTION clerk_fdw.enable_row_security(pg_catalog.text, boolean) IS
+'Creates policies on a mirror''s tables and a view beside each of users, organizations and organization_memberships, such as visible_users. In the tables, people see themselves, their organizations and their memberships; in the views also a profile of the other members of their organizations. Nobody can write. Other policies and privileges stay as they are: readers need SELECT on the views, and EXECUTE on clerk_fdw.current_user_id, clerk_fdw.current_organizations and clerk_fdw.current_visible_user_ids.
+
+mirror: The mirror''s name.
+show_members: Whether the tables, too, show the rows of other members, with every column on which a role has SELECT.
+
+Errors: 42704 if there is no such mirror, 42710 if something else has the name of a view, 55000 if row security is forced on a table.';
+
+CREATE FUNCTION clerk_fdw.disable_row_security(mirror pg_catalog.text) RETURNS void
+  LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'disable_row_security_wrapper';
+COMMENT ON FUNCTION clerk_fdw.disable_row_security(pg_catalog.text) IS
+'Drops the policies and views of clerk_fdw.enable_row_security, and disables row security where clerk_fdw has enabled it and no other policy is left: whoever has SELECT then sees all rows.
+
+mirror: The mirror''s name.
+
+Errors: 42704 if there is no such mirror or it belongs to another role.';
 
 CREATE OR REPLACE FUNCTION "clerk_fdw_handler"() RETURNS fdw_handler /* pgrx::pgbox::PgBox<pgrx_pg_sys::include::pg15::FdwRoutine> */
 STRICT
@@ -672,9 +973,21 @@ CREATE OR REPLACE FUNCTION "clerk_fdw_validator"(
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'clerk_fdw_validator_wrapper';
 
-COMMENT ON FUNCTION clerk_fdw_handler() IS 'the handler of the foreign-data wrapper for Clerk';
-COMMENT ON FUNCTION clerk_fdw_validator(pg_catalog.text[], pg_catalog.oid) IS 'checks the options of servers, user mappings, foreign tables and their columns';
-COMMENT ON FUNCTION clerk_fdw_meta() IS 'the name and version of the foreign-data wrapper for Clerk';
+COMMENT ON FUNCTION clerk_fdw_handler() IS 'The handler of the foreign-data wrapper, for a CREATE FOREIGN DATA WRAPPER of your own.';
+COMMENT ON FUNCTION clerk_fdw_validator(pg_catalog.text[], pg_catalog.oid) IS
+'Checks the options of servers, user mappings, foreign tables and their columns. Postgres calls it.
+
+options: The options, as name=value.
+catalog: The system catalog that the object is in.
+
+Errors: HV00D for an option that does not exist, HV024 for a value that is not valid, HV00J for a table without the option object.';
+COMMENT ON FUNCTION clerk_fdw_meta() IS
+'The name and version of the foreign-data wrapper.
+
+name: The name of the wrapper''s type in the code.
+version: The version.
+author: Who wrote it.
+website: Where it is to be found.';
 CREATE FOREIGN DATA WRAPPER clerk_fdw HANDLER clerk_fdw_handler VALIDATOR clerk_fdw_validator;
 COMMENT ON FOREIGN DATA WRAPPER clerk_fdw IS 'Clerk''s users, organizations and memberships';
 -- pgrx writes these three without a search_path.
