@@ -58,6 +58,10 @@ pub fn run(page: &Page, cluster: &Cluster) -> Vec<String> {
     }
     if let Some(step) = steps.get(outputs.len()) {
         let (path, line, sql) = (&page.path, step.line, &step.sql);
+        if let Some(why) = missing_extension(&failure) {
+            skip(&format!("{path} from line {line} on: {why}"));
+            return problems;
+        }
         problems.push(format!("{path}:{line}: this failed, so the rest was not run\n{sql}\n{failure}"));
     }
     problems
@@ -140,6 +144,12 @@ fn psql(cluster: &Cluster, sim: &Sim, placeholders: &Placeholders, steps: &[Step
     let mut outputs: Vec<_> = output.split(&format!("{MARK}\n")).map(str::to_owned).collect();
     let failure = outputs.pop().unwrap_or_default();
     (outputs, failure)
+}
+
+/// The error that this Postgres lacks an extension, such as one of contrib.
+fn missing_extension(output: &str) -> Option<&str> {
+    let mut errors = output.lines().filter_map(|line| Some(line.split_once("ERROR:")?.1.trim()));
+    errors.find(|error| error.starts_with("extension \"") && error.ends_with("is not available"))
 }
 
 /// Whether psql's output has an error that contains a text.
