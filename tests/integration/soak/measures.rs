@@ -153,10 +153,9 @@ impl<'a> Samples<'a> {
                 continue;
             }
             let last = &series[series.len() - series.len().div_ceil(4)..];
-            let counts: [(&str, fn(&Held) -> i64); 2] =
-                [("sockets", |held| held.sockets), ("threads", |held| held.threads)];
-            for (what, of) in counts {
-                if last.iter().map(of).min() > warm_up.iter().map(of).max().map(|most| most + POOLS) {
+            for what in ["sockets", "threads"] {
+                let count = |held: &Held| if what == "sockets" { held.sockets } else { held.threads };
+                if last.iter().map(count).min() > warm_up.iter().map(count).max().map(|most| most + POOLS) {
                     self.scene.journal.wrong(format!("{name} has ever more {what}: {series:?}"));
                 }
             }
