@@ -124,6 +124,19 @@ impl<'m> Run<'m> {
               WHERE state = 'running' AND mirror = $1::int4 AND run <> $2::int8",
             &[Some(&key), Some(&id)],
         )?;
+        // A run that was announced stays so if its worker ended before it began: while it waited for the mirror's lock, or
+        // before it noted its process id. After a crash the checkpointer is a new one, and no worker is from before; the
+        // views hide its start from roles without pg_read_all_stats. A worker that starts at all has noted its id at once.
+        store::run(
+            "UPDATE clerk_fdw_internal.sync_run r SET state = 'interrupted'
+              WHERE r.state = 'starting' AND r.mirror = $1::int4 AND r.run <> $2::int8
+                AND CASE WHEN r.pid IS NULL
+                         THEN r.started_at < greatest(clock_timestamp() - interval '10 minutes', pg_postmaster_start_time(),
+                                                      (SELECT a.backend_start FROM pg_stat_activity a
+                                                        WHERE a.backend_type = 'checkpointer'))
+                         ELSE NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = r.pid) END",
+            &[Some(&key), Some(&id)],
+        )?;
         store::run(
             "UPDATE clerk_fdw_internal.sync_run_object SET state = 'interrupted' WHERE state = 'running'
                 AND run IN (SELECT run FROM clerk_fdw_internal.sync_run WHERE state = 'interrupted' AND mirror = $1::int4)",

@@ -53,6 +53,29 @@ fn cancel_sync() {
     assert_in_sync(&world, "the sync after them");
 }
 
+/// A sync whose worker ends while it waits for another one does not seem to be starting for ever.
+#[test]
+fn terminated_worker_that_waited() {
+    let world = new_mirror(many_users(), "page_size '20'");
+    world.sim.set_latency(Duration::from_millis(200));
+    let run: i64 = world.one("SELECT clerk_fdw.start_sync('m')");
+    wait_until("some is read", || world.one("SELECT count(*) > 0 FROM clerk_fdw.sync_progress WHERE rows_read > 0"));
+    let waiting: i64 = world.one("SELECT clerk_fdw.start_sync('m')");
+    let other: i64 = world.one("SELECT clerk_fdw.start_sync('m')");
+    let pid = format!("SELECT pid FROM clerk_fdw_internal.sync_run WHERE run = {waiting}");
+    wait_until("its worker waits", || world.one::<Option<i32>>(&pid).is_some());
+    let pid = world.one::<Option<i32>>(&pid).unwrap();
+    world.run(&format!("SELECT pg_terminate_backend({pid})"));
+    wait_until("it has ended", || {
+        world.one::<i64>(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}")) == 0
+    });
+    world.sim.set_latency(Duration::ZERO);
+    assert_eq!(ended(&world, run), "succeeded");
+    // The one that waited behind it is not taken for dead, and finds out.
+    assert_eq!(ended(&world, other), "succeeded");
+    assert_eq!(ended(&world, waiting), "interrupted");
+}
+
 /// A sync that fails in the background leaves the reason in the log.
 #[test]
 fn failed_start_sync_says_why() {
