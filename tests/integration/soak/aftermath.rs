@@ -16,9 +16,11 @@ use crate::support::*;
 
 /// What there may be nothing of after the last syncs.
 const NOTHING: &[(&str, &str)] = &[
+    // A worker that ends before it has noted its process id is taken for dead after ten minutes.
     (
         "syncs that seem to run",
-        "SELECT count(*) FROM clerk_fdw_internal.sync_run WHERE state IN ('starting', 'running')",
+        "SELECT count(*) FROM clerk_fdw_internal.sync_run WHERE state = 'running' OR state = 'starting'
+            AND (pid IS NOT NULL OR started_at < clock_timestamp() - interval '10 minutes')",
     ),
     ("steps that seem to run", "SELECT count(*) FROM clerk_fdw_internal.sync_run_object WHERE state = 'running'"),
     ("pages that nothing goes on with", "SELECT count(*) FROM clerk_fdw_internal.sync_page"),
@@ -73,7 +75,7 @@ pub fn check_data(scene: &Scene, hook: Hook) {
         session.run(&format!("CALL clerk_fdw.sync('{mirror}', 'full')"));
         assert_mirror_in_sync(&session, mirror, "the last sync");
     }
-    assert_foreign_tables_equal(&session, scene.sim);
+    check_foreign_tables(&session, scene);
     writers::check(scene);
     let events: Vec<String> = session.column("SELECT id FROM clerk_fdw.webhook_events WHERE mirror = 'm'");
     let events: BTreeSet<_> = events.into_iter().collect();
@@ -97,19 +99,22 @@ pub fn check_data(scene: &Scene, hook: Hook) {
     check_windows("the instance that stands still", scene.still_sim, scene.still_began, scene);
 }
 
-#[track_caller]
-fn assert_foreign_tables_equal(session: &Session, sim: &Sim) {
+/// The rows of the foreign tables are what the simulator has.
+fn check_foreign_tables(session: &Session, scene: &Scene) {
     for (object, id) in
         [("users", "user_id"), ("organizations", "organization_id"), ("organization_memberships", "membership_id")]
     {
         let found = session.rows(&format!("SELECT {id}, attrs FROM clerk.{object}"));
         let rows: BTreeMap<String, Value> = found.iter().map(|row| (row.get(0), row.get(1))).collect();
-        let objects = sim.objects(object).into_iter();
-        let objects: BTreeMap<String, Value> =
-            objects.map(|object| (object.id, serde_json::from_str(&object.json).expect("JSON"))).collect();
+        let objects = scene.sim.objects(object).into_iter();
+        // Postgres stores no NUL.
+        let json = |text: &str| serde_json::from_str(&text.replace(r"\u0000", r"\ufffd")).expect("JSON");
+        let objects: BTreeMap<String, Value> = objects.map(|object| (object.id, json(&object.json))).collect();
         let different: Vec<_> = rows.iter().zip(&objects).filter(|(one, other)| one != other).take(1).collect();
         let many = (found.len(), objects.len());
-        assert!(many.0 == many.1 && rows == objects, "{object}: {many:?} rows and objects; {different:?}");
+        if many.0 != many.1 || !different.is_empty() {
+            scene.journal.wrong(format!("{object}: {many:?} rows and objects; {different:?}"));
+        }
     }
 }
 
