@@ -44,12 +44,13 @@ const TYPES: &[Type] = &[
     of(
         "text[]",
         Some("array"),
-        "r = ARRAY(SELECT jsonb_array_elements_text(j)) OR j @? '$[*] ? (@.type() != \"string\")'",
+        "CASE WHEN j @? 'strict $[*] ? (@.type() != \"string\")' THEN true ELSE r = ARRAY(SELECT jsonb_array_elements_text(j)) END",
     ),
     of(
         "integer[]",
         Some("array"),
-        "r = ARRAY(SELECT jsonb_array_elements_text(j)::integer) OR j @? '$[*] ? (@.type() != \"number\")'",
+        "CASE WHEN j @? 'strict $[*] ? (@.type() != \"number\")' THEN true
+              ELSE r = ARRAY(SELECT jsonb_array_elements_text(j)::integer) END",
     ),
     of("positive", Some("number"), "r = j::numeric AND r > 0"),
 ];
