@@ -3,7 +3,7 @@
 //! Clerk is played by [`Clerk::returns`], which knows what each parameter means.
 #![no_main]
 
-use clerk_api::catalog::{Column, FilterOp, Kind, OBJECTS, Object};
+use clerk_api::catalog::{Column, Filter, FilterOp, Kind, OBJECTS, Object};
 use clerk_api::pushdown::{BoundCondition, Classified, Condition, Operator, TimeValue, compare};
 use clerk_api::{Filters, Query, batches, fits};
 use clerk_fuzz::{contains, like, lower};
@@ -37,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
 fn run(input: &mut Unstructured) -> Result<()> {
     let object = *input.choose(OBJECTS)?;
     let columns: &'static [Column] = object.columns;
-    let row = columns.iter().map(|column| value(column, input)).collect::<Result<Vec<_>>>()?;
+    let row = columns.iter().map(|column| value(object, column, input)).collect::<Result<Vec<_>>>()?;
     let mut compared = Vec::new();
     for _ in 0..input.int_in_range(1..=4)? {
         let index = input.choose_index(columns.len())?;
@@ -76,8 +76,11 @@ fn text(input: &mut Unstructured) -> Result<String> {
 }
 
 /// A value that Clerk can have in a column.
-fn value(column: &Column, input: &mut Unstructured) -> Result<Option<Value>> {
+fn value(object: &Object, column: &Column, input: &mut Unstructured) -> Result<Option<Value>> {
     let is_id = matches!(column.role, Some(clerk_api::catalog::Role::Id | clerk_api::catalog::Role::Parent(_)));
+    // So are the roles by which the lists below a parent can be filtered.
+    let is_role = |filter: &(&str, Filter)| filter.0 == column.name && matches!(filter.1.op, FilterOp::Equal { .. });
+    let is_id = is_id || object.key_columns.iter().any(|key| key.filters.iter().any(is_role));
     if !is_id && input.ratio(1, 6)? {
         return Ok(None);
     }
@@ -246,7 +249,7 @@ impl Clerk<'_> {
     }
 
     /// Whether the object passes the filters of the object's list, or those of a list below a key.
-    fn passes(&self, filters: &Filters, of_key: Option<&[(&str, clerk_api::catalog::Filter)]>) -> bool {
+    fn passes(&self, filters: &Filters, of_key: Option<&[(&str, Filter)]>) -> bool {
         filters.iter().all(|(parameter, _)| {
             let values = filters.iter().filter(|(other, _)| other == parameter).map(|(_, value)| value.as_str());
             let values: Vec<&str> = values.collect();
