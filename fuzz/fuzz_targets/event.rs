@@ -27,7 +27,7 @@ fuzz_target!(|body: &[u8]| {
             let has_id = document["data"]["id"].as_str().is_some_and(|id| !id.is_empty());
             let is_event = type_.is_some()
                 && document.get("data").is_some()
-                && is_optional("timestamp", Value::is_i64)
+                && is_optional("timestamp", is_time)
                 && is_optional("instance_id", Value::is_string)
                 && (has_id || !needs_id);
             assert!(!is_event, "{error}");
@@ -46,9 +46,15 @@ fuzz_target!(|body: &[u8]| {
     assert_eq!(event.instance_id.as_deref(), document["instance_id"].as_str());
     assert!(event.object.is_none() || event.id.is_some());
     let timestamp = document["timestamp"].as_i64();
+    assert!(timestamp.is_none() || is_time(&document["timestamp"]));
     assert_eq!(event.timestamp_ms.is_some(), timestamp.is_some());
     if let (Some(milliseconds), Some(timestamp)) = (event.timestamp_ms, timestamp) {
         assert!(milliseconds == timestamp || milliseconds == timestamp.saturating_mul(1000));
         assert!(timestamp < 100_000_000_000 || milliseconds == timestamp, "milliseconds stay what they are");
     }
 });
+
+/// Whether a timestamp is one from the year 1 to 9999, in seconds or milliseconds.
+fn is_time(timestamp: &Value) -> bool {
+    timestamp.as_i64().is_some_and(|timestamp| (-62_135_596_800..=253_402_300_799_999).contains(&timestamp))
+}

@@ -257,6 +257,12 @@ fn timestamps_are_seconds_or_milliseconds() {
         assert_eq!(Event::parse(body.as_bytes()).unwrap().timestamp_ms, read, "{sent}");
     }
     assert_eq!(Event::parse(br#"{"type":"sms.created","data":{}}"#).unwrap().timestamp_ms, None);
+    // Postgres cannot store these.
+    for sent in ["253402300800000", "-62135596801", "9223372036854775807", "-9223372036854775808"] {
+        let body = format!(r#"{{"type":"sms.created","timestamp":{sent},"data":{{}}}}"#);
+        let problem = Event::parse(body.as_bytes()).unwrap_err().problem;
+        assert!(problem.contains("is no time from the year 1 to 9999"), "{sent}: {problem}");
+    }
 }
 
 #[test]

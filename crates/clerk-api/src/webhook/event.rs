@@ -1,6 +1,7 @@
 //! The event in the body of a webhook.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -77,11 +78,15 @@ impl<'b> Event<'b> {
             let problem = format!("data.id of {} is not a text", envelope.r#type);
             return Err(malformed("an event with the id of its object", problem));
         }
+        let timestamp_ms = envelope.timestamp.map(milliseconds);
+        if let Some(timestamp) = timestamp_ms.filter(|timestamp| !TIMES.contains(timestamp)) {
+            return Err(malformed("an event", format!("its timestamp {timestamp} is no time from the year 1 to 9999")));
+        }
         Ok(Event {
             object,
             change: change.unwrap_or(Change::Upsert),
             id,
-            timestamp_ms: envelope.timestamp.map(milliseconds),
+            timestamp_ms,
             instance_id: envelope.instance_id,
             type_: envelope.r#type,
             data,
@@ -92,6 +97,9 @@ impl<'b> Event<'b> {
 /// Timestamps below this are seconds. Clerk sends milliseconds, but the examples in its description have seconds. As
 /// seconds this number is in the year 5138, and as milliseconds in March 1973, so that no real timestamp is ambiguous.
 const MIN_MILLISECONDS: i64 = 100_000_000_000;
+
+/// The years from 1 to 9999, in Unix milliseconds. Postgres cannot store all times beyond them.
+const TIMES: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 
 fn milliseconds(timestamp: i64) -> i64 {
     if timestamp < MIN_MILLISECONDS { timestamp.saturating_mul(1000) } else { timestamp }
