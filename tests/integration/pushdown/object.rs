@@ -86,7 +86,7 @@ fn membership_conditions() {
             ("organization_id = '' OR organization_id = '..'", NOTHING),
             ("organization_id = 'org_acme' OR user_id = 'user_ada'", all),
             ("membership_id = 'x'", all),
-            ("email = 'ada@example.com'", all),
+            ("identifier = 'ada@example.com'", all),
         ],
     );
 }

@@ -249,7 +249,7 @@ impl<'w> Mirrored<'w> {
     fn beside_clerk(&self, table: &OwnTable, coverage: &Coverage) -> Vec<String> {
         let is_covered = |mapped: &&Mapped| match coverage {
             Coverage::ByWebhooks => {
-                let untold = ["members_count", "invitations_count", "missing_member", "attrs", "email"];
+                let untold = ["members_count", "invitations_count", "missing_member", "attrs", "email", "identifier"];
                 !untold.iter().any(|name| mapped.expression.contains(name))
             }
             _ => true,
