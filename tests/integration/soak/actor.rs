@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use super::journal::Met;
-use super::scene::{Phase, Scene};
+use super::scene::{Lasting, Phase, Scene};
 
 use crate::support::*;
 
@@ -17,12 +17,13 @@ pub struct Actor<'a> {
     lasting: Option<&'static str>,
     session: Option<Session>,
     measured: Option<Instant>,
+    operations: u32,
 }
 
 impl<'a> Actor<'a> {
     pub fn new(scene: &'a Scene<'a>, address: &'a Address, name: &str, number: u64) -> Actor<'a> {
         let random = scene.random(name, number);
-        Actor { scene, random, address, lasting: None, session: None, measured: None }
+        Actor { scene, random, address, lasting: None, session: None, measured: None, operations: 0 }
     }
 
     /// Whose backend's memory is watched.
@@ -54,6 +55,7 @@ impl<'a> Actor<'a> {
         what: &'static str,
         operation: impl FnOnce(&Session) -> Result<R, postgres::Error>,
     ) -> Option<Result<R, Met>> {
+        self.operations += 1;
         let session = self.connected()?;
         let result = operation(session);
         let phase = self.scene.phase();
@@ -89,7 +91,11 @@ impl<'a> Actor<'a> {
                     if let Some(name) = self.lasting {
                         let rows = session.client().query("SELECT pg_backend_pid()", &[]);
                         if let Ok(rows) = rows {
-                            self.scene.lasting.lock().unwrap().insert(name, (rows[0].get(0), 0));
+                            self.scene
+                                .lasting
+                                .lock()
+                                .unwrap()
+                                .insert(name, Lasting { pid: rows[0].get(0), contexts: 0, operations: 0 });
                         }
                     }
                     self.session = Some(session);
@@ -131,7 +137,9 @@ impl<'a> Actor<'a> {
         self.measured = Some(Instant::now());
         let query = "SELECT pg_backend_pid(), (SELECT sum(total_bytes)::bigint FROM pg_backend_memory_contexts)";
         if let Some(rows) = self.act("measure", |session| session.client().query(query, &[])) {
-            self.scene.lasting.lock().unwrap().insert(name, (rows[0].get(0), rows[0].get(1)));
+            let (pid, contexts) = (rows[0].get(0), rows[0].get(1));
+            let lasting = Lasting { pid, contexts, operations: self.operations };
+            self.scene.lasting.lock().unwrap().insert(name, lasting);
         }
     }
 }

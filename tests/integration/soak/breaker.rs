@@ -40,7 +40,7 @@ fn signal(actor: &mut Actor) {
     let mut pids = victims(actor, if is_end { "true" } else { "state = 'active'" });
     if is_end && actor.scene.phase() == Phase::Calm {
         let lasting = actor.scene.lasting.lock().unwrap();
-        pids.retain(|pid| lasting.values().all(|(lasting, _)| lasting != pid));
+        pids.retain(|pid| lasting.values().all(|lasting| lasting.pid != *pid));
     }
     let Some(pid) = actor.random.choice(&pids) else { return };
     let (what, function) = match is_end {

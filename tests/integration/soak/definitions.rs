@@ -23,14 +23,13 @@ fn define(actor: &mut Actor, number: &mut u32) {
     };
     match actor.random.u32(..6) {
         0 => {
-            // Backends keep the statements of several hundred tables prepared, for names that come again as well.
-            *number = (*number + 1) % 3;
+            *number += 1;
             let mirror = format!("temporary_{number}");
             let objects =
                 *actor.random.choice(&["{users}", "{organizations}", "{users, user_email_addresses}"]).unwrap();
             let create = format!(
                 "{DROP_LEFTOVERS};
-                 SELECT clerk_fdw.create_mirror('clerk', '{mirror}', '{objects}');
+                 SELECT clerk_fdw.create_mirror('other', '{mirror}', '{objects}');
                  SELECT clerk_fdw.schedule_sync('{mirror}', '* * * * *');
                  SELECT clerk_fdw.enable_row_security('{mirror}');"
             );

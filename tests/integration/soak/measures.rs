@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::scene::{Phase, Scene};
+use super::scene::{Lasting, Phase, Scene};
 
 use crate::support::*;
 
@@ -17,21 +17,28 @@ pub struct Held {
     sockets: i64,
     threads: i64,
     contexts: i64,
+    /// How many operations it has met, if it is a lasting backend.
+    operations: u32,
 }
 
 impl Held {
-    fn by(pid: i32, contexts: i64) -> Option<Held> {
+    fn by(pid: i32) -> Option<Held> {
         Some(Held {
             private: process_status(pid, "RssAnon")?,
             sockets: sockets(pid)?,
             threads: process_status(pid, "Threads")?,
-            contexts: contexts / 1024,
+            contexts: 0,
+            operations: 0,
         })
+    }
+
+    fn by_backend(lasting: &Lasting) -> Option<Held> {
+        let Lasting { pid, contexts, operations } = *lasting;
+        Some(Held { contexts: contexts / 1024, operations, ..Held::by(pid)? })
     }
 }
 
 /// What the server has at one moment.
-#[derive(Default)]
 struct Server {
     locks: i64,
     advisory_locks: i64,
@@ -46,7 +53,8 @@ struct Server {
 struct Sample {
     phase: Phase,
     processes: BTreeMap<&'static str, Held>,
-    server: Server,
+    /// None while it is down.
+    server: Option<Server>,
 }
 
 pub struct Samples<'a> {
@@ -58,10 +66,13 @@ pub struct Samples<'a> {
 }
 
 /// The part of the samples that is warm-up: caches fill, pools grow, malloc finds its sizes.
-const WARM_UP: usize = 30;
+const WARM_UP: usize = 40;
 
 /// How long, after the warm-up, the samples have to be taken to tell a slope from caches that still fill.
-const ENOUGH: Duration = Duration::from_secs(120);
+const ENOUGH: Duration = Duration::from_secs(200);
+
+/// How many operations a lasting backend has to meet before its memory is looked at: each kind of statement several times.
+const WARM: u32 = 250;
 
 /// By how many the sockets and threads may grow: clients and pools keep some for later.
 const POOLS: i64 = 24;
@@ -84,17 +95,17 @@ impl<'a> Samples<'a> {
         let phase = scene.phase();
         let mut processes = BTreeMap::new();
         if phase == Phase::Calm {
-            for (name, (pid, contexts)) in scene.lasting.lock().unwrap().iter() {
-                processes.extend(Held::by(*pid, *contexts).map(|held| (*name, held)));
+            for (name, lasting) in scene.lasting.lock().unwrap().iter() {
+                processes.extend(Held::by_backend(lasting).map(|held| (*name, held)));
             }
         }
-        processes.extend(Held::by(scene.hook_pid, 0).map(|held| ("clerk-hook", held)));
-        processes.extend(Held::by(std::process::id() as i32, 0).map(|held| ("simulators and clients", held)));
+        processes.extend(Held::by(scene.hook_pid).map(|held| ("clerk-hook", held)));
+        processes.extend(Held::by(std::process::id() as i32).map(|held| ("simulators and clients", held)));
         // A server that is just restarted has none.
         if let Some(postmaster) = scene.cluster.try_postmaster() {
-            processes.extend(Held::by(postmaster, 0).map(|held| ("postmaster", held)));
+            processes.extend(Held::by(postmaster).map(|held| ("postmaster", held)));
         }
-        let server = self.server().unwrap_or_default();
+        let server = self.server();
         self.samples.push(Sample { phase, processes, server });
     }
 
@@ -137,8 +148,8 @@ impl<'a> Samples<'a> {
     /// of a window is what the process needs at rest: what a query needs for a while comes and goes between. A leak raises
     /// this floor all the time. So there is one if
     ///
-    /// - the floor rises evenly, by at least half of an even share from each window to the next, and by more than `steady`
-    ///   in all: 1 MiB of private memory, or 256 KiB of memory contexts. In ten minutes a lasting backend runs about two
+    /// - the floor rises evenly, by at least three quarters of an even share from each window to the next, and by more than
+    ///   `steady` in all: 1 MiB of private memory, or 256 KiB of memory contexts. In ten minutes a lasting backend runs about two
     ///   thousand statements, so this finds some hundred bytes for each. Growth that is not a leak comes to an end, as of
     ///   caches, or in one leap, as where a query is larger than all before it.
     /// - or if it rises by more than `most`, however: 24 MiB, or 8 MiB of contexts. That is above what the statements take
@@ -163,7 +174,9 @@ impl<'a> Samples<'a> {
                     self.scene.journal.wrong(format!("{name} has ever more {what}: {series:?}"));
                 }
             }
+            let series: Vec<_> = series.iter().filter(|held| held.operations == 0 || held.operations >= WARM).collect();
             if self.between * (series.len() as u32) < ENOUGH {
+                println!("{name} was watched for too short a time to tell whether it leaks");
                 continue;
             }
             let private: Vec<_> = series.iter().map(|held| held.private).collect();
@@ -184,7 +197,7 @@ fn is_leak(series: &[i64], steady: i64, most: i64) -> bool {
     let floors: Vec<_> = series.chunks(series.len().div_ceil(4)).map(|window| window.iter().min().unwrap()).collect();
     let growth = floors[floors.len() - 1] - floors[0];
     // From four floors there are three steps, each a third of the growth where it is quite even.
-    let is_even = floors.windows(2).all(|pair| (pair[1] - pair[0]) * 6 >= growth);
+    let is_even = floors.windows(2).all(|pair| (pair[1] - pair[0]) * 4 >= growth);
     (is_even && growth > steady) || growth > most
 }
 
@@ -265,7 +278,7 @@ impl fmt::Display for Samples<'_> {
             writeln!(to)?;
         }
         for (moment, sample) in moments {
-            let Some(Sample { server, .. }) = sample else { continue };
+            let Some(Sample { server: Some(server), .. }) = sample else { continue };
             let Server { locks, advisory_locks, sessions, temporary_files, waiting_requests, processes, segments, log } =
                 server;
             writeln!(

@@ -6,7 +6,7 @@ use super::actor::Actor;
 use super::scene::Scene;
 
 pub fn enter<'scope>(scope: &'scope Scope<'scope, '_>, scene: &'scope Scene<'scope>) {
-    scope.spawn(move || Actor::lasting(scene, &scene.moving, "syncer").repeat(300, sync));
+    scope.spawn(move || Actor::lasting(scene, &scene.moving, "syncer").repeat(150, sync));
     for number in 0..2 {
         scope.spawn(move || Actor::new(scene, &scene.moving, "syncer", number).repeat(600, sync));
     }

@@ -42,7 +42,7 @@ pub fn enter<'scope>(scope: &'scope Scope<'scope, '_>, scene: &'scope Scene<'sco
                 0 => Actor::lasting(scene, &scene.moving, "writer"),
                 _ => Actor::new(scene, &scene.moving, "writer", number),
             };
-            actor.repeat(150, |actor| writer.write(actor));
+            actor.repeat(if number == 0 { 50 } else { 150 }, |actor| writer.write(actor));
             let mut ledger = scene.ledger.lock().unwrap();
             ledger.extend(writer.kept);
             let name = format!("metadata {number}");
