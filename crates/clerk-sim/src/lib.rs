@@ -100,6 +100,7 @@ use crate::lock::{lock, read, write};
 use crate::organizations::Extras;
 use crate::rate_limit::Limiter;
 use crate::request::Log;
+use crate::request_file::RequestFile;
 use crate::shared::{Latency, Shared};
 use crate::table::Row;
 use crate::webhook::{Delivery, Receiver};
@@ -140,9 +141,13 @@ impl Sim {
             .build()?;
         let mut state = State::generate(&config, runtime.handle().clone());
         resources::generate(&mut state, &config);
+        let file = match config.request_file {
+            true => RequestFile::from_environment()?,
+            false => RequestFile::none(),
+        };
         let shared = Arc::new(Shared {
             state: RwLock::new(state),
-            log: Mutex::new(Log::new()?),
+            log: Mutex::new(Log::new(file)),
             plan: Mutex::new(Plan::default()),
             latency: Latency::new(config.latency),
             limiter: Limiter::new(config.rate_limit, &config.keys),

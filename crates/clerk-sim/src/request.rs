@@ -1,6 +1,5 @@
 //! The log of the requests that the simulator received, and how they ended.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use hyper::{Method, Uri};
@@ -189,15 +188,8 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn new() -> io::Result<Log> {
-        Ok(Log {
-            started: Instant::now(),
-            requests: Vec::new(),
-            cleared: 0,
-            in_flight: 0,
-            max_in_flight: 0,
-            file: RequestFile::from_environment()?,
-        })
+    pub(crate) fn new(file: RequestFile) -> Log {
+        Log { started: Instant::now(), requests: Vec::new(), cleared: 0, in_flight: 0, max_in_flight: 0, file }
     }
 
     /// Adds a request to the log and returns its number.

@@ -14,9 +14,13 @@ const VARIABLE: &str = "CLERK_SIM_REQUEST_LOG";
 pub(crate) struct RequestFile(Option<File>);
 
 impl RequestFile {
+    pub(crate) fn none() -> RequestFile {
+        RequestFile(None)
+    }
+
     pub(crate) fn from_environment() -> io::Result<RequestFile> {
         let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) else {
-            return Ok(RequestFile(None));
+            return Ok(RequestFile::none());
         };
         let file =
             OpenOptions::new().append(true).create(true).open(&path).map_err(|error| {

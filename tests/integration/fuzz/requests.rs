@@ -34,7 +34,7 @@ const WORDS: &[&str] =
 
 #[test]
 fn paths() {
-    let world = World::new(Config { users: 2, organizations: 1, memberships: 1, ..small() });
+    let world = World::new(Config { users: 2, organizations: 1, memberships: 1, request_file: false, ..small() });
     fuzz(SEEDS, WORDS, |mutator, path| {
         world.requests();
         let query =
