@@ -45,7 +45,7 @@ fn short() {
     soak(Duration::from_secs(20));
 }
 
-/// A long one neither: of so many seconds as `CLERK_FDW_SOAK_SECONDS` says, ten minutes by default.
+/// Nor does a long one, of as many seconds as `CLERK_FDW_SOAK_SECONDS` says, ten minutes by default.
 #[test]
 #[ignore = "it takes ten minutes: make soak"]
 fn long() {
