@@ -94,6 +94,7 @@ unsafe extern "C-unwind" fn plan_custom_path(
         let Some(key) = Key::of_plan(info, key) else { no_part() };
         let (condition, values) = planned_key(&key);
         let join = copy(expressions(&join));
+        outer_first(root, join, key_clause, (*outer_rel).relids);
         let above = copy(expressions(&above));
         let values = copy(values);
         let row = joined_row((*outer).targetlist, (*inner).targetlist);
@@ -200,6 +201,28 @@ unsafe fn expressions(clauses: &[*mut pg_sys::RestrictInfo]) -> *mut pg_sys::Lis
 unsafe fn copy(list: *mut pg_sys::List) -> *mut pg_sys::List {
     // SAFETY: the caller guarantees a list of nodes, which copyObject copies.
     unsafe { pg_sys::copyObjectImpl(list.cast()).cast() }
+}
+
+/// Turns the key's clause round, if need be, so that the outer side is on its left: EXPLAIN shows all joins so, and which
+/// way round the planner keeps a clause differs between the versions of PostgreSQL.
+///
+/// # Safety
+/// The list must hold expressions of the query that is being planned, to which nothing else refers.
+unsafe fn outer_first(root: *mut pg_sys::PlannerInfo, clauses: *mut pg_sys::List, key: usize, outer: pg_sys::Relids) {
+    // SAFETY: the caller guarantees expressions, and that this one may be changed. It is a comparison of two operands, for
+    // whose operator there is a commutator, as CommuteOpExpr needs it. The planner looks up the commutator's function
+    // later, when it fixes the references of the plan.
+    unsafe {
+        let clause = PgList::<pg_sys::Node>::from_pg(clauses).get_ptr(key);
+        let Some(clause) = clause.filter(|clause| is_a(*clause, pg_sys::NodeTag::T_OpExpr)) else { return };
+        let comparison: *mut pg_sys::OpExpr = clause.cast();
+        let operands = PgList::<pg_sys::Node>::from_pg((*comparison).args);
+        let (Some(left), Some(_)) = (operands.get_ptr(0), operands.get_ptr(1)) else { return };
+        let is_outer_first = pg_sys::bms_is_subset(pg_sys::pull_varnos(root, left), outer);
+        if !is_outer_first && pg_sys::get_commutator((*comparison).opno) != pg_sys::InvalidOid {
+            pg_sys::CommuteOpExpr(comparison);
+        }
+    }
 }
 
 /// The key for the executor, and its values, which are expressions of the outer side.
