@@ -38,7 +38,11 @@ fn properties() {
         ),
         (
             "SELECT o.id FROM own.orders o JOIN clerk.organization_memberships m ON m.organization_id = o.organization_id",
-            &["Lookup Cond: (o.organization_id = m.organization_id)", "Keys per Request: 1", "Foreign Scan on organization_memberships m"],
+            &[
+                "Lookup Cond: (o.organization_id = m.organization_id)",
+                "Keys per Request: 1",
+                "Foreign Scan on organization_memberships m",
+            ],
         ),
     ] {
         let plan = oracle.column::<String>(&format!("EXPLAIN {query}")).join("\n");
