@@ -2,7 +2,7 @@
 //!
 //! A line that consists of `...` stands for any number of lines, and `...` within a line for any text. The width of columns,
 //! blank lines, times taken and the decimals that PostgreSQL 18 gives to numbers of rows do not count. A page may leave out the
-//! heading `QUERY PLAN`, numbers of rows and command tags.
+//! heading `QUERY PLAN`, numbers of rows, command tags, and the buffers that PostgreSQL 18 shows without being asked.
 
 /// Whether the output is what was expected.
 pub fn is_as_expected(expected: &str, got: &str) -> bool {
@@ -64,7 +64,7 @@ fn may_be_left_out(line: &str) -> bool {
     let is_tag_word = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     let is_tag = line.split(' ').next().is_some_and(|word| tags.contains(&word)) && line.split(' ').all(is_tag_word);
     let is_row_count = line.starts_with('(') && (line.ends_with(" rows)") || line == "(1 row)");
-    is_tag || is_row_count || line == "QUERY PLAN" || line == "---"
+    is_tag || is_row_count || line == "QUERY PLAN" || line == "---" || line.starts_with("Buffers: ")
 }
 
 fn normalized(text: &str) -> Vec<String> {
@@ -105,6 +105,7 @@ fn outputs() {
         (" name | count\n...\n(2 rows)", table),
         ("...\n G... | 22\n", table),
         (" Scan (actual time=5.27..5.28 rows=3 loops=1)\n   Waited for Clerk: 20.0 ms", plan),
+        (" Scan\n   Filter: a", " Scan\n   Filter: a\n   Buffers: shared hit=3 read=1\n"),
         ("NOTICE:  users: 1 read", "NOTICE:  users: 1 read\nCALL\n"),
         ("", "CREATE TABLE\nINSERT 0 1\n"),
     ];
