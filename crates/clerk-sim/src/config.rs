@@ -38,8 +38,8 @@ pub struct Config {
     pub keys: Vec<String>,
     /// Where webhooks are POSTed to. [`Sim::webhooks`](crate::Sim::webhooks) returns them with or without a receiver.
     pub receiver: Option<Receiver>,
-    /// Whether the requests are appended to the file that `CLERK_SIM_REQUEST_LOG` names, if it does. Not where a test asks
-    /// for what Clerk has not: whoever judges the file would find the client wrong.
+    /// Whether the requests are appended to the file that `CLERK_SIM_REQUEST_LOG` names, if it is set. A test that asks for
+    /// made-up paths on purpose turns this off, because what reads the file would blame the client for them.
     pub request_file: bool,
 }
 

@@ -14,10 +14,12 @@ const VARIABLE: &str = "CLERK_SIM_REQUEST_LOG";
 pub(crate) struct RequestFile(Option<File>);
 
 impl RequestFile {
+    /// No file: nothing is appended.
     pub(crate) fn none() -> RequestFile {
         RequestFile(None)
     }
 
+    /// The file that the variable names, if it is set.
     pub(crate) fn from_environment() -> io::Result<RequestFile> {
         let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) else {
             return Ok(RequestFile::none());

@@ -240,6 +240,8 @@ fn terminate() {
     assert!(error.is_closed() || error.code() == Some(&SqlState::ADMIN_SHUTDOWN), "{error:?}");
     assert!(took < Duration::from_secs(10), "{took:?}");
     assert_eq!(named(&world, "fault"), 1);
+    // After the crash of a backend the server would have ended this connection, too.
+    assert_eq!(world.one::<i32>("SELECT 1"), 1);
 }
 
 /// A statement that is interrupted while its request is on the way: its error, how long it went on after the interruption,
