@@ -1,4 +1,5 @@
-//! The locks that keep two syncs of one mirror apart, two changes of one object, and two deliveries of one webhook.
+//! The locks that keep two syncs of one mirror apart, two changes of one object, two deliveries of one webhook, and a
+//! delivery and the end of its mirror.
 //!
 //! A sync's lock is held by the session, so it outlasts the sync's transactions. The locks of objects and of webhooks
 //! are held until the transaction ends: a transaction that had to wait sees what the other one has committed, even that
@@ -51,7 +52,18 @@ impl SyncLock {
 
 /// Takes the lock of a mirror's sync until the transaction ends, and returns whether no other session held it.
 pub fn try_sync(number: i32) -> bool {
-    acquire_until_commit(&tag(c"mirror", number as u32, 0), true)
+    acquire_until_commit(&tag(c"mirror", number as u32, 0), pg_sys::ExclusiveLock, true)
+}
+
+/// Waits until no other transaction drops the mirror, and lets none do so until this one ends. The mirror may be gone
+/// afterwards. A sync may run meanwhile.
+pub fn against_drop(mirror: &Entry) {
+    acquire_until_commit(&tag(c"mirror", mirror.number as u32, 0), pg_sys::AccessShareLock, false);
+}
+
+/// Waits for the transactions that called [`against_drop`], and makes later ones wait until this one ends.
+pub fn for_drop(mirror: &Entry) {
+    acquire_until_commit(&tag(c"mirror", mirror.number as u32, 0), pg_sys::AccessExclusiveLock, false);
 }
 
 impl Drop for SyncLock {
@@ -64,23 +76,23 @@ impl Drop for SyncLock {
 
 /// Waits until no other transaction processes the webhook with this id.
 pub fn webhook(mirror: &Entry, id: &str) {
-    acquire_until_commit(&hashed_tag(c"webhook_event", (mirror.number, id)), false);
+    acquire_until_commit(&hashed_tag(c"webhook_event", (mirror.number, id)), pg_sys::ExclusiveLock, false);
 }
 
 /// Takes the same lock without waiting, and returns whether no other transaction held it.
 pub fn try_webhook(mirror: &Entry, id: &str) -> bool {
-    acquire_until_commit(&hashed_tag(c"webhook_event", (mirror.number, id)), true)
+    acquire_until_commit(&hashed_tag(c"webhook_event", (mirror.number, id)), pg_sys::ExclusiveLock, true)
 }
 
 /// Waits until no other transaction changes this object.
 pub fn object(mirror: &Entry, table: &Table, id: &str) {
     // The wait can be cancelled, and lock_timeout limits it.
-    acquire_until_commit(&object_tag(mirror, table, id), false);
+    acquire_until_commit(&object_tag(mirror, table, id), pg_sys::ExclusiveLock, false);
 }
 
 /// Takes the same lock without waiting, and returns whether no other transaction held it.
 pub fn try_object(mirror: &Entry, table: &Table, id: &str) -> bool {
-    acquire_until_commit(&object_tag(mirror, table, id), true)
+    acquire_until_commit(&object_tag(mirror, table, id), pg_sys::ExclusiveLock, true)
 }
 
 fn object_tag(mirror: &Entry, table: &Table, id: &str) -> pg_sys::LOCKTAG {
@@ -97,10 +109,11 @@ fn hashed_tag(table: &CStr, key: impl Hash) -> pg_sys::LOCKTAG {
     tag(table, hash as u32, (hash >> 32) as u16)
 }
 
-/// Takes a lock until the transaction ends. Returns false if `dont_wait` is set and another session holds the lock.
-fn acquire_until_commit(tag: &pg_sys::LOCKTAG, dont_wait: bool) -> bool {
-    // SAFETY: LockAcquire copies the tag, whose fields are all set, and the lock mode is one of the default lock
-    // method, which the tag names.
-    let result = unsafe { pg_sys::LockAcquire(tag, pg_sys::ExclusiveLock as i32, false, dont_wait) };
+/// Takes a lock until the transaction ends. Returns false if `dont_wait` is set and another session holds a lock that
+/// conflicts with it.
+fn acquire_until_commit(tag: &pg_sys::LOCKTAG, mode: u32, dont_wait: bool) -> bool {
+    // SAFETY: LockAcquire copies the tag, whose fields are all set, and the callers pass one of the modes of the default
+    // lock method, which the tag names.
+    let result = unsafe { pg_sys::LockAcquire(tag, mode as i32, false, dont_wait) };
     result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
 }

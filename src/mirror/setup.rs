@@ -370,6 +370,7 @@ pub fn drop(
     if !lock::try_sync(entry.number) {
         return Err(FdwError::Syncing(entry.name));
     }
+    lock::for_drop(&entry);
     if entry.schedule.is_some() {
         schedule::unschedule(&entry)?;
     }

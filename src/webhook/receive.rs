@@ -53,6 +53,8 @@ pub fn receive(mirror_ref: MirrorRef, delivery: &Delivery, revalidate: bool) -> 
     let sent_at = delivery.timestamp.parse::<i64>().unwrap_or_default().saturating_mul(1000);
     let happened_at = event.timestamp_ms.unwrap_or(sent_at);
     let received = VerifiedDelivery { id: delivery.id, event, body: delivery.body, happened_at, revalidate };
+    // What is written for a mirror that another transaction has just dropped would stay for ever.
+    lock::against_drop(&mirror);
     // If another transaction is processing the same delivery, this one waits for it.
     lock::webhook(&mirror, received.id);
     if is_duplicate(&mirror, &received).or_raise() {
@@ -187,13 +189,19 @@ fn secrets(mirror: &Entry) -> Result<Vec<SecretString>, FdwError> {
     Ok(secrets.map(SecretString::from).collect())
 }
 
-/// Whether the event was processed before. One that failed counts as new, so that it is retried.
+/// Whether the event was processed before. One that failed counts as new, so that it is retried. An error if the mirror
+/// is gone.
 fn is_duplicate(mirror: &Mirror, received: &VerifiedDelivery) -> Result<bool, FdwError> {
-    let outcome = store::value(
-        "SELECT outcome FROM clerk_fdw_internal.webhook_event WHERE mirror = $1::int4 AND id = $2",
+    let row = store::row(
+        "SELECT e.outcome FROM clerk_fdw_internal.mirror m
+           LEFT JOIN clerk_fdw_internal.webhook_event e ON e.mirror = m.number AND e.id = $2
+          WHERE m.number = $1::int4",
         &[Some(&mirror.key()), Some(received.id)],
     )?;
-    Ok(outcome.is_some_and(|outcome| outcome != FAILED))
+    match row.as_deref() {
+        Some([outcome]) => Ok(outcome.as_ref().is_some_and(|outcome| outcome != FAILED)),
+        _ => Err(FdwError::NoMirror(mirror.name.clone())),
+    }
 }
 
 /// Applies an event. If that fails, its changes are undone and the reason is returned. Only a failure that may pass is

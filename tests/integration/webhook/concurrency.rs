@@ -56,6 +56,34 @@ fn update_and_delete_at_once() {
     assert_eq!(world.one::<i64>(&format!("SELECT count(*) FROM m.users WHERE user_id = '{id}'")), 0);
 }
 
+/// A mirror is dropped with all that belongs to it, even with what a delivery writes at the same time.
+#[test]
+fn delivery_and_drop_at_once() {
+    let world = webhook_mirror("soft");
+    world.sim.create_user(json!({})).unwrap();
+    world.sim.create_user(json!({})).unwrap();
+    let [first, second] = <[Delivery; 2]>::try_from(world.sim.webhooks()).unwrap();
+    let waits = |pid: i32| world.one(&format!("SELECT count(*) > 0 FROM pg_locks WHERE pid = {pid} AND NOT granted"));
+    let (dropping, late) = (world.connect(), world.connect());
+    let [dropping_pid, late_pid] = [&dropping, &late].map(|session| session.pid());
+    world.run("BEGIN");
+    assert_eq!(receive(&world, &first).unwrap(), "applied");
+    let refused = std::thread::scope(|scope| {
+        let dropping = scope.spawn(move || {
+            dropping.run("BEGIN; SELECT clerk_fdw.drop_mirror('m')");
+            dropping
+        });
+        wait_until("the drop waits for the delivery", || waits(dropping_pid));
+        let late = scope.spawn(move || receive(&late, &second).unwrap_err());
+        wait_until("a later delivery waits for the drop", || waits(late_pid));
+        world.run("COMMIT");
+        dropping.join().unwrap().run("COMMIT");
+        late.join().unwrap()
+    });
+    assert_eq!(refused.message(), "mirror \"m\" does not exist");
+    assert_eq!(world.one::<i64>("SELECT count(*) FROM clerk_fdw_internal.webhook_event"), 0);
+}
+
 /// What may end a statement here, and is tried again by whoever sent it: a timeout, a killed backend.
 fn is_meant(code: &str) -> bool {
     matches!(code, "57014" | "57P01")
