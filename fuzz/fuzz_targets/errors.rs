@@ -54,7 +54,8 @@ fn check_problem(body: &[u8]) {
         return;
     }
     let text = |name: &str| first[name].as_str();
-    let message = text("long_message").filter(|text| !text.is_empty()).or(text("message")).unwrap_or("no message");
+    let message = ["long_message", "message"].into_iter().filter_map(text).find(|text| !text.is_empty());
+    let message = message.unwrap_or("no message");
     assert_eq!(problem.message, message);
     assert_eq!(problem.code.as_deref(), text("code"));
     assert_eq!(problem.trace_id.as_deref(), document["clerk_trace_id"].as_str());

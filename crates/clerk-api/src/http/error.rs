@@ -104,10 +104,10 @@ impl Problem {
         let trace_id = parsed.as_ref().and_then(|body| body.clerk_trace_id.clone());
         match parsed.and_then(|body| body.errors.into_iter().next()) {
             Some(entry) => Problem {
-                message: entry
-                    .long_message
-                    .filter(|text| !text.is_empty())
-                    .or(entry.message)
+                message: [entry.long_message, entry.message]
+                    .into_iter()
+                    .flatten()
+                    .find(|text| !text.is_empty())
                     .unwrap_or_else(|| "no message".to_owned()),
                 code: entry.code,
                 trace_id,
@@ -145,6 +145,14 @@ mod tests {
     fn clerks_own_words_are_kept() {
         let body = br#"{"errors":[{"message":"not found","long_message":"No user was found","code":"resource_not_found","meta":{}}],"clerk_trace_id":"abc"}"#;
         assert_eq!(Problem::parse(body).to_string(), "No user was found, code resource_not_found, clerk_trace_id abc");
+    }
+
+    #[test]
+    fn an_empty_message_is_none() {
+        for errors in [r#"[{"message":""}]"#, r#"[{"message":"","long_message":""}]"#, "[{}]"] {
+            let body = format!(r#"{{"errors":{errors}}}"#);
+            assert_eq!(Problem::parse(body.as_bytes()).to_string(), "no message");
+        }
     }
 
     #[test]
