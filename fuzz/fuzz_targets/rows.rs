@@ -49,7 +49,12 @@ fn check(request: &Request, write: &Write) {
         check_target(base, target, write.path.split('/').count() - 1);
     }
     let Some(body) = fuzzing::body(request) else { return };
-    let members = serde_json::from_str::<Value>(body).unwrap_or_else(|error| panic!("{body:?} is no JSON: {error}"));
+    let members = match serde_json::from_str::<Value>(body) {
+        Ok(members) => members,
+        // A column's path may have more names than serde_json goes into.
+        Err(error) if error.to_string().starts_with("recursion limit exceeded") => return,
+        Err(error) => panic!("{body:?} is no JSON: {error}"),
+    };
     let members = members.as_object().unwrap_or_else(|| panic!("{body:?} is no object"));
     // As many as are written: none that comes twice.
     let names = clerk_fuzz::names(body);
