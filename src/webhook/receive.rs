@@ -108,15 +108,19 @@ pub fn retry(mirror: &Mirror, max_events: u32, mut after: impl FnMut(String, &'s
         )
     })?;
     for id in failed {
-        // If another transaction has the lock, it is retrying this event.
-        let row = in_subtransaction(|| match lock::try_webhook(mirror, &id) {
-            false => Ok(None),
-            true => store::row(
-                "SELECT body, (date_part('epoch', happened_at) * 1000)::int8, revalidate
-                   FROM clerk_fdw_internal.webhook_event
-                  WHERE mirror = $1::int4 AND id = $2 AND outcome = 'failed'",
-                &[Some(&mirror.key()), Some(&id)],
-            ),
+        let row = in_subtransaction(|| {
+            // If the mirror was dropped meanwhile, the event is gone with it.
+            lock::against_drop(mirror);
+            // If another transaction has the lock, it is retrying this event.
+            match lock::try_webhook(mirror, &id) {
+                false => Ok(None),
+                true => store::row(
+                    "SELECT body, (date_part('epoch', happened_at) * 1000)::int8, revalidate
+                       FROM clerk_fdw_internal.webhook_event
+                      WHERE mirror = $1::int4 AND id = $2 AND outcome = 'failed'",
+                    &[Some(&mirror.key()), Some(&id)],
+                ),
+            }
         })?;
         let Some([Some(body), Some(happened_at), revalidate]) = row.as_deref() else { continue };
         // An event that could be parsed when it arrived and cannot be parsed now must not hold up the others.
