@@ -195,7 +195,7 @@ pub fn unique_name() -> String {
 #[must_use]
 pub fn skip_without_icu() -> bool {
     let session = Session::open(&variable("PGHOST"), "postgres");
-    // initdb adds this one only where there is ICU. Since PostgreSQL 16, the collation "unicode" is of ICU everywhere.
+    // initdb adds this one only where there is ICU. Since PostgreSQL 16, ICU's collation "unicode" is listed even without it.
     let has_icu = session.one::<bool>("SELECT EXISTS (SELECT FROM pg_collation WHERE collname = 'und-x-icu')");
     if !has_icu {
         skip("this Postgres was built without ICU");

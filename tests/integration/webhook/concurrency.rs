@@ -10,6 +10,10 @@ use serde_json::json;
 
 use crate::support::*;
 
+fn waits_for_lock(world: &World, pid: i32) -> bool {
+    world.one(&format!("SELECT count(*) > 0 FROM pg_locks WHERE pid = {pid} AND NOT granted"))
+}
+
 /// Of two deliveries of one webhook at once one is applied.
 #[test]
 fn duplicate_at_once() {
@@ -24,9 +28,7 @@ fn duplicate_at_once() {
         let pid = other.pid();
         let outcome = std::thread::scope(|scope| {
             let waiting = scope.spawn(move || receive(&other, &delivery).unwrap());
-            wait_until("the second waits", || {
-                world.one(&format!("SELECT count(*) > 0 FROM pg_locks WHERE pid = {pid} AND NOT granted"))
-            });
+            wait_until("the second waits", || waits_for_lock(&world, pid));
             world.run(ends);
             waiting.join().unwrap()
         });
@@ -47,9 +49,7 @@ fn update_and_delete_at_once() {
     let pid = other.pid();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(move || receive(&other, &deleted).unwrap());
-        wait_until("the deletion waits", || {
-            world.one(&format!("SELECT count(*) > 0 FROM pg_locks WHERE pid = {pid} AND NOT granted"))
-        });
+        wait_until("the deletion waits", || waits_for_lock(&world, pid));
         world.run("COMMIT");
         assert_eq!(waiting.join().unwrap(), "applied");
     });
@@ -63,7 +63,6 @@ fn delivery_and_drop_at_once() {
     world.sim.create_user(json!({})).unwrap();
     world.sim.create_user(json!({})).unwrap();
     let [first, second] = <[Delivery; 2]>::try_from(world.sim.webhooks()).unwrap();
-    let waits = |pid: i32| world.one(&format!("SELECT count(*) > 0 FROM pg_locks WHERE pid = {pid} AND NOT granted"));
     let (dropping, late) = (world.connect(), world.connect());
     let [dropping_pid, late_pid] = [&dropping, &late].map(|session| session.pid());
     world.run("BEGIN");
@@ -73,9 +72,9 @@ fn delivery_and_drop_at_once() {
             dropping.run("BEGIN; SELECT clerk_fdw.drop_mirror('m')");
             dropping
         });
-        wait_until("the drop waits for the delivery", || waits(dropping_pid));
+        wait_until("the drop waits for the delivery", || waits_for_lock(&world, dropping_pid));
         let late = scope.spawn(move || receive(&late, &second).unwrap_err());
-        wait_until("a later delivery waits for the drop", || waits(late_pid));
+        wait_until("a later delivery waits for the drop", || waits_for_lock(&world, late_pid));
         world.run("COMMIT");
         dropping.join().unwrap().run("COMMIT");
         late.join().unwrap()
