@@ -131,7 +131,9 @@ INSERT INTO facts
                          FROM pg_depend WHERE r.relkind = 'S' AND classid = 'pg_class'::regclass AND objid = r.oid AND deptype IN ('a', 'i')))
     ) f (fact, value);
 
--- Columns, with their place: what SELECT * gives, and rows of the table's type, depends on it.
+-- Columns, with their place: what SELECT * gives, and rows of the table's type, depends on it. Since the minor releases of
+-- November 2026 (15.20) Postgres keeps a version of each column among its options, pg_attver: the position in the WAL at
+-- which it was made, which is another one in each database.
 INSERT INTO facts
   SELECT 'column', name || '.' || attname, f.fact, f.value
     FROM (SELECT r.name, a.*, row_number() OVER (PARTITION BY r.oid ORDER BY attnum) AS place, pg_get_expr(d.adbin, d.adrelid, true) AS expression
@@ -141,7 +143,8 @@ INSERT INTO facts
     LATERAL (VALUES
       ('place', place::text), ('type', format_type(atttypid, atttypmod)), ('not null', attnotnull::text), ('default', expression),
       ('identity', attidentity::text), ('generated', attgenerated::text), ('storage', attstorage::text || attcompression::text),
-      ('collation', nullif(attcollation, 0)::regcollation::text), ('options', attoptions::text), ('statistics', nullif(attstattarget, -1)::text)
+      ('collation', nullif(attcollation, 0)::regcollation::text), ('statistics', nullif(attstattarget, -1)::text),
+      ('options', (SELECT array_agg(option)::text FROM unnest(attoptions) option WHERE option NOT LIKE 'pg\_attver=%'))
     ) f (fact, value);
 
 INSERT INTO facts
