@@ -83,6 +83,39 @@ fn delivery_and_drop_at_once() {
     assert_eq!(world.one::<i64>("SELECT count(*) FROM clerk_fdw_internal.webhook_event"), 0);
 }
 
+/// So it is with what a retry writes.
+#[test]
+fn retry_and_drop_at_once() {
+    let world = webhook_mirror("soft");
+    world.run("ALTER TABLE m.users ADD CONSTRAINT never CHECK (false) NOT VALID");
+    for _ in 0..2 {
+        world.sim.create_user(json!({})).unwrap();
+    }
+    for delivery in world.sim.webhooks() {
+        assert_eq!(receive(&world, &delivery).unwrap(), "failed");
+    }
+    world.run("ALTER TABLE m.users DROP CONSTRAINT never");
+    let (dropping, late) = (world.connect(), world.connect());
+    let [dropping_pid, late_pid] = [&dropping, &late].map(|session| session.pid());
+    let retry = |max_events| format!("SELECT outcome FROM clerk_fdw.retry_webhooks('m', {max_events})");
+    world.run("BEGIN");
+    assert_eq!(world.column::<String>(&retry(1)), ["applied"]);
+    let retried = std::thread::scope(|scope| {
+        let dropping = scope.spawn(move || {
+            dropping.run("BEGIN; SELECT clerk_fdw.drop_mirror('m')");
+            dropping
+        });
+        wait_until("the drop waits for the retry", || waits_for_lock(&world, dropping_pid));
+        let late = scope.spawn(move || late.column::<String>(&retry(2)));
+        wait_until("a later retry waits for the drop", || waits_for_lock(&world, late_pid));
+        world.run("COMMIT");
+        dropping.join().unwrap().run("COMMIT");
+        late.join().unwrap()
+    });
+    assert_eq!(retried, [""; 0]);
+    assert_eq!(world.one::<i64>("SELECT count(*) FROM clerk_fdw_internal.webhook_event"), 0);
+}
+
 /// What may end a statement here, and is tried again by whoever sent it: a timeout, a killed backend.
 fn is_meant(code: &str) -> bool {
     matches!(code, "57014" | "57P01")
