@@ -86,6 +86,17 @@ impl Failure {
         }
     }
 
+    /// Every status that a delivery can be answered with if it was not taken.
+    pub(crate) const STATUSES: [StatusCode; 7] = [
+        StatusCode::BAD_REQUEST,
+        StatusCode::UNAUTHORIZED,
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::PAYLOAD_TOO_LARGE,
+        StatusCode::INTERNAL_SERVER_ERROR,
+        StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::GATEWAY_TIMEOUT,
+    ];
+
     /// After how many seconds the sender should retry, if that is known. A delivery in memory takes a few seconds at
     /// most unless the database is slow.
     pub(crate) fn retry_after(&self) -> Option<&'static str> {

@@ -9,6 +9,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::failure::Failure;
+
 /// The content type of [`Metrics::text`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -38,6 +40,9 @@ impl Metrics {
         // value 0.
         for outcome in OUTCOMES {
             drop(deliveries.get_or_create(&[("outcome", outcome)]));
+        }
+        for status in Failure::STATUSES {
+            drop(errors.get_or_create(&[("status", status.as_u16())]));
         }
         Metrics { registry, deliveries, errors, seconds }
     }

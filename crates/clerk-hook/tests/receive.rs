@@ -306,6 +306,7 @@ async fn metrics() {
         r#"clerk_hook_deliveries_total{outcome="stale"} 0"#,
         r#"clerk_hook_deliveries_total{outcome="other"} 1"#,
         r#"clerk_hook_errors_total{status="401"} 1"#,
+        r#"clerk_hook_errors_total{status="503"} 0"#,
         "clerk_hook_delivery_seconds_count 4",
         r#"clerk_hook_delivery_seconds_bucket{le="+Inf"} 4"#,
     ] {
