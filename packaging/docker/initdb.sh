@@ -1,6 +1,6 @@
 #!/bin/bash
 # Sets the new database of compose.yaml up: the extension, a server with the key, a mirror with its schedule, and the role
-# that clerk-hook has. The secrets come from files and are in no command line and no log.
+# that clerk-hook has, or else nothing. The secrets come from files and are in no command line and no log.
 set -euo pipefail
 secret() { tr -d '\r\n' <"${SECRETS:-/run/secrets}/$1"; }
 export CLERK_SECRET_KEY CLERK_WEBHOOK_SECRET HOOK_PASSWORD
@@ -18,6 +18,7 @@ SET log_statement = none;
 \getenv hook_password HOOK_PASSWORD
 \getenv url CLERK_API_URL
 
+BEGIN;
 CREATE EXTENSION clerk_fdw;
 CREATE SERVER clerk FOREIGN DATA WRAPPER clerk_fdw;
 \if :{?url}
@@ -34,4 +35,5 @@ SELECT clerk_fdw.schedule_sync('app', '*/5 * * * *');
 CREATE ROLE clerk_hook LOGIN PASSWORD :'hook_password';
 GRANT USAGE ON SCHEMA clerk_fdw TO clerk_hook;
 GRANT EXECUTE ON FUNCTION clerk_fdw.receive_webhook TO clerk_hook;
+COMMIT;
 SQL
