@@ -121,8 +121,26 @@ other_major=$(managed -c "SELECT current_setting('server_version_num')::int / 10
 echo "# mirror host: PostgreSQL $(mirror -c 'SHOW server_version'), managed: $(managed -c 'SHOW server_version')"
 
 # Refusals
-check 'a password in an argument is refused' fails_with 'sees a password in an argument' \
-  connect --from postgres://a:b@localhost/c --to postgres://d@localhost/e
+for password in b 'b#c' 'b?c' 'b/c'; do
+  check "the password $password in an argument is refused" fails_with 'sees a password in an argument' \
+    connect --from "postgres://a:$password@localhost/c" --to postgres://d@localhost/e
+done
+arguments() { # arguments URL: what psql is called with for a mirror there
+  mkdir -p "$MANAGED_HOME/echo"
+  printf '#!/bin/sh\necho "psql $*" >&2\nexit 1\n' >"$MANAGED_HOME/echo/psql"
+  chmod 755 "$MANAGED_HOME/echo/psql"
+  PATH=$MANAGED_HOME/echo:$PATH CLERK_MIRROR_URL=$1 examples/managed-postgres/connect.sh 2>&1 || true
+}
+without_password() { # without_password URL
+  local output
+  output=$(arguments "$1")
+  printf '%s\n' "$output"
+  [[ $output == *'psql '*'postgres://a@localhost/d'* && $output != *cret* ]]
+}
+check 'a password with # is no argument of psql' without_password 'postgres://a:se#cret@localhost/d'
+check 'a password with ? is no argument of psql' without_password 'postgres://a:se?cret@localhost/d'
+check 'a password with / is refused' fails_with 'as %2F' env CLERK_MIRROR_URL=postgres://a:b/c@localhost/d \
+  examples/managed-postgres/connect.sh
 check 'a mirror that does not exist' fails_with 'there is no mirror "nobody"' connect --mirror nobody
 check 'status before there is a subscription' fails_with 'has no subscription clerk_app' connect --status
 managed -c 'CREATE SCHEMA app' -c 'CREATE TABLE app.users (id int)'
@@ -320,8 +338,9 @@ check 'a live query is one request' is $((asked + 1)) requests
 check 'live rows' is "$(mirror -c 'SELECT count(*) FROM clerk.organizations')" managed -c 'SELECT count(*) FROM clerk.organizations'
 check 'a live join with a replicated table' is "${people[11]}" \
   managed -c "SELECT l.user_id FROM app.users u JOIN clerk.users l USING (user_id) WHERE u.user_id = '${people[11]}'"
-no_reader() { ! grep -n 'reader "s" pass' "$CLERK_FDW_SERVER_LOG"; }
-check 'the password of the reader is not in the log of the mirror host' no_reader
+no_reader() { ! grep -n 'reader "s" pass' "$1"; }
+check 'the password of the reader is not in the log of the mirror host' no_reader "$CLERK_FDW_SERVER_LOG"
+check 'the password of the reader is not in the log of the managed database' no_reader "$MANAGED_HOME/log"
 
 # Removal
 check 'remove' examples/managed-postgres/connect.sh --remove

@@ -70,9 +70,11 @@ command -v psql >/dev/null || die "psql is needed"
 
 # The process list shows arguments to everybody, but the environment to nobody else. So a password stays out of both this
 # script's arguments and psql's, which gets it as PGPASSWORD.
-url_password='^(postgres(ql)?://[^:/@?#]*):([^@/?#]*)@(.*)$'
+# In a URL it ends with the first @, whatever else is in it. With a / before that, psql would find no password there.
+url_password='^(postgres(ql)?://[^:/@]*):([^@/]*)@(.*)$'
+unclear_password='^postgres(ql)?://[^@]*:[^@]*/[^@]*@'
 for given in "$from" "$to"; do
-  if [[ $given =~ $url_password || $given == *password* ]]; then
+  if [[ $given =~ $url_password || $given =~ $unclear_password || $given == *password* ]]; then
     die "everybody on this machine sees a password in an argument: use \$CLERK_MIRROR_URL, \$CLERK_MANAGED_URL or ~/.pgpass"
   fi
 done
@@ -86,8 +88,8 @@ take_password() { # take_password VARIABLE: moves the password of that URL into 
     local encoded=${BASH_REMATCH[3]//\\/\\\\}
     printf -v "$1" '%s@%s' "${BASH_REMATCH[1]}" "${BASH_REMATCH[4]}"
     printf -v "$1_password" '%b' "${encoded//%/\\x}"
-  elif [[ ${!1} == *password* ]]; then
-    die "write a connection with a password as postgres://user:password@host/database"
+  elif [[ ${!1} =~ $unclear_password || ${!1} == *password* ]]; then
+    die "write a connection with a password as postgres://user:password@host/database, and in the password / as %2F, @ as %40"
   fi
 }
 take_password from

@@ -5,6 +5,7 @@
 \getenv port CLERK_MIRROR_PORT
 \getenv database CLERK_MIRROR_DATABASE
 \getenv password CLERK_READER_PASSWORD
+\ir sql/unlogged.sql
 
 CREATE EXTENSION IF NOT EXISTS postgres_fdw;
 CREATE SERVER mirror_host FOREIGN DATA WRAPPER postgres_fdw

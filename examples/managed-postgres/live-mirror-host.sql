@@ -3,9 +3,7 @@
 -- it is to ask Clerk with in CLERK_SECRET_KEY.
 \getenv password CLERK_READER_PASSWORD
 \getenv key CLERK_SECRET_KEY
-SET log_statement = 'none';
-SET log_min_duration_statement = -1;
-SET log_min_error_statement = 'panic';
+\ir sql/unlogged.sql
 SET password_encryption = 'scram-sha-256';
 
 CREATE ROLE clerk_reader LOGIN PASSWORD :'password';

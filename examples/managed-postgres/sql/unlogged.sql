@@ -12,7 +12,7 @@ BEGIN
     EXCEPTION WHEN insufficient_privilege THEN
       -- An error of these statements is rare; whatever else is set here writes each of them down.
       IF s.name <> 'log_min_error_statement' THEN
-        RAISE WARNING '% is %, and % may not change it: the password of the subscription may be written down',
+        RAISE WARNING '% is %, and % may not change it: the password of the next statements may be written down',
           s.name, current_setting(s.name), current_user
           USING HINT = 'Restrict who reads the server''s log and pg_stat_statements.';
       END IF;
