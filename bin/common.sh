@@ -28,11 +28,29 @@ supported_major() {
   echo "$major"
 }
 
+# The pg_config that is meant if none is named: the one on PATH, unless that lacks the headers. Debian's is that of the
+# newest client, which may be newer than the server.
+default_pg_config() {
+  local config chosen=
+  if ! has_headers pg_config; then
+    for config in /usr/lib/postgresql/1[5-8]/bin/pg_config; do
+      if [[ -x ${config%/*}/postgres ]] && has_headers "$config"; then chosen=$config; fi
+    done
+  fi
+  echo "${chosen:-pg_config}"
+}
+
+# The pg_config that PG_CONFIG names, or the default one.
+chosen_pg_config() {
+  if [[ ${PG_CONFIG:-pg_config} == pg_config ]]; then default_pg_config; else echo "$PG_CONFIG"; fi
+}
+
 # Sets and exports PG_CONFIG, the absolute path of the pg_config in the chosen Postgres's own directory of
 # programs. Debian's /usr/bin/pg_config is a script that runs that one; naming both by turns would make cargo
 # rebuild pgrx each time, because pgrx watches the variable.
 find_postgres() {
-  local given=${PG_CONFIG:-pg_config}
+  local given
+  given=$(chosen_pg_config)
   pg_major=$(supported_major "$given") || exit 1
   PG_CONFIG=$(command -v "$given")
   local own
