@@ -18,8 +18,8 @@ use crate::pg::sandbox::as_extension_owner;
 use crate::pg::spi::{self, StoredRows};
 use crate::pg::subtransaction::{Failure, retrying_deadlocks};
 
-/// If a sync would delete more than 20 % of a table's rows, and more than 50 rows, a wrong key or an emptied instance
-/// is likelier than so many real deletions. In a small table 50 deletions may be everyday ones.
+/// If a sync would delete more than 20 % of a table's rows, and more than 50 rows, an emptied instance or a fault is
+/// likelier than so many real deletions. In a small table 50 deletions may be everyday ones.
 const MAX_SHARE: f64 = 0.2;
 const MAX_ROWS: u64 = 50;
 
