@@ -4,6 +4,7 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use super::actor::Actor;
+use super::measures::{processes_in, what_it_does};
 use super::scene::{Phase, Scene};
 
 use crate::support::*;
@@ -70,7 +71,20 @@ fn strike(actor: &mut Actor) {
 fn restart(actor: &mut Actor, what: &'static str, mode: &str) {
     let scene = actor.scene;
     actor.leave();
-    if !scene.cluster.stops(mode) {
+    let stops = std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| scene.cluster.stops(mode));
+        let start = Instant::now();
+        while !stopping.is_finished() && start.elapsed() < Duration::from_secs(3) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // Five seconds after it began, Postgres kills what is left, and does not say what that was.
+        if mode == "immediate" && !stopping.is_finished() {
+            let left = processes_in(&scene.cluster.data());
+            left.into_iter().for_each(|pid| eprintln!("it does not end: {}", what_it_does(pid)));
+        }
+        stopping.join().unwrap()
+    });
+    if !stops {
         return scene.journal.wrong(format!("the server does not stop: {what}"));
     }
     scene.restarts.lock().unwrap().push(Instant::now());

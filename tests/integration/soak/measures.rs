@@ -227,6 +227,29 @@ pub fn processes_in(directory: &Path) -> Vec<i32> {
     pids.filter(|pid| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == directory)).collect()
 }
 
+/// A process's title, and of each of its threads the state, the signals that wait or are blocked, and the system call that
+/// it is in, as the kernel writes them: for whoever looks for the reason why it does not end.
+pub fn what_it_does(pid: i32) -> String {
+    let title = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let title = String::from_utf8_lossy(&title).replace('\0', " ");
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten().map(|thread| {
+        let read = |name| fs::read_to_string(thread.path().join(name)).unwrap_or_default();
+        let status = read("status");
+        let wanted = |line: &&str| ["State", "SigPnd", "ShdPnd", "SigBlk"].iter().any(|name| line.starts_with(name));
+        let status: Vec<_> = status.lines().filter(wanted).collect();
+        format!("[{}; in {}; {}]", status.join("; "), read("wchan"), read("syscall").trim_end())
+    });
+    format!("{pid} {} {}", title.trim_end(), threads.collect::<Vec<_>>().join(" "))
+}
+
+/// It says of every thread what it does.
+#[test]
+fn what_this_process_does() {
+    let said = what_it_does(std::process::id() as i32);
+    let threads = process_status(std::process::id() as i32, "Threads").expect("this process") as usize;
+    assert!(said.matches("[State:\t").count() >= threads.min(2) && said.contains("SigBlk:"), "{said}");
+}
+
 /// The shared memory that a process has mapped: files in /dev/shm, and numbers of System V segments.
 fn segments_of(pid: i32) -> Vec<String> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
