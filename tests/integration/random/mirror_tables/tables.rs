@@ -334,6 +334,12 @@ impl OwnTable {
         self.mapped.iter().filter(|mapped| !matches!(&*mapped.expression, "synced_at" | "deleted_at"))
     }
 
+    /// Whether its `updated_at` has milliseconds, which tell apart two states of the same second or day.
+    pub fn tells_order(&self) -> bool {
+        let coarse = ["timestamptz(0)", "timestamp(1)", "date"];
+        self.clerks().all(|mapped| mapped.expression != "updated_at" || !coarse.contains(&&*mapped.kind))
+    }
+
     /// Whether an object fits into the table, as an expression.
     pub fn fits(&self) -> String {
         let all: Vec<_> = self.mapped.iter().filter_map(Mapped::fits).collect();
