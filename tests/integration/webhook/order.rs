@@ -136,6 +136,29 @@ fn older_webhook_is_stale() {
     assert!(world.one::<bool>(is_deleted));
 }
 
+/// A column of days does not tell the newer of two states of one day; the next sync brings that one.
+#[test]
+fn updated_at_of_days() {
+    let world = World::with(small(), "page_size '20'");
+    world.run(&format!(
+        "CREATE TABLE people (id text PRIMARY KEY, name text, changed date);
+         SELECT clerk_fdw.create_mirror('clerk', schema => 'm', objects => '{{users}}', tables => '{{\"users\": \"public.people\"}}',
+             columns => '{{\"users\": {{\"id\": \"user_id\", \"name\": \"first_name\", \"changed\": \"updated_at\"}}}}');
+         SELECT clerk_fdw.add_webhook_secret('m', '{SECRET}')"
+    ));
+    world.run("CALL clerk_fdw.sync('m')");
+    world.sim.clear_webhooks();
+    let id = world.sim.create_user(json!({"first_name": "Older"})).unwrap();
+    world.sim.update_user(&id, json!({"first_name": "Newer"})).unwrap();
+    for delivery in world.sim.webhooks().iter().rev() {
+        assert_eq!(receive(&world, delivery).unwrap(), "applied");
+    }
+    let name = || world.one::<String>(&format!("SELECT name FROM people WHERE id = '{id}'"));
+    assert_eq!(name(), "Older");
+    world.run("CALL clerk_fdw.sync('m', mode => 'incremental')");
+    assert_eq!(name(), "Newer");
+}
+
 /// What a webhook has deleted, neither a page that was read before nor an older webhook brings back.
 #[test]
 fn deleted_stays_deleted() {
