@@ -125,15 +125,12 @@ for password in b 'b#c' 'b?c' 'b/c'; do
   check "the password $password in an argument is refused" fails_with 'sees a password in an argument' \
     connect --from "postgres://a:$password@localhost/c" --to postgres://d@localhost/e
 done
-arguments() { # arguments URL: what psql is called with for a mirror there
-  mkdir -p "$MANAGED_HOME/echo"
-  printf '#!/bin/sh\necho "psql $*" >&2\nexit 1\n' >"$MANAGED_HOME/echo/psql"
-  chmod 755 "$MANAGED_HOME/echo/psql"
-  PATH=$MANAGED_HOME/echo:$PATH CLERK_MIRROR_URL=$1 examples/managed-postgres/connect.sh 2>&1 || true
-}
-without_password() { # without_password URL
+mkdir "$MANAGED_HOME/echo"
+printf '#!/bin/sh\necho "psql $*" >&2\nexit 1\n' >"$MANAGED_HOME/echo/psql"
+chmod 755 "$MANAGED_HOME/echo/psql"
+without_password() { # without_password URL: for a mirror there, psql is called without the password
   local output
-  output=$(arguments "$1")
+  output=$(PATH=$MANAGED_HOME/echo:$PATH CLERK_MIRROR_URL=$1 examples/managed-postgres/connect.sh 2>&1) || true
   printf '%s\n' "$output"
   [[ $output == *'psql '*'postgres://a@localhost/d'* && $output != *cret* ]]
 }
