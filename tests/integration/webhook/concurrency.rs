@@ -83,7 +83,7 @@ fn delivery_and_drop_at_once() {
     assert_eq!(world.one::<i64>("SELECT count(*) FROM clerk_fdw_internal.webhook_event"), 0);
 }
 
-/// So it is with what a retry writes.
+/// A mirror that is dropped while its events are retried goes with all that the retries write.
 #[test]
 fn retry_and_drop_at_once() {
     let world = webhook_mirror("soft");
